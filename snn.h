@@ -1,0 +1,5950 @@
+/* snn.h - v0.1.0 - spiking neural networks in one C99 header - MIT-0, see the end of this file
+ *
+ * Do this:
+ *     #define SNN_IMPLEMENTATION
+ *     #include "snn.h"
+ * in ONE C or C++ file, and a plain #include "snn.h" everywhere else. Link with -lm. That is all.
+ */
+#ifndef SNN_H_INCLUDED
+#define SNN_H_INCLUDED
+
+/*@MANUAL@*/
+
+/* ---- >>config ------------------------------------------------------------------------------ */
+/* Version, linkage and the compile-time switches of the manual's chapter CONFIGURATION. */
+
+#define SNN_VERSION_MAJOR 0
+#define SNN_VERSION_MINOR 1
+#define SNN_VERSION_PATCH 0
+#define SNN_VERSION (SNN_VERSION_MAJOR * 10000 + SNN_VERSION_MINOR * 100 + SNN_VERSION_PATCH)
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef SNN_STATIC
+    #ifndef SNN_IMPLEMENTATION
+        #define SNN_IMPLEMENTATION
+    #endif
+    #if defined(__GNUC__)
+        #define SNN_DEF static __attribute__((unused))
+    #else
+        #define SNN_DEF static
+    #endif
+#elif !defined(SNN_DEF)
+    #define SNN_DEF extern
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- >>types ------------------------------------------------------------------------------- */
+/* Every desc starts and ends with a canary that must be 0: `= {0}` in C, `= {}` in C++. A field left
+ * zero means its default, which the comment gives; fields marked (required) have none. */
+
+#define SNN_MAX_DIMS 6   /* axes of a tensor */
+#define SNN_MAX_PARAMS 6 /* parameters of a neuron */
+#define SNN_MAX_STATES 4 /* states of a neuron */
+#define SNN_NAME_SIZE 32 /* bytes of a layer's name, the final 0 included */
+
+/* Status of every call that can fail: 0 is success, errors are negative and grouped. */
+#define SNN_STATUS_LIST(X)                                                                         \
+    X(SNN_OK, 0, "ok")                                                                             \
+    X(SNN_ERR_NULL, -1, "a required pointer is NULL")                                              \
+    X(SNN_ERR_ARGUMENT, -2, "an argument is out of range")                                         \
+    X(SNN_ERR_SHAPE, -3, "shapes do not fit")                                                      \
+    X(SNN_ERR_DESC, -4, "a desc was not zero-initialised")                                         \
+    X(SNN_ERR_NAN, -5, "a value is NaN or infinite")                                               \
+    X(SNN_ERR_NOT_FOUND, -6, "no such name")                                                       \
+    X(SNN_ERR_MEMORY, -20, "out of memory")                                                        \
+    X(SNN_ERR_TOO_LARGE, -21, "a size overflows")                                                  \
+    X(SNN_ERR_STATE, -40, "the call is not possible in this state")                                \
+    X(SNN_ERR_IO, -60, "a file could not be read or written")                                      \
+    X(SNN_ERR_FORMAT, -61, "a file is not of the expected format")                                 \
+    X(SNN_ERR_MISMATCH, -62, "a file does not fit the net")                                        \
+    X(SNN_ERR_UNSUPPORTED, -80, "not supported")
+
+typedef enum snn_status {
+#define SNN__X(name, value, text) name = value,
+    SNN_STATUS_LIST(SNN__X)
+#undef SNN__X
+    SNN_STATUS_FORCE_INT = 0x7fffffff
+} snn_status;
+
+/* A view of floats with a shape, C order. It owns nothing. data NULL: no such tensor. */
+typedef struct snn_tensor {
+    float *data;
+    int ndim;
+    int shape[SNN_MAX_DIMS];
+} snn_tensor;
+
+/* Memory hooks: both or neither. alloc may return NULL. size in bytes. */
+typedef struct snn_allocator {
+    void *(*alloc)(size_t size, void *user);
+    void (*free)(void *pointer, size_t size, void *user);
+    void *user;
+} snn_allocator;
+
+/* Runs task(arg, i) for i = 0 .. count-1, in any order, on any threads, and returns when all are
+ * done. Which thread runs which task never changes a result. */
+typedef struct snn_threads {
+    void (*parallel_for)(void *user, int count, void (*task)(void *arg, int i), void *arg);
+    void *user;
+} snn_threads;
+
+/* Receives the sentence of each error as it happens. */
+typedef struct snn_logger {
+    void (*log)(snn_status status, const char *sentence, void *user);
+    void *user;
+} snn_logger;
+
+typedef enum snn_isa { /* instruction set of the kernels */
+    SNN_ISA_AUTO = 0,  /* the best this machine has; the environment variable SNN_ISA overrides */
+    SNN_ISA_SCALAR,
+    SNN_ISA_SIMD128, /* SSE2 or NEON */
+    SNN_ISA_AVX2,    /* AVX2 and FMA */
+    SNN_ISA_AVX512
+} snn_isa;
+
+/* Surrogate gradients d(x), x = membrane - threshold. p0 and p1 are the parameters; zero means the
+ * default in brackets. The spike is H(x) for all of them. SNN_SURROGATE_LIST gives name, p0, p1. */
+#define SNN_SURROGATE_LIST(X)                                                                      \
+    X(SNN_ATAN, atan, 2.0f, 0.0f)                     /* (a/2)/(1+(pi/2 a x)^2), a = p0 */          \
+    X(SNN_FAST_SIGMOID, fast_sigmoid, 25.0f, 0.0f)    /* 1/(1+k|x|)^2, k = p0 */                   \
+    X(SNN_SIGMOID, sigmoid, 25.0f, 0.0f)              /* k e/(1+e)^2, e = exp(-kx), k = p0 */      \
+    X(SNN_STRAIGHT_THROUGH, straight_through, 0, 0)   /* 1 */                                      \
+    X(SNN_TRIANGULAR, triangular, 1.0f, 0.0f)         /* x < 0 ? c : -c, c = p0 */                 \
+    X(SNN_HEAVISIDE, heaviside, 0, 0)                 /* H(x) */                                   \
+    X(SNN_SPIKE_RATE_ESCAPE, spike_rate_escape, 1.0f, 25.0f) /* k exp(-b|x-1|), b = p0, k = p1 */  \
+    X(SNN_STOCHASTIC, stochastic, 0.0f, 0.2f)         /* H(x) ? 1 : (u-0.5+m) v, m = p0, v = p1 */ \
+    X(SNN_LEAKY_SPIKE, leaky_spike, 0.1f, 0.0f)       /* H(x) ? 1 : k, k = p0 */                   \
+    X(SNN_SPARSE_FAST_SIGMOID, sparse_fast_sigmoid, 25.0f, 1.0f) /* x > B ? 1/(1+k|x|)^2 : 0 */    \
+    X(SNN_CUSTOM_SURROGATE, custom, 0.0f, 0.0f)       /* what the callback returns */              \
+    X(SNN_NO_SURROGATE, none, 0.0f, 0.0f)             /* 0: spikes carry no gradient */            \
+    X(SNN_BOXCAR, boxcar, 0.5f, 0.0f)                 /* |x| < w ? 1/(2w) : 0, w = p0 */
+
+typedef enum snn_surrogate_kind {
+#define SNN__X(id, name, p0, p1) id,
+    SNN_SURROGATE_LIST(SNN__X)
+#undef SNN__X
+    SNN_SURROGATE_COUNT
+} snn_surrogate_kind;
+
+/* d[i] = d(x[i]); with primitive = 1 instead the integral of d, used by the smooth-spike mode. */
+typedef void (*snn_surrogate_fn)(int n, const float *x, float *d, int primitive, void *user);
+
+typedef struct snn_surrogate {
+    snn_surrogate_kind kind;
+    float p0, p1;             /* 0: the defaults above */
+    snn_surrogate_fn custom;  /* for SNN_CUSTOM_SURROGATE */
+    void *user;
+} snn_surrogate;
+
+typedef enum snn_reset {
+    SNN_RESET_DEFAULT = 0, /* what the neuron's own comment says; subtract for most */
+    SNN_RESET_SUBTRACT,    /* threshold is subtracted */
+    SNN_RESET_ZERO,        /* membrane is cleared */
+    SNN_RESET_NONE
+} snn_reset;
+
+/* How a net carries spikes between layers. */
+typedef enum snn_spike_mode {
+    SNN_SPIKES_PACKED = 0, /* one bit each, walked event by event */
+    SNN_SPIKES_DENSE,      /* floats; same numbers, for comparison */
+    SNN_SPIKES_SMOOTH      /* the surrogate's primitive instead of a step: for gradient checks */
+} snn_spike_mode;
+
+typedef enum snn_input_kind {
+    SNN_INPUT_CONSTANT = 0, /* one [B][N] frame, shown at every step */
+    SNN_INPUT_DENSE,        /* [T][B][N] floats */
+    SNN_INPUT_SPIKES        /* [T][B][N] of zeros and ones (nonzero counts as 1) */
+} snn_input_kind;
+
+typedef enum snn_init { /* initial weights; fan_in = inputs per output, fan_out = outputs per input */
+    SNN_INIT_DEFAULT = 0,     /* weights and biases uniform in +-1/sqrt(fan_in), as PyTorch's default */
+    SNN_INIT_KAIMING_UNIFORM, /* +-gain sqrt(3/fan_in), gain sqrt 2 */
+    SNN_INIT_KAIMING_NORMAL,  /* deviation gain/sqrt(fan_in), gain sqrt 2 */
+    SNN_INIT_XAVIER_UNIFORM,  /* +-gain sqrt(6/(fan_in+fan_out)), gain 1 */
+    SNN_INIT_XAVIER_NORMAL,   /* deviation gain sqrt(2/(fan_in+fan_out)), gain 1 */
+    SNN_INIT_ORTHOGONAL,      /* orthonormal rows or columns times gain 1 */
+    SNN_INIT_CONSTANT         /* every weight = init_gain; biases 0 */
+} snn_init;
+
+/* A net. Created, given layers, built, run. */
+typedef struct snn_net snn_net;
+
+typedef struct snn_net_desc {
+    uint32_t _start;
+    int batch;                 /* samples in one pass; 1 */
+    int steps;                 /* time steps T in one pass; 1 */
+    uint64_t seed;             /* of the weights, dropout and every other draw; 0 is a seed too */
+    int inference;             /* 1: no gradients, no optimiser state: the smallest memory */
+    snn_input_kind input;      /* constant */
+    snn_spike_mode spikes;     /* packed */
+    int checkpoint;            /* steps between stored states: memory grows with it and with T/checkpoint
+                                  instead of T, for one more forward pass; 0: all T */
+    int moments;               /* optimiser blocks: 2 for Adam, 1 for momentum or RMSprop; 0: 2; -1: none */
+    int max_layers;            /* room for nodes; 64 */
+    int deterministic;         /* 1: the same bits on every instruction set (no fused multiply-add) */
+    snn_isa isa;               /* auto */
+    float dt;                  /* seconds of a step, saved with the model; 1e-3 */
+    snn_allocator allocator;   /* malloc and free */
+    snn_threads threads;       /* OpenMP where compiled in, else one thread */
+    snn_logger logger;         /* silence */
+    uint32_t _end;
+} snn_net_desc;
+
+typedef struct snn_linear_desc {
+    uint32_t _start;
+    const char *name;   /* "fc1", "fc2", ... */
+    int out_features;   /* (required) */
+    int no_bias;
+    snn_init init;
+    float init_gain;    /* 0: the init's own */
+    uint32_t _end;
+} snn_linear_desc;
+
+typedef struct snn_conv2d_desc {
+    uint32_t _start;
+    const char *name;             /* "conv1", ... */
+    int out_channels;             /* (required) */
+    int kernel;                   /* square kernel; (required) unless kernel_h and kernel_w are given */
+    int kernel_h, kernel_w;       /* kernel */
+    int stride, stride_h, stride_w;       /* 1; a single axis overrides */
+    int padding, padding_h, padding_w;    /* 0, zeros */
+    int dilation, dilation_h, dilation_w; /* 1 */
+    int groups;                   /* 1 */
+    int no_bias;
+    snn_init init;
+    float init_gain;
+    uint32_t _end;
+} snn_conv2d_desc;
+
+typedef struct snn_pool2d_desc {
+    uint32_t _start;
+    const char *name;
+    int kernel;                        /* (required) unless kernel_h and kernel_w are given */
+    int kernel_h, kernel_w;
+    int stride, stride_h, stride_w;    /* kernel */
+    int padding, padding_h, padding_w; /* 0; -infinity for max, counted zeros for the average */
+    uint32_t _end;
+} snn_pool2d_desc;
+
+/* The built-in neurons: id, C name of the constructor, block in >>neurons. */
+#define SNN_NEURON_LIST(X) X(SNN_LEAKY, leaky)
+
+/* One desc for all spiking neurons; each uses the fields that its equations name. */
+typedef struct snn_neuron_desc {
+    uint32_t _start;
+    const char *name;        /* "lif1", ... */
+    float beta;              /* membrane decay a step (required by Leaky); a negative one means decay 0 */
+    float alpha;             /* synaptic decay a step */
+    float threshold;         /* 1 */
+    float graded;            /* value of a spike; 1 */
+    snn_reset reset;
+    int no_reset_delay;      /* 0: reset one step after the spike (snnTorch's default); 1: at once */
+    int inhibition;          /* 1: only the neuron furthest above its threshold spikes, per sample */
+    int fire_at_threshold;   /* 0: spikes when membrane > threshold; 1: when >= */
+    snn_surrogate_kind surrogate; /* atan */
+    float surrogate_p0, surrogate_p1;
+    snn_surrogate_fn surrogate_fn; /* for SNN_CUSTOM_SURROGATE */
+    void *surrogate_user;
+    int learn_beta, learn_alpha, learn_threshold, learn_graded;
+    int per_neuron;          /* 1: every parameter has one value per neuron instead of one per layer */
+    float custom[SNN_MAX_PARAMS]; /* values of a custom neuron's parameters; 0: its default */
+    int learn_custom;        /* 1: its learnable parameters are trained */
+    uint32_t _end;
+} snn_neuron_desc;
+#define SNN__X(id, name) typedef snn_neuron_desc snn_##name##_desc;
+SNN_NEURON_LIST(SNN__X)
+#undef SNN__X
+
+/* One time step of n neurons, as a neuron's step and grad functions see it. Arrays have n entries.
+ *
+ *   step   reads param, state (before the step) and x; writes state (after) and drive.
+ *   grad   reads param, state (before the step), x, drive, ddrive and dstate (gradient of the state
+ *          after the step); writes dx and dstate (gradient of the state before), ADDS to dparam. dx may
+ *          be x's own array.
+ *
+ * A neuron fires where drive > 0 (usually membrane - threshold). The delayed reset R, a constant for
+ * gradients, is 1 where state[0] > param[0] before the step (or equal, if equal is 1). sub, zero: 1 when
+ * the reset mode is subtract or zero, else 0. dparam: all set, or all NULL for a built-in neuron. */
+typedef struct snn_neuron_block {
+    int n;
+    const float *param[SNN_MAX_PARAMS];
+    float *state[SNN_MAX_STATES];
+    const float *x;
+    float *drive;
+    float sub, zero, equal;
+    const float *ddrive;
+    float *dstate[SNN_MAX_STATES];
+    float *dparam[SNN_MAX_PARAMS];
+    float *dx;
+} snn_neuron_block;
+
+/* What a neuron is: data, no code beside step and grad. State 0 is the membrane; parameter 0 is the
+ * threshold. A user's own neuron is one of these, given to snn_neuron(). */
+typedef struct snn_neuron_param {
+    const char *name;     /* "beta" */
+    float value;          /* default */
+    int field;            /* offset in snn_neuron_desc of its value, or 0 for custom[] */
+    int learn;            /* offset in snn_neuron_desc of its learn flag, or 0: learn_custom */
+    int flags;            /* SNN_PARAM_* */
+} snn_neuron_param;
+enum {
+    SNN_PARAM_REQUIRED = 1, /* 0 is an error that names it */
+    SNN_PARAM_CLAMP01 = 2,  /* used as min(max(p,0),1); no gradient outside */
+    SNN_PARAM_FIXED = 4     /* cannot be trained */
+};
+
+typedef struct snn_neuron_def {
+    const char *name;     /* "leaky": the file tag */
+    const char *prefix;   /* "lif": default layer names */
+    const char *title;    /* "Leaky integrate-and-fire" */
+    int states, params;   /* counts; params includes the threshold */
+    const char *state_name[SNN_MAX_STATES];
+    snn_neuron_param param[SNN_MAX_PARAMS];
+    snn_reset reset;      /* what SNN_RESET_DEFAULT means here */
+    void (*step)(const snn_neuron_block *b);
+    void (*grad)(const snn_neuron_block *b);
+} snn_neuron_def;
+
+typedef enum snn_neuron_kind {
+#define SNN__X(id, name) id,
+    SNN_NEURON_LIST(SNN__X)
+#undef SNN__X
+    SNN_NEURON_COUNT
+} snn_neuron_kind;
+
+/* A neuron for use without a net; filled by snn_neuron_init. param[i] NULL: the scalar value[i]. */
+typedef struct snn_neuron_model {
+    const snn_neuron_def *def;
+    snn_neuron_desc desc;
+    snn_surrogate surrogate;
+    float value[SNN_MAX_PARAMS];
+    const float *param[SNN_MAX_PARAMS]; /* caller may point these at [n] arrays */
+} snn_neuron_model;
+
+/* A parameter of a net, as PyTorch's state_dict would show it. */
+typedef struct snn_param {
+    char name[SNN_NAME_SIZE * 2]; /* "fc1.weight" */
+    snn_tensor value;
+    snn_tensor grad;              /* data NULL: not trained */
+    int node;
+} snn_param;
+
+typedef enum snn_loss_kind {
+    SNN_LOSS_CE_RATE = 0,     /* cross entropy at every step on spikes, mean over steps */
+    SNN_LOSS_CE_COUNT,        /* cross entropy of spike counts */
+    SNN_LOSS_CE_MEMBRANE,     /* cross entropy at every step on membranes, SUM over steps */
+    SNN_LOSS_CE_MAX_MEMBRANE, /* cross entropy of each membrane's maximum over time */
+    SNN_LOSS_CE_TEMPORAL,     /* cross entropy of (negated or inverted) first spike times */
+    SNN_LOSS_MSE_COUNT,       /* squared error of spike counts against rates */
+    SNN_LOSS_MSE_MEMBRANE,    /* squared error of membranes at every step */
+    SNN_LOSS_MSE_TEMPORAL,    /* squared error of first (or first F) spike times */
+    SNN_LOSS_COUNT
+} snn_loss_kind;
+
+typedef enum snn_reduction { SNN_MEAN = 0, SNN_SUM, SNN_NONE } snn_reduction;
+
+typedef struct snn_loss_desc {
+    uint32_t _start;
+    snn_loss_kind kind;
+    snn_reduction reduction;
+    float correct_rate;       /* mse_count: 1 */
+    float incorrect_rate;     /* mse_count: 0 */
+    int population;           /* classes coded by C/population outputs each; 0: one output a class */
+    const float *weight;      /* [C] class weights; none */
+    int set_targets;          /* 1: on_target and off_target are used as given */
+    float on_target;          /* mse_membrane: 1; mse_temporal: 0 (first step) */
+    float off_target;         /* mse_membrane: 0; mse_temporal: -1 (last step) */
+    int time_var_targets;     /* mse_membrane: targets are [T], one label a step for the whole batch */
+    float tolerance;          /* mse_temporal: times closer than this cost nothing; 0 */
+    int multi_spike;          /* mse_temporal: the first F spikes; 0: one */
+    const float *on_times;    /* mse_temporal, F > 1: [F] target steps of the right class */
+    const float *off_times;   /* [F] of the others */
+    const float *times;       /* mse_temporal: [F][B][C] target steps themselves, instead of labels */
+    int reciprocal;           /* ce_temporal: 0: -time, 1: 1/(time+1) */
+    float l1_rate;            /* plus this times the number of output spikes; 0 */
+    uint32_t _end;
+} snn_loss_desc;
+
+typedef enum snn_metric { SNN_ACCURACY_RATE = 0, SNN_ACCURACY_TEMPORAL, SNN_ACCURACY_MEMBRANE } snn_metric;
+
+typedef enum snn_optim_kind { SNN_ADAM = 0, SNN_ADAMW, SNN_SGD, SNN_RMSPROP } snn_optim_kind;
+
+typedef struct snn_param_group { /* overrides for parameters whose names start with prefix */
+    const char *prefix;
+    float lr_scale;      /* 1 */
+    float weight_decay;  /* added to the optimiser's */
+    int frozen;          /* 1: not updated */
+} snn_param_group;
+
+typedef struct snn_optim_desc {
+    uint32_t _start;
+    snn_optim_kind kind;
+    float lr;             /* (required) */
+    float beta1, beta2;   /* Adam: 0.9, 0.999; RMSprop: alpha = beta2, 0.99 */
+    float eps;            /* 1e-8 */
+    float weight_decay;   /* 0 */
+    float momentum;       /* SGD, RMSprop: 0 */
+    float dampening;      /* SGD: 0 */
+    int nesterov;         /* SGD */
+    float clip_value;     /* each gradient into [-v, v]; 0: off */
+    float clip_norm;      /* all gradients scaled to this 2-norm if above it; 0: off */
+    const snn_param_group *groups; /* first match counts */
+    int num_groups;
+    uint32_t _end;
+} snn_optim_desc;
+
+typedef enum snn_schedule_kind {
+    SNN_SCHEDULE_CONSTANT = 0,
+    SNN_SCHEDULE_STEP,     /* lr gamma^floor(k/step_size) */
+    SNN_SCHEDULE_COSINE,   /* min_lr + (lr - min_lr)(1 + cos(pi k/period))/2 */
+    SNN_SCHEDULE_ONE_CYCLE /* cosine up from max/25 to max over 30 % of period, then down to max/25e4 */
+} snn_schedule_kind;
+
+typedef struct snn_schedule_desc {
+    uint32_t _start;
+    snn_schedule_kind kind;
+    float lr;        /* (required) base rate; one-cycle: the maximum */
+    int step_size;   /* step */
+    float gamma;     /* step: 0.1 */
+    int period;      /* cosine, one-cycle: steps in all */
+    float min_lr;    /* cosine: 0 */
+    int warmup;      /* any kind: the rate rises linearly from lr/warmup over this many steps first */
+    uint32_t _end;
+} snn_schedule_desc;
+
+/* Labelled samples. Either x (floats, [count][features]) or bytes (scaled by 1/255). For nets with
+ * sequence input a sample is [T][N] and features = T*N. */
+typedef struct snn_data {
+    const float *x;
+    const unsigned char *bytes;
+    const int *y;      /* [count] labels */
+    int count;
+    int features;
+} snn_data;
+
+/* What one layer did in the last pass. */
+typedef struct snn_layer_stats {
+    double spikes;      /* spikes of this layer (neurons) */
+    double rate;        /* spikes per neuron and step */
+    double synops;      /* additions its incoming spikes caused, per step and sample */
+    double dense_ops;   /* multiply-adds of the same layer without sparsity, per step and sample */
+} snn_layer_stats;
+
+enum { /* what snn_net_record keeps; the last layer has all of them */
+    SNN_RECORD_SPIKES = 1,   /* output as floats, [T][B][N] */
+    SNN_RECORD_MEMBRANE = 2, /* membranes after each step */
+    SNN_RECORD_GRADIENT = 4  /* room for gradients of what is recorded, set by you before backward */
+};
+
+/* ---- >>api --------------------------------------------------------------------------------- */
+
+/* -- ground -- */
+
+SNN_DEF int snn_version(void);                            /* SNN_VERSION of the implementation */
+SNN_DEF const char *snn_status_name(snn_status status);   /* "SNN_ERR_SHAPE" */
+SNN_DEF const char *snn_status_text(snn_status status);   /* "shapes do not fit" */
+SNN_DEF snn_isa snn_isa_best(void);                       /* of this machine and this build */
+SNN_DEF const char *snn_isa_name(snn_isa isa);            /* "avx2" */
+
+/* snn_tensor_make - a view of data with ndim axes; snn_tensor_count - its number of elements */
+SNN_DEF snn_tensor snn_tensor_make(float *data, int ndim, const int *shape);
+SNN_DEF size_t snn_tensor_count(const snn_tensor *t);
+
+/* Counter-based random numbers: the value depends on (seed, stream, step, index) and nothing else, so
+ * that any split over threads or batches draws the same. The generator is SplitMix64's output
+ * function over the hashed key plus index times the golden ratio (Steele, Lea, Flood 2014).
+ *   snn_random        32 random bits              snn_uniform    [0, 1), 24 bits
+ *   snn_normal        mean 0, deviation 1 (Box-Muller on two draws)
+ *   snn_bernoulli     1 with probability p        snn_permutation  order[0..n-1] of 0..n-1 (Fisher-Yates) */
+SNN_DEF uint32_t snn_random(uint64_t seed, uint32_t stream, uint32_t step, uint32_t index);
+SNN_DEF float snn_uniform(uint64_t seed, uint32_t stream, uint32_t step, uint32_t index);
+SNN_DEF float snn_normal(uint64_t seed, uint32_t stream, uint32_t step, uint32_t index);
+SNN_DEF int snn_bernoulli(float p, uint64_t seed, uint32_t stream, uint32_t step, uint32_t index);
+SNN_DEF void snn_permutation(int *order, int n, uint64_t seed, uint32_t stream);
+
+/* snn_spikes_pack - bit i%32 of word i/32 is set where x[i] != 0; words = (n+31)/32
+ * snn_spikes_unpack - the reverse, 0 or gain */
+SNN_DEF void snn_spikes_pack(uint32_t *words, const float *x, int n);
+SNN_DEF void snn_spikes_unpack(float *x, const uint32_t *words, int n, float gain);
+
+/* -- formulas: surrogates and neurons on plain arrays -- */
+
+/* snn_surrogate_grad - d[i] = d(x[i]);  snn_surrogate_primitive - its integral in x
+ * noise [n]: uniform numbers for SNN_STOCHASTIC, else NULL. d may alias x. Source: see each formula in
+ * SNN_SURROGATE_LIST. Matches: snntorch.surrogate. */
+SNN_DEF void snn_surrogate_grad(const snn_surrogate *s, int n, const float *x, const float *noise, float *d);
+SNN_DEF void snn_surrogate_primitive(const snn_surrogate *s, int n, const float *x, const float *noise,
+                                     float *y);
+SNN_DEF const char *snn_surrogate_name(snn_surrogate_kind kind);
+
+/* snn_neuron_info - the definition of a built-in neuron; NULL when there is none */
+SNN_DEF const snn_neuron_def *snn_neuron_info(snn_neuron_kind kind);
+
+/* snn_neuron_init - check a desc and resolve its defaults for use without a net */
+SNN_DEF snn_status snn_neuron_init(snn_neuron_model *m, const snn_neuron_def *def,
+                                   const snn_neuron_desc *desc);
+
+/* snn_neuron_forward - one time step of n neurons of one sample
+ *   spk      out [n]           spikes: 0 or the graded factor
+ *   state    in/out [states][n]  state[0] is the membrane
+ *   x        in [n]            input current
+ * Order: R = H(U - theta); V from U, x, R; spike from V; immediate reset if asked for.
+ * No allocation. Cannot fail. spk may alias x. */
+SNN_DEF void snn_neuron_forward(const snn_neuron_model *m, int n, float *spk, float *const *state,
+                                const float *x);
+
+/* snn_neuron_backward - gradients of that step; the state before the step is given again
+ *   dx       out [n]
+ *   dstate   in/out [states][n]  in: gradient of the states after, out: of the states before
+ *   dparam   in/out [params+1] of [n], added to; the last is the graded factor's; entries may be NULL
+ *   state    in  [states][n]   before the step (not changed)
+ *   dspk     in  [n]           gradient of the spikes */
+SNN_DEF void snn_neuron_backward(const snn_neuron_model *m, int n, float *dx, float *const *dstate,
+                                 float *const *dparam, const float *const *state, const float *x,
+                                 const float *dspk);
+
+/* -- encoders: data in, spikes out, time first -- */
+
+/* snn_encode_rate - Bernoulli spikes: out[t][i] = 1 with probability clamp(data[i]*gain + offset, 0, 1)
+ *   out   [T][n]   data [n]   first  steps that stay silent   gain 1 and offset 0 are the plain code
+ * Draws are (seed, stream 0, t, i). Matches: spikegen.rate(data, T, gain, offset, first). */
+SNN_DEF snn_status snn_encode_rate(float *out, const float *data, int T, int n, float gain, float offset,
+                                   int first, uint64_t seed);
+/* snn_encode_rate_sequence - the same for data [T][n] without gain; out is [first+T][n], silent first.
+ * Matches: spikegen.rate(data, time_var_input=True), spikegen.rate_conv. */
+SNN_DEF snn_status snn_encode_rate_sequence(float *out, const float *data, int T, int n, int first,
+                                            uint64_t seed);
+
+typedef struct snn_latency_desc { /* spikegen.latency's arguments */
+    uint32_t _start;
+    float threshold;    /* 0.01; in (0,1) */
+    float tau;          /* 1; > 0 */
+    int first;          /* step of the earliest spike; 0 */
+    int normalize;      /* spread the times over all steps */
+    int linear;         /* 0: tau ln(x/(x-threshold)); 1: -tau (x-1) */
+    int clip;           /* data below threshold never spikes */
+    int bypass;         /* spikes after the last step are dropped instead of an error */
+    int interpolate;    /* a ramp that reaches on_target at the spike instead of a spike */
+    int set_targets;    /* 1: on_target and off_target as given */
+    float on_target;    /* 1 */
+    float off_target;   /* 0 */
+    float epsilon;      /* 1e-7 */
+    uint32_t _end;
+} snn_latency_desc;
+
+/* snn_latency_times - spike times in steps (floats, not rounded) of n values; T 0: not given.
+ * Matches: spikegen.latency_code. */
+SNN_DEF snn_status snn_latency_times(float *times, const float *data, int T, int n,
+                                     const snn_latency_desc *d);
+/* snn_latency_steps - steps that snn_encode_latency will write: T, or with T = 0 and bypass the largest
+ * rounded time + 1; negative status on error. */
+SNN_DEF int snn_latency_steps(const float *data, int T, int n, const snn_latency_desc *d);
+/* snn_encode_latency - one spike per value, early for large ones; out [steps][n], steps by the function
+ * above. times [n] is scratch and leaves with the spike times. Matches: spikegen.latency. */
+SNN_DEF snn_status snn_encode_latency(float *out, float *times, const float *data, int T, int n,
+                                      const snn_latency_desc *d);
+/* snn_latency_ramp - ramps up to on at each (rounded) time, off after it; out [T][n].
+ * Matches: spikegen.latency_interpolate. */
+SNN_DEF snn_status snn_latency_ramp(float *out, const float *times, int T, int n, float on, float off);
+
+/* snn_encode_delta - out 1 where data rose by threshold or more since the last step; with off_spike also
+ * -1 where it fell so. data, out [T][n]. padding: step 0 is compared with itself instead of 0.
+ * Matches: spikegen.delta. */
+SNN_DEF snn_status snn_encode_delta(float *out, const float *data, int T, int n, float threshold,
+                                    int padding, int off_spike);
+
+/* snn_one_hot - out [B][C];  inverse = 1: ones and zeros swapped;  snn_from_one_hot - class of each row
+ * (the first 1; -1 where a row has none). Matches: spikegen.to_one_hot, to_one_hot_inverse. */
+SNN_DEF snn_status snn_one_hot(float *out, const int *targets, int B, int C, int inverse);
+SNN_DEF snn_status snn_from_one_hot(int *targets, const float *rows, int B, int C);
+
+/* snn_target_rate_code - spike train [T] of a rate, and its spike steps (times, up to T; NULL: not
+ * wanted). pattern 0 regular, 1 uniform, 2 Poisson (seeded). Returns the number of spikes drawn or a
+ * negative status. Matches: spikegen.target_rate_code. */
+SNN_DEF int snn_target_rate_code(float *train, int *times, int T, int first, float rate, int pattern,
+                                 uint64_t seed);
+/* snn_rate_ramp - ramps off..on up to each spike step; out [T]. Matches: spikegen.rate_interpolate. */
+SNN_DEF void snn_rate_ramp(float *out, const int *times, int count, int T, float on, float off);
+
+typedef struct snn_target_desc { /* spikegen.targets_rate's arguments */
+    uint32_t _start;
+    int set_rates;         /* 1: the two rates as given */
+    float correct_rate;    /* 1 */
+    float incorrect_rate;  /* 0 */
+    int set_targets;       /* 1: on_target and off_target as given */
+    float on_target;       /* 1 */
+    float off_target;      /* 0 */
+    int first;             /* first spike step; 0 */
+    int pattern;           /* 0 regular, 1 uniform, 2 Poisson */
+    int interpolate;       /* ramps instead of spikes */
+    uint64_t seed;         /* of patterns 1 and 2 */
+    uint32_t _end;
+} snn_target_desc;
+
+/* snn_targets_rate - target spikes or levels of B labels; out [T][B][C], or [B][C] when the rates are 1
+ * and 0 and first is 0. Returns the number of time steps written (1 for [B][C]) or a negative status.
+ * Where both rates are plain, the wrong classes get max(0, off) for on > off, as in the reference.
+ * Matches: spikegen.targets_rate. */
+SNN_DEF int snn_targets_rate(float *out, const int *targets, int T, int B, int C, const snn_target_desc *d);
+/* snn_targets_latency - snn_encode_latency of the one-hot rows; out [T][B][C], scratch [2][B][C].
+ * Matches: spikegen.targets_latency. */
+SNN_DEF snn_status snn_targets_latency(float *out, float *scratch, const int *targets, int T, int B, int C,
+                                       const snn_latency_desc *d);
+
+/* -- losses and metrics on plain arrays -- */
+
+/* snn_loss - value and gradient of a loss of section SNN_LOSS_*
+ *   spk, mem    [T][B][C]  what the loss does not read may be NULL
+ *   y           [B] labels ([T] with time_var_targets; unused with times)
+ *   dloss       upstream gradient: one number, or one per element for SNN_NONE; NULL: ones
+ *   loss        out: one number; with SNN_NONE [B] (CE) or [B][C] (MSE)
+ *   dspk, dmem  [T][B][C], ADDED to; NULL: no gradient wanted
+ * Weighted means divide by the batch, except ce_temporal, which divides by the sum of the weights.
+ * Class weights of the MSE losses scale sample b by weight[y[b]]. Errors: labels out of range, C not a
+ * multiple of population, missing arrays. Matches: snntorch.functional losses. */
+SNN_DEF snn_status snn_loss(const snn_loss_desc *d, int T, int B, int C, const float *spk, const float *mem,
+                            const int *y, const float *dloss, float *loss, float *dspk, float *dmem);
+SNN_DEF const char *snn_loss_name(snn_loss_kind kind);
+
+/* snn_accuracy - share of samples whose largest count, earliest first spike, or largest membrane sum is
+ * at the label. x [T][B][C] spikes or membranes; population as in the losses; lowest index wins ties.
+ * Matches: functional.accuracy_rate, accuracy_temporal. Returns a negative status on bad input. */
+SNN_DEF double snn_accuracy(snn_metric metric, int T, int B, int C, const float *x, const int *y,
+                            int population);
+/* snn_predict - the winning class of each sample, [B] */
+SNN_DEF snn_status snn_predict(snn_metric metric, int T, int B, int C, const float *x, int *y, int population);
+
+/* -- optimisers and schedules on plain arrays -- */
+
+/* snn_optim_update - one step, k = 1, 2, ... , on n parameters
+ *   Adam     m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; p -= lr/(1-b1^k) m / (sqrt(v)/sqrt(1-b2^k) + eps)
+ *   AdamW    p *= 1 - lr wd first, no decay in g
+ *   SGD      b = mu b + (1-damp) g (first step b = g); p -= lr (nesterov ? g + mu b : b)
+ *   RMSprop  v = a v + (1-a) g^2; p -= lr g/(sqrt(v)+eps), with momentum b = mu b + g/(...); p -= lr b
+ *   m1, m2   state blocks [n], zero at first: Adam m, v; SGD b, -; RMSprop v, b
+ * Matches: torch.optim with the same flags. clip and groups are the net's business, not applied here. */
+SNN_DEF snn_status snn_optim_update(const snn_optim_desc *d, int k, float *p, const float *g, float *m1,
+                                    float *m2, size_t n);
+/* snn_schedule - the learning rate of step k = 0, 1, ... Matches: torch StepLR, CosineAnnealingLR, OneCycleLR */
+SNN_DEF float snn_schedule(const snn_schedule_desc *d, int k);
+
+/* -- net: building -- */
+
+/* snn_net_create - an empty net; snn_net_create_in - the same inside a caller's buffer (any alignment),
+ * which must outlive it: then nothing is ever allocated. Errors: bad desc, no memory. */
+SNN_DEF snn_status snn_net_create(snn_net **out, const snn_net_desc *desc);
+SNN_DEF snn_status snn_net_create_in(snn_net **out, const snn_net_desc *desc, void *memory, size_t size);
+SNN_DEF void snn_net_destroy(snn_net *net); /* NULL is allowed */
+
+/* Layers. Each returns the id of its node, or a negative status that the net remembers: the first
+ * error stays, later calls return it, snn_net_build reports it. A negative x passes through. The
+ * last node added is the net's output. Shapes below are per sample and step. */
+SNN_DEF int snn_input(snn_net *net, int channels, int height, int width); /* (N,0,0): a vector of N */
+SNN_DEF int snn_linear(snn_net *net, int x, const snn_linear_desc *d);    /* y = x W^T + b, W (out,in) */
+SNN_DEF int snn_conv2d(snn_net *net, int x, const snn_conv2d_desc *d);    /* cross-correlation, W (O,I/groups,kh,kw) */
+SNN_DEF int snn_max_pool2d(snn_net *net, int x, const snn_pool2d_desc *d); /* gradient to the first maximum */
+SNN_DEF int snn_avg_pool2d(snn_net *net, int x, const snn_pool2d_desc *d); /* sum/(kh kw), padding counted */
+SNN_DEF int snn_sum_pool2d(snn_net *net, int x, const snn_pool2d_desc *d);
+SNN_DEF int snn_flatten(snn_net *net, int x);
+SNN_DEF int snn_reshape(snn_net *net, int x, int channels, int height, int width);
+SNN_DEF int snn_add(snn_net *net, int a, int b);                          /* same shapes */
+SNN_DEF int snn_concat(snn_net *net, int a, int b);                       /* along the channels */
+SNN_DEF int snn_scale(snn_net *net, int x, float factor);
+SNN_DEF int snn_dropout(snn_net *net, int x, float p);                    /* fresh mask every step; off in evaluation */
+/* a neuron of your own; and one constructor per row of SNN_NEURON_LIST */
+SNN_DEF int snn_neuron(snn_net *net, int x, const snn_neuron_def *def, const snn_neuron_desc *d);
+#define SNN__X(id, name) SNN_DEF int snn_##name(snn_net *net, int x, const snn_neuron_desc *d);
+SNN_NEURON_LIST(SNN__X)
+#undef SNN__X
+
+/* snn_net_record - keep more of a node than the pass needs (SNN_RECORD_*); before build */
+SNN_DEF snn_status snn_net_record(snn_net *net, int node, int what);
+/* snn_net_memory - exact bytes of the net: what build allocates plus what create did; also the size that
+ * snn_net_create_in needs. Callable before build. 0 while the net has an error. */
+SNN_DEF size_t snn_net_memory(const snn_net *net);
+/* snn_net_build - plan, allocate, initialise. Afterwards nothing allocates. */
+SNN_DEF snn_status snn_net_build(snn_net *net);
+SNN_DEF const char *snn_net_error(const snn_net *net); /* the first error as a sentence, "" if none */
+
+/* -- net: running -- */
+
+/* snn_net_forward - from zero states over all T steps
+ *   x  [B][N], or [T][B][N] for sequence input; NULL: what snn_net_input already holds
+ * snn_net_continue - goes on from the states of the last call for 1 <= steps <= T steps
+ * snn_net_step - one step, x [B][N]; NULL: the input of the last step has not changed (a constant
+ *   first layer is then not computed again). Same numbers as forward. */
+SNN_DEF snn_status snn_net_forward(snn_net *net, const float *x);
+SNN_DEF snn_status snn_net_continue(snn_net *net, const float *x, int steps);
+SNN_DEF snn_status snn_net_step(snn_net *net, const float *x);
+SNN_DEF snn_status snn_net_reset(snn_net *net); /* states to zero */
+/* snn_net_backward - gradients of all parameters, ADDED to their grad, from the gradients that you or
+ * snn_net_loss put into snn_net_dspikes / snn_net_dmembrane of recorded nodes, through the steps of the
+ * last forward or continue. */
+SNN_DEF snn_status snn_net_backward(snn_net *net);
+SNN_DEF snn_status snn_net_zero_grad(snn_net *net);   /* parameters' and recorded nodes' gradients to 0 */
+SNN_DEF snn_status snn_net_train(snn_net *net, int training); /* 1 (default): dropout on; 0: off */
+
+SNN_DEF int snn_net_output(const snn_net *net);       /* id of the last node */
+SNN_DEF int snn_net_node(const snn_net *net, const char *name); /* id by name, or SNN_ERR_NOT_FOUND */
+SNN_DEF const char *snn_net_node_name(const snn_net *net, int node); /* NULL past the last node */
+/* Views, valid until the net is destroyed; data NULL when not recorded. [T'][B][N...] with T' the steps
+ * of the last pass, 1 for constant nodes. */
+SNN_DEF snn_tensor snn_net_input(const snn_net *net);                  /* [B][N] or [T][B][N], you may fill it */
+SNN_DEF snn_tensor snn_net_spikes(const snn_net *net, int node);       /* any node's output as floats */
+SNN_DEF snn_tensor snn_net_membrane(const snn_net *net, int node);     /* a layer without membrane: its output */
+SNN_DEF snn_tensor snn_net_dspikes(const snn_net *net, int node);
+SNN_DEF snn_tensor snn_net_dmembrane(const snn_net *net, int node);
+SNN_DEF snn_tensor snn_net_state(const snn_net *net, int node, int k);  /* [B][N] state k now; you may set it */
+SNN_DEF snn_tensor snn_net_dstate(const snn_net *net, int node, int k); /* [B][N] after backward: gradient of
+                                                                           the state before the pass */
+SNN_DEF int snn_net_param_count(const snn_net *net);
+SNN_DEF const snn_param *snn_net_param(const snn_net *net, int index);        /* NULL past the end */
+SNN_DEF const snn_param *snn_net_find_param(const snn_net *net, const char *name);
+SNN_DEF snn_status snn_net_params_changed(snn_net *net); /* call after writing parameters yourself */
+/* all trained parameters, and their gradients, as one row each (padding between parameters is zero): one loop
+ * for an optimiser or an all-reduce of your own */
+SNN_DEF snn_tensor snn_net_values(const snn_net *net);
+SNN_DEF snn_tensor snn_net_grads(const snn_net *net);
+SNN_DEF snn_status snn_net_stats(const snn_net *net, int node, snn_layer_stats *out);
+/* snn_net_print - a table of layers, shapes, parameters, bytes and synaptic operations into text; returns
+ * the length it needs, like snprintf */
+SNN_DEF size_t snn_net_print(const snn_net *net, char *text, size_t size);
+
+/* snn_net_gradcheck - compares backward with central differences of the loss in every parameter (at most
+ * 64 elements each, drawn by seed) of a net built with SNN_SPIKES_SMOOTH.
+ *   worst  out: largest |numeric - analytic| / max(1e-3, largest |analytic| of that parameter) */
+SNN_DEF snn_status snn_net_gradcheck(snn_net *net, const float *x, const int *y, const snn_loss_desc *loss,
+                                     float eps, float *worst);
+
+/* -- trainer -- */
+
+/* snn_net_loss - loss of the last pass over the output node; gradients into its dspikes and dmembrane
+ * (replacing them) if the net can train */
+SNN_DEF snn_status snn_net_loss(snn_net *net, const snn_loss_desc *d, const int *y, float *loss);
+/* snn_net_optim_step - clip, then update every trained parameter with its gradient */
+SNN_DEF snn_status snn_net_optim_step(snn_net *net, const snn_optim_desc *d);
+/* snn_train_step - zero gradients, forward, loss, backward, update; returns the loss (negative: -1 with
+ * the reason in snn_net_error) */
+SNN_DEF float snn_train_step(snn_net *net, const snn_optim_desc *o, const snn_loss_desc *l, const float *x,
+                             const int *y);
+/* snn_train_truncated - truncated backpropagation through `total` steps in chunks of the net's T: loss,
+ * backward and update after each chunk, states go on, gradients stop. x [B][N] or [total][B][N]; a last
+ * shorter chunk counts as the reference does it. Returns the loss averaged as there.
+ * Matches: snntorch.backprop.TBPTT for one batch (BPTT with total = T, RTRL with T = 1). */
+SNN_DEF float snn_train_truncated(snn_net *net, const snn_optim_desc *o, const snn_loss_desc *l,
+                                  const float *x, const int *y, int total);
+/* snn_batch - copies `batch` samples order[start..] (NULL: start..) into x and their labels into y,
+ * [B][features] or time-first [T][B][features/T] for T > 0. Past the end it repeats the last sample.
+ * Returns the number of real samples. */
+SNN_DEF int snn_batch(const snn_data *data, const int *order, int start, int batch, int T, float *x, int *y);
+/* snn_evaluate - accuracy over all samples, in evaluation mode; negative on error */
+SNN_DEF double snn_evaluate(snn_net *net, const snn_data *data, snn_metric metric);
+
+/* -- files -- */
+
+/* Models are safetensors files: parameters under PyTorch's names and shapes, the graph with every neuron's
+ * conventions and dt in the metadata. Errors leave the net as it was; the sentence is in snn_net_error.
+ *   snn_net_save_size / snn_net_save_to     to memory; returns bytes written
+ *   snn_net_load / snn_net_load_from        weights into a net of the same layers
+ *   snn_net_open / snn_net_open_from        a new net from the file alone; desc gives batch, steps, hooks;
+ *                                           built and ready. error (256 bytes or NULL) gets the sentence */
+SNN_DEF size_t snn_net_save_size(const snn_net *net);
+SNN_DEF size_t snn_net_save_to(const snn_net *net, void *memory, size_t size);
+SNN_DEF snn_status snn_net_load_from(snn_net *net, const void *memory, size_t size);
+SNN_DEF snn_status snn_net_open_from(snn_net **out, const snn_net_desc *desc, const void *memory, size_t size,
+                                     char *error);
+#ifndef SNN_NO_STDIO
+SNN_DEF snn_status snn_net_save(snn_net *net, const char *path);
+SNN_DEF snn_status snn_net_load(snn_net *net, const char *path);
+SNN_DEF snn_status snn_net_open(snn_net **out, const snn_net_desc *desc, const char *path, char *error);
+#endif
+
+/* Raw IDX files (MNIST): big-endian magic 0,0,type 8,ndim, then the dimensions, then bytes.
+ *   snn_idx_parse  shape and data of a file in memory   snn_idx_load  reads a file; free with snn_idx_free */
+typedef struct snn_idx {
+    int ndim;
+    int shape[SNN_MAX_DIMS];
+    size_t count;               /* elements */
+    const unsigned char *data;
+    void *memory;               /* what snn_idx_load allocated */
+    size_t memory_size;
+} snn_idx;
+SNN_DEF snn_status snn_idx_parse(snn_idx *out, const void *memory, size_t size);
+#if !defined(SNN_NO_STDIO) && !defined(SNN_NO_STDLIB)
+SNN_DEF snn_status snn_idx_load(snn_idx *out, const char *path);
+SNN_DEF void snn_idx_free(snn_idx *idx);
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+
+/* ------------------------- Stop here if you only want to use the library. ------------------------- */
+
+#endif /* SNN_H_INCLUDED */
+
+/* ================================ IMPLEMENTATION ================================ */
+#ifdef SNN_IMPLEMENTATION
+#ifndef SNN_IMPLEMENTATION_DONE
+#define SNN_IMPLEMENTATION_DONE
+
+/* ---- >>platform ---------------------------------------------------------------------------- */
+/* Includes, compiler shims, what the CPU can do, parallel-for. */
+
+#include <math.h>
+#include <string.h>
+#ifndef SNN_NO_STDLIB
+    #include <stdlib.h>
+#endif
+#ifndef SNN_NO_STDIO
+    #include <stdio.h>
+#endif
+
+#if defined(__GNUC__) && !defined(SNN_NO_SIMD) && !defined(__CUDACC__) &&                          \
+    (defined(__x86_64__) || defined(__aarch64__))
+    #define SNN__VECTORS 1 /* GNU vector extensions: SSE2 or NEON, four wide */
+#else
+    #define SNN__VECTORS 0
+#endif
+#if SNN__VECTORS && defined(__x86_64__)
+    #define SNN__X86 1
+    #include <immintrin.h>
+    #define SNN__TARGET_AVX2 __attribute__((target("avx2")))
+    #define SNN__TARGET_FMA __attribute__((target("avx2,fma")))
+    #define SNN__TARGET_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma")))
+#else
+    #define SNN__X86 0
+#endif
+
+#ifndef SNN_ASSERT
+    #if defined(NDEBUG) || defined(SNN_NO_STDLIB)
+        #define SNN_ASSERT(x) ((void)0)
+    #else
+        #include <assert.h>
+        #define SNN_ASSERT(x) assert(x)
+    #endif
+#endif
+
+#ifndef SNN_EXPF
+    #define SNN_EXPF expf
+#endif
+#ifndef SNN_LOGF
+    #define SNN_LOGF logf
+#endif
+#ifndef SNN_SQRTF
+    #define SNN_SQRTF sqrtf
+#endif
+#ifndef SNN_COSF
+    #define SNN_COSF cosf
+#endif
+#ifndef SNN_ATANF
+    #define SNN_ATANF atanf
+#endif
+#ifndef SNN_POWF
+    #define SNN_POWF powf
+#endif
+#ifndef SNN_FLOORF
+    #define SNN_FLOORF floorf
+#endif
+#ifndef SNN_FABSF
+    #define SNN_FABSF fabsf
+#endif
+
+#if defined(__GNUC__)
+    #define SNN__INLINE static inline __attribute__((always_inline, unused))
+    #define SNN__RESTRICT __restrict__
+    #define SNN__CTZ(x) __builtin_ctz(x)
+    #define SNN__POPCOUNT(x) __builtin_popcount(x)
+#elif defined(_MSC_VER)
+    #define SNN__INLINE static __forceinline
+    #define SNN__RESTRICT __restrict
+#else
+    #define SNN__INLINE static
+    #define SNN__RESTRICT
+#endif
+#ifndef SNN__CTZ
+static int snn__ctz(uint32_t x)
+{
+    int n = 0;
+    while (!(x & 1u)) { x >>= 1; n++; }
+    return n;
+}
+static int snn__popcount(uint32_t x)
+{
+    x = x - ((x >> 1) & 0x55555555u);
+    x = (x & 0x33333333u) + ((x >> 2) & 0x33333333u);
+    return (int)((((x + (x >> 4)) & 0x0F0F0F0Fu) * 0x01010101u) >> 24);
+}
+    #define SNN__CTZ(x) snn__ctz(x)
+    #define SNN__POPCOUNT(x) snn__popcount(x)
+#endif
+
+/* Formulas marked so can be called by a CUDA compiler on both sides. */
+#ifdef __CUDACC__
+    #define SNN__HD SNN__INLINE __host__ __device__
+#else
+    #define SNN__HD SNN__INLINE
+#endif
+#ifdef __clang__
+    #define SNN__NO_CONTRACT _Pragma("clang fp contract(off)")
+#else
+    #define SNN__NO_CONTRACT
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+SNN_DEF int snn_version(void) { return SNN_VERSION; }
+
+SNN_DEF snn_isa snn_isa_best(void)
+{
+#if SNN__X86
+    /* these tests include the operating system's support for the wide registers */
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("fma"))
+        return SNN_ISA_AVX512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return SNN_ISA_AVX2;
+#endif
+    return SNN__VECTORS ? SNN_ISA_SIMD128 : SNN_ISA_SCALAR;
+}
+
+SNN_DEF const char *snn_isa_name(snn_isa isa)
+{
+    static const char *const name[] = {"auto", "scalar", "simd128", "avx2", "avx512"};
+    return (int)isa >= 0 && isa <= SNN_ISA_AVX512 ? name[isa] : "unknown";
+}
+
+static snn_isa snn__isa_resolve(snn_isa wanted)
+{
+    snn_isa best = snn_isa_best();
+#if !defined(SNN_NO_STDLIB) && !defined(SNN_NO_GETENV)
+    if (wanted == SNN_ISA_AUTO) {
+        const char *e = getenv("SNN_ISA");
+        int i;
+        for (i = 1; e && i <= SNN_ISA_AVX512; i++)
+            if (!strcmp(e, snn_isa_name((snn_isa)i))) wanted = (snn_isa)i;
+    }
+#endif
+    return wanted == SNN_ISA_AUTO || wanted > best ? best : wanted;
+}
+
+static void snn__parallel_for(const snn_threads *threads, int count, void (*task)(void *, int), void *arg)
+{
+    int i;
+    if (threads->parallel_for && count > 1) {
+        threads->parallel_for(threads->user, count, task, arg);
+        return;
+    }
+#ifdef _OPENMP
+    if (count > 1) {
+        #pragma omp parallel for schedule(dynamic, 1)
+        for (i = 0; i < count; i++) task(arg, i);
+        return;
+    }
+#endif
+    for (i = 0; i < count; i++) task(arg, i);
+}
+
+/* Everything from here to the end of >>layers is compiled for speed whatever the file's flags are, and
+ * without fusing multiply and add unless a kernel says so. */
+#if defined(__GNUC__) && !defined(__clang__) && !defined(__CUDACC__) && !defined(SNN_NO_KERNEL_PRAGMA)
+    #define SNN__KERNEL_PRAGMA 1
+    #pragma GCC push_options
+    #pragma GCC optimize("O3", "no-trapping-math", "no-math-errno", "fp-contract=off")
+#else
+    #define SNN__KERNEL_PRAGMA 0
+#endif
+
+/* ---- >>kernels ----------------------------------------------------------------------------- */
+/* The inner loops that decide the speed, once for each instruction set from one template.
+ *
+ * All sums run over k = 0, 1, 2 ... in this order for every output, whatever the vector width, the tile
+ * or the sparsity, so one net gives the same numbers for one step or many, for any thread count, and,
+ * without fused multiply-add (the deterministic table), on every instruction set. */
+
+#define SNN__LANES 16 /* rows of prepared weights are padded to this many floats */
+#define SNN__PAD(n) (((n) + SNN__LANES - 1) / SNN__LANES * SNN__LANES)
+
+typedef struct snn__kernels {
+    snn_isa isa;
+    int wide_neurons; /* 1: the AVX2 copies of neurons and surrogates */
+    int mr, nr;
+    /* c[mr][nr] += a[mr][k] b[k][nr];  a(i,p) = a[i*ra + p*ca], b(p,j) = b[p*ldb + j] */
+    void (*tile)(int k, const float *a, size_t ra, size_t ca, const float *b, size_t ldb, float *c, size_t ldc);
+    void (*tile1)(int k, const float *a, size_t ca, const float *b, size_t ldb, float *c);
+    /* y[0..n) += sum_j val[j] w[idx[j]*ld + 0..n);  val NULL: ones; n a multiple of SNN__LANES */
+    void (*gather)(float *y, const float *w, size_t ld, int n, const uint32_t *idx, const float *val, int count);
+    /* w[idx[j]*ld + 0..n) += val[j] y[0..n) for each j */
+    void (*scatter)(float *w, size_t ld, int n, const uint32_t *idx, const float *val, int count, const float *y);
+    /* bit i of words = d[i] > 0 (or >= 0) */
+    void (*fire)(uint32_t *words, const float *d, int n, int at_threshold);
+} snn__kernels;
+
+/* one vocabulary per register width: type, width, load, store, broadcast, multiply-add */
+#define snn__s_t float
+#define SNN__s_W 1
+#define SNN__s_LOAD(p) (*(p))
+#define SNN__s_STORE(p, v) (*(p) = (v))
+#define SNN__s_SET1(x) (x)
+#define SNN__s_ADD(a, b) ((a) + (b))
+#define SNN__s_MADD(a, b, c) ((a) * (b) + (c))
+#if SNN__VECTORS
+typedef float snn__v4_t __attribute__((vector_size(16), aligned(4), may_alias));
+    #define SNN__v4_W 4
+    #define SNN__v4_LOAD(p) (*(const snn__v4_t *)(p))
+    #define SNN__v4_STORE(p, v) (*(snn__v4_t *)(p) = (v))
+    #define SNN__v4_SET1(x) snn__v4_set1(x)
+SNN__INLINE snn__v4_t snn__v4_set1(float x)
+{
+    snn__v4_t v = {x, x, x, x};
+    return v;
+}
+    #define SNN__v4_ADD(a, b) ((a) + (b))
+    #define SNN__v4_MADD(a, b, c) ((a) * (b) + (c))
+#endif
+#if SNN__X86
+    #define snn__v8_t __m256
+    #define SNN__v8_W 8
+    #define SNN__v8_LOAD(p) _mm256_loadu_ps(p)
+    #define SNN__v8_STORE(p, v) _mm256_storeu_ps(p, v)
+    #define SNN__v8_SET1(x) _mm256_set1_ps(x)
+    #define SNN__v8_ADD(a, b) _mm256_add_ps(a, b)
+    #define SNN__v8_MADD(a, b, c) _mm256_add_ps(_mm256_mul_ps(a, b), c)
+    #define snn__f8_t __m256
+    #define SNN__f8_W 8
+    #define SNN__f8_LOAD(p) _mm256_loadu_ps(p)
+    #define SNN__f8_STORE(p, v) _mm256_storeu_ps(p, v)
+    #define SNN__f8_SET1(x) _mm256_set1_ps(x)
+    #define SNN__f8_ADD(a, b) _mm256_add_ps(a, b)
+    #define SNN__f8_MADD(a, b, c) _mm256_fmadd_ps(a, b, c)
+    #define snn__f16_t __m512
+    #define SNN__f16_W 16
+    #define SNN__f16_LOAD(p) _mm512_loadu_ps(p)
+    #define SNN__f16_STORE(p, v) _mm512_storeu_ps(p, v)
+    #define SNN__f16_SET1(x) _mm512_set1_ps(x)
+    #define SNN__f16_ADD(a, b) _mm512_add_ps(a, b)
+    #define SNN__f16_MADD(a, b, c) _mm512_fmadd_ps(a, b, c)
+#endif
+
+#define SNN__PLAIN /* no target attribute */
+/* P vocabulary, MR x NV vectors in a tile, NG vectors in a gather */
+#define SNN__KERNEL_TEMPLATE(P, TARGET, MR, NV, NG)                                                \
+    TARGET static void snn__tile_##P(int k, const float *a, size_t ra, size_t ca, const float *b,  \
+                                     size_t ldb, float *c, size_t ldc)                             \
+    {                                                                                              \
+        snn__##P##_t acc[MR][NV];                                                                  \
+        int i, j, p;                                                                               \
+        for (i = 0; i < MR; i++)                                                                   \
+            for (j = 0; j < NV; j++) acc[i][j] = SNN__##P##_LOAD(c + (size_t)i * ldc + j * SNN__##P##_W); \
+        for (p = 0; p < k; p++, a += ca, b += ldb) {                                               \
+            snn__##P##_t bv[NV];                                                                   \
+            for (j = 0; j < NV; j++) bv[j] = SNN__##P##_LOAD(b + j * SNN__##P##_W);                \
+            for (i = 0; i < MR; i++) {                                                             \
+                snn__##P##_t av = SNN__##P##_SET1(a[(size_t)i * ra]);                              \
+                for (j = 0; j < NV; j++) acc[i][j] = SNN__##P##_MADD(av, bv[j], acc[i][j]);        \
+            }                                                                                      \
+        }                                                                                          \
+        for (i = 0; i < MR; i++)                                                                   \
+            for (j = 0; j < NV; j++) SNN__##P##_STORE(c + (size_t)i * ldc + j * SNN__##P##_W, acc[i][j]); \
+    }                                                                                              \
+    TARGET static void snn__tile1_##P(int k, const float *a, size_t ca, const float *b, size_t ldb, \
+                                      float *c)                                                    \
+    {                                                                                              \
+        snn__##P##_t acc[NV];                                                                      \
+        int j, p;                                                                                  \
+        for (j = 0; j < NV; j++) acc[j] = SNN__##P##_LOAD(c + j * SNN__##P##_W);                   \
+        for (p = 0; p < k; p++, a += ca, b += ldb) {                                               \
+            snn__##P##_t av = SNN__##P##_SET1(*a);                                                 \
+            for (j = 0; j < NV; j++)                                                               \
+                acc[j] = SNN__##P##_MADD(av, SNN__##P##_LOAD(b + j * SNN__##P##_W), acc[j]);       \
+        }                                                                                          \
+        for (j = 0; j < NV; j++) SNN__##P##_STORE(c + j * SNN__##P##_W, acc[j]);                   \
+    }                                                                                              \
+    TARGET SNN__INLINE void snn__gather_part_##P(float *y, const float *w, size_t ld,              \
+                                                 const uint32_t *idx, const float *val, int count, int nv) \
+    {                                                                                              \
+        snn__##P##_t acc[NG];                                                                      \
+        int i, j;                                                                                  \
+        for (j = 0; j < nv; j++) acc[j] = SNN__##P##_LOAD(y + j * SNN__##P##_W);                   \
+        if (val)                                                                                   \
+            for (i = 0; i < count; i++) {                                                          \
+                const float *r = w + (size_t)idx[i] * ld;                                          \
+                snn__##P##_t v = SNN__##P##_SET1(val[i]);                                          \
+                for (j = 0; j < nv; j++)                                                           \
+                    acc[j] = SNN__##P##_MADD(v, SNN__##P##_LOAD(r + j * SNN__##P##_W), acc[j]);    \
+            }                                                                                      \
+        else                                                                                       \
+            for (i = 0; i < count; i++) {                                                          \
+                const float *r = w + (size_t)idx[i] * ld;                                          \
+                for (j = 0; j < nv; j++) acc[j] = SNN__##P##_ADD(SNN__##P##_LOAD(r + j * SNN__##P##_W), acc[j]); \
+            }                                                                                      \
+        for (j = 0; j < nv; j++) SNN__##P##_STORE(y + j * SNN__##P##_W, acc[j]);                   \
+    }                                                                                              \
+    TARGET static void snn__gather_##P(float *y, const float *w, size_t ld, int n, const uint32_t *idx, \
+                                       const float *val, int count)                                \
+    {                                                                                              \
+        int o = 0;                                                                                 \
+        for (; o + NG * SNN__##P##_W <= n; o += NG * SNN__##P##_W)                                 \
+            snn__gather_part_##P(y + o, w + o, ld, idx, val, count, NG);                           \
+        if (NG / 2 * SNN__##P##_W >= SNN__LANES && o + NG / 2 * SNN__##P##_W <= n) {               \
+            snn__gather_part_##P(y + o, w + o, ld, idx, val, count, NG / 2);                       \
+            o += NG / 2 * SNN__##P##_W;                                                            \
+        }                                                                                          \
+        for (; o < n; o += SNN__LANES)                                                             \
+            snn__gather_part_##P(y + o, w + o, ld, idx, val, count, SNN__LANES / SNN__##P##_W);    \
+    }                                                                                              \
+    TARGET SNN__INLINE void snn__scatter_part_##P(float *w, size_t ld, const uint32_t *idx,        \
+                                                  const float *val, int count, const float *y, int nv) \
+    {                                                                                              \
+        snn__##P##_t v[NG];                                                                        \
+        int i, j;                                                                                  \
+        for (j = 0; j < nv; j++) v[j] = SNN__##P##_LOAD(y + j * SNN__##P##_W);                     \
+        for (i = 0; i < count; i++) {                                                              \
+            float *r = w + (size_t)idx[i] * ld;                                                    \
+            if (val) {                                                                             \
+                snn__##P##_t s = SNN__##P##_SET1(val[i]);                                          \
+                for (j = 0; j < nv; j++)                                                           \
+                    SNN__##P##_STORE(r + j * SNN__##P##_W,                                         \
+                                     SNN__##P##_MADD(s, v[j], SNN__##P##_LOAD(r + j * SNN__##P##_W))); \
+            } else                                                                                 \
+                for (j = 0; j < nv; j++)                                                           \
+                    SNN__##P##_STORE(r + j * SNN__##P##_W,                                         \
+                                     SNN__##P##_ADD(v[j], SNN__##P##_LOAD(r + j * SNN__##P##_W))); \
+        }                                                                                          \
+    }                                                                                              \
+    TARGET static void snn__scatter_##P(float *w, size_t ld, int n, const uint32_t *idx,           \
+                                        const float *val, int count, const float *y)               \
+    {                                                                                              \
+        int o = 0;                                                                                 \
+        for (; o + NG * SNN__##P##_W <= n; o += NG * SNN__##P##_W)                                 \
+            snn__scatter_part_##P(w + o, ld, idx, val, count, y + o, NG);                          \
+        for (; o < n; o += SNN__LANES)                                                             \
+            snn__scatter_part_##P(w + o, ld, idx, val, count, y + o, SNN__LANES / SNN__##P##_W);   \
+    }
+
+SNN__KERNEL_TEMPLATE(s, SNN__PLAIN, 4, 4, 16)
+#if SNN__VECTORS
+SNN__KERNEL_TEMPLATE(v4, SNN__PLAIN, 4, 2, 8)
+#endif
+#if SNN__X86
+SNN__KERNEL_TEMPLATE(v8, SNN__TARGET_AVX2, 4, 2, 8)
+SNN__KERNEL_TEMPLATE(f8, SNN__TARGET_FMA, 6, 2, 8)
+SNN__KERNEL_TEMPLATE(f16, SNN__TARGET_AVX512, 8, 2, 8)
+#endif
+
+/* spikes of n drives into ceil(n/32) words; the last word's spare bits are 0 */
+static void snn__fire_scalar(uint32_t *words, const float *d, int n, int at_threshold)
+{
+    int i, j;
+    for (i = 0; i < n; i += 32) {
+        uint32_t w = 0;
+        int m = n - i < 32 ? n - i : 32;
+        if (at_threshold)
+            for (j = 0; j < m; j++) w |= (uint32_t)(d[i + j] >= 0.0f) << j;
+        else
+            for (j = 0; j < m; j++) w |= (uint32_t)(d[i + j] > 0.0f) << j;
+        *words++ = w;
+    }
+}
+#if SNN__X86
+SNN__TARGET_AVX2 static void snn__fire_avx2(uint32_t *words, const float *d, int n, int at_threshold)
+{
+    const __m256 z = _mm256_setzero_ps();
+    for (; n >= 32; n -= 32, d += 32) {
+        uint32_t w = 0;
+        int j;
+        for (j = 0; j < 4; j++) {
+            __m256 v = _mm256_loadu_ps(d + 8 * j);
+            __m256 c = at_threshold ? _mm256_cmp_ps(v, z, _CMP_GE_OQ) : _mm256_cmp_ps(v, z, _CMP_GT_OQ);
+            w |= (uint32_t)_mm256_movemask_ps(c) << (8 * j);
+        }
+        *words++ = w;
+    }
+    if (n > 0) snn__fire_scalar(words, d, n, at_threshold);
+}
+#endif
+
+static const snn__kernels snn__kernels_scalar = {SNN_ISA_SCALAR, 0, 4, 4, snn__tile_s, snn__tile1_s,
+                                                 snn__gather_s, snn__scatter_s, snn__fire_scalar};
+#if SNN__VECTORS
+static const snn__kernels snn__kernels_simd128 = {SNN_ISA_SIMD128, 0, 4, 8, snn__tile_v4, snn__tile1_v4,
+                                                  snn__gather_v4, snn__scatter_v4, snn__fire_scalar};
+#endif
+#if SNN__X86
+static const snn__kernels snn__kernels_avx2_exact = {SNN_ISA_AVX2, 1, 4, 16, snn__tile_v8, snn__tile1_v8,
+                                                     snn__gather_v8, snn__scatter_v8, snn__fire_avx2};
+static const snn__kernels snn__kernels_avx2 = {SNN_ISA_AVX2, 1, 6, 16, snn__tile_f8, snn__tile1_f8,
+                                               snn__gather_f8, snn__scatter_f8, snn__fire_avx2};
+static const snn__kernels snn__kernels_avx512 = {SNN_ISA_AVX512, 1, 8, 32, snn__tile_f16, snn__tile1_f16,
+                                                 snn__gather_f16, snn__scatter_f16, snn__fire_avx2};
+#endif
+
+static const snn__kernels *snn__kernels_select(snn_isa isa, int deterministic)
+{
+#if SNN__X86
+    if (isa >= SNN_ISA_AVX2 && deterministic) return &snn__kernels_avx2_exact;
+    if (isa == SNN_ISA_AVX512) return &snn__kernels_avx512;
+    if (isa == SNN_ISA_AVX2) return &snn__kernels_avx2;
+#endif
+#if SNN__VECTORS
+    if (isa >= SNN_ISA_SIMD128) return &snn__kernels_simd128;
+#endif
+    (void)isa;
+    (void)deterministic;
+    return &snn__kernels_scalar;
+}
+
+/* indices of the set bits of n bits; returns their number */
+static int snn__list_bits(const uint32_t *words, int n, uint32_t *idx)
+{
+    int count = 0, i;
+    for (i = 0; i < n; i += 32) {
+        uint32_t w = *words++;
+        for (; w; w &= w - 1) idx[count++] = (uint32_t)(i + SNN__CTZ(w));
+    }
+    return count;
+}
+/* indices and values of the nonzero elements */
+static int snn__list_floats(const float *x, int n, uint32_t *idx, float *val)
+{
+    int count = 0, i;
+    for (i = 0; i < n; i++) {
+        idx[count] = (uint32_t)i;
+        val[count] = x[i];
+        count += x[i] != 0.0f;
+    }
+    return count;
+}
+static size_t snn__count_bits(const uint32_t *words, size_t n)
+{
+    size_t i, s = 0;
+    for (i = 0; i < n; i++) s += (size_t)SNN__POPCOUNT(words[i]);
+    return s;
+}
+static size_t snn__count_floats(const float *x, size_t n)
+{
+    size_t i, s = 0;
+    for (i = 0; i < n; i++) s += x[i] != 0.0f;
+    return s;
+}
+
+static void snn__zero(float *x, size_t n) { memset(x, 0, n * sizeof(float)); }
+static void snn__accumulate(float *SNN__RESTRICT y, const float *SNN__RESTRICT x, size_t n)
+{
+    size_t i;
+    for (i = 0; i < n; i++) y[i] += x[i];
+}
+SNN__HD float snn__clamp(float x, float lo, float hi) { return x < lo ? lo : x > hi ? hi : x; }
+/* decayed state must not linger in subnormals, which are slow on many machines */
+SNN__HD float snn__flush(float x) { return x < 1e-30f && x > -1e-30f ? 0.0f : x; }
+
+static int snn__finite(float x)
+{
+    uint32_t u;
+    memcpy(&u, &x, sizeof u); /* by bits: right under -ffast-math too */
+    return (u & 0x7f800000u) != 0x7f800000u;
+}
+
+/* The matrix product C = A B (+ C), split over tasks by the size of C alone.
+ * a(i,p) = a[i*ra + p*ca] [m][k], b row-major [k][ldb], c [m][ldc]. b must be readable up to a full tile
+ * beyond column n: the arena's padding sees to that. */
+typedef struct snn__gemm_job {
+    const snn__kernels *kern;
+    int m, n, k, blocks_n;
+    const float *a, *b, *bias;
+    size_t ra, ca, ldb, ldc;
+    float *c;
+    int add;
+} snn__gemm_job;
+enum { SNN__GEMM_M = 96, SNN__GEMM_N = 192, SNN__GEMM_K = 256 };
+
+static void snn__gemm_block(void *arg, int task)
+{
+    const snn__gemm_job *g = (const snn__gemm_job *)arg;
+    const snn__kernels *kern = g->kern;
+    int i0 = task / g->blocks_n * SNN__GEMM_M, j0 = task % g->blocks_n * SNN__GEMM_N;
+    int i1 = i0 + SNN__GEMM_M < g->m ? i0 + SNN__GEMM_M : g->m;
+    int j1 = j0 + SNN__GEMM_N < g->n ? j0 + SNN__GEMM_N : g->n;
+    int i, j, p, r;
+    float edge[8 * 32]; /* the largest tile: 1 KB */
+    if (!g->add)
+        for (i = i0; i < i1; i++) {
+            float *c = g->c + (size_t)i * g->ldc;
+            if (g->bias) memcpy(c + j0, g->bias + j0, (size_t)(j1 - j0) * sizeof(float));
+            else snn__zero(c + j0, (size_t)(j1 - j0));
+        }
+    for (p = 0; p < g->k; p += SNN__GEMM_K) {
+        int k = g->k - p < SNN__GEMM_K ? g->k - p : SNN__GEMM_K;
+        for (j = j0; j < j1; j += kern->nr) {
+            const float *b = g->b + (size_t)p * g->ldb + j;
+            int w = j1 - j < kern->nr ? j1 - j : kern->nr;
+            for (i = i0; i < i1;) {
+                const float *a = g->a + (size_t)i * g->ra + (size_t)p * g->ca;
+                float *c = g->c + (size_t)i * g->ldc + j;
+                int h = i1 - i < kern->mr ? 1 : kern->mr;
+                if (w == kern->nr && h > 1) kern->tile(k, a, g->ra, g->ca, b, g->ldb, c, g->ldc);
+                else if (w == kern->nr) kern->tile1(k, a, g->ca, b, g->ldb, c);
+                else {
+                    for (r = 0; r < h; r++) {
+                        snn__zero(edge + r * kern->nr, (size_t)kern->nr);
+                        memcpy(edge + r * kern->nr, c + (size_t)r * g->ldc, (size_t)w * sizeof(float));
+                    }
+                    if (h > 1) kern->tile(k, a, g->ra, g->ca, b, g->ldb, edge, (size_t)kern->nr);
+                    else kern->tile1(k, a, g->ca, b, g->ldb, edge);
+                    for (r = 0; r < h; r++)
+                        memcpy(c + (size_t)r * g->ldc, edge + r * kern->nr, (size_t)w * sizeof(float));
+                }
+                i += h;
+            }
+        }
+    }
+}
+
+static void snn__gemm(const snn__kernels *kern, const snn_threads *threads, int m, int n, int k,
+                      const float *a, size_t ra, size_t ca, const float *b, size_t ldb, float *c,
+                      size_t ldc, const float *bias, int add)
+{
+    snn__gemm_job g;
+    g.kern = kern;
+    g.m = m;
+    g.n = n;
+    g.k = k;
+    g.a = a;
+    g.ra = ra;
+    g.ca = ca;
+    g.b = b;
+    g.ldb = ldb;
+    g.c = c;
+    g.ldc = ldc;
+    g.bias = bias;
+    g.add = add;
+    g.blocks_n = (n + SNN__GEMM_N - 1) / SNN__GEMM_N;
+    snn__parallel_for(threads, (m + SNN__GEMM_M - 1) / SNN__GEMM_M * g.blocks_n, snn__gemm_block, &g);
+}
+
+/* ---- >>core -------------------------------------------------------------------------------- */
+/* Status texts, random numbers, checked sizes, the arena, text formatting. */
+
+SNN_DEF const char *snn_status_name(snn_status status)
+{
+    switch (status) {
+#define SNN__X(name, value, text)                                                                  \
+    case name: return #name;
+        SNN_STATUS_LIST(SNN__X)
+#undef SNN__X
+    default: return "unknown status";
+    }
+}
+
+SNN_DEF const char *snn_status_text(snn_status status)
+{
+    switch (status) {
+#define SNN__X(name, value, text)                                                                  \
+    case name: return text;
+        SNN_STATUS_LIST(SNN__X)
+#undef SNN__X
+    default: return "unknown status";
+    }
+}
+
+SNN_DEF snn_tensor snn_tensor_make(float *data, int ndim, const int *shape)
+{
+    snn_tensor t;
+    int i;
+    memset(&t, 0, sizeof t);
+    t.data = data;
+    t.ndim = ndim < 0 ? 0 : ndim > SNN_MAX_DIMS ? SNN_MAX_DIMS : ndim;
+    for (i = 0; i < t.ndim; i++) t.shape[i] = shape[i];
+    return t;
+}
+
+SNN_DEF size_t snn_tensor_count(const snn_tensor *t)
+{
+    size_t n = 1;
+    int i;
+    for (i = 0; i < t->ndim; i++) n *= (size_t)t->shape[i];
+    return n;
+}
+
+static uint64_t snn__mix64(uint64_t z)
+{
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    return z ^ (z >> 31);
+}
+static uint64_t snn__rng_key(uint64_t seed, uint32_t stream, uint32_t step)
+{
+    return snn__mix64(seed ^ snn__mix64(((uint64_t)stream << 32 | step) + 0x9E3779B97F4A7C15u));
+}
+static uint32_t snn__rng_at(uint64_t key, uint32_t index)
+{
+    return (uint32_t)(snn__mix64(key + (uint64_t)index * 0x9E3779B97F4A7C15u) >> 32);
+}
+static float snn__rng_uniform(uint64_t key, uint32_t index)
+{
+    return (float)(snn__rng_at(key, index) >> 8) * (1.0f / 16777216.0f);
+}
+
+SNN_DEF uint32_t snn_random(uint64_t seed, uint32_t stream, uint32_t step, uint32_t index)
+{
+    return snn__rng_at(snn__rng_key(seed, stream, step), index);
+}
+SNN_DEF float snn_uniform(uint64_t seed, uint32_t stream, uint32_t step, uint32_t index)
+{
+    return snn__rng_uniform(snn__rng_key(seed, stream, step), index);
+}
+SNN_DEF float snn_normal(uint64_t seed, uint32_t stream, uint32_t step, uint32_t index)
+{
+    uint64_t key = snn__rng_key(seed, stream, step);
+    float u = 1.0f - snn__rng_uniform(key, 2u * index); /* (0,1]: the logarithm exists */
+    float v = snn__rng_uniform(key, 2u * index + 1u);
+    return SNN_SQRTF(-2.0f * SNN_LOGF(u)) * SNN_COSF(6.2831853f * v);
+}
+SNN_DEF int snn_bernoulli(float p, uint64_t seed, uint32_t stream, uint32_t step, uint32_t index)
+{
+    return snn_uniform(seed, stream, step, index) < p;
+}
+SNN_DEF void snn_permutation(int *order, int n, uint64_t seed, uint32_t stream)
+{
+    uint64_t key = snn__rng_key(seed, stream, 0x5eedu);
+    int i, j, t;
+    for (i = 0; i < n; i++) order[i] = i;
+    for (i = n - 1; i > 0; i--) {
+        j = (int)(((uint64_t)snn__rng_at(key, (uint32_t)i) * (uint64_t)(i + 1)) >> 32);
+        t = order[i];
+        order[i] = order[j];
+        order[j] = t;
+    }
+}
+
+SNN_DEF void snn_spikes_pack(uint32_t *words, const float *x, int n)
+{
+    int i, j;
+    for (i = 0; i < n; i += 32) {
+        uint32_t w = 0;
+        int m = n - i < 32 ? n - i : 32;
+        for (j = 0; j < m; j++) w |= (uint32_t)(x[i + j] != 0.0f) << j;
+        *words++ = w;
+    }
+}
+SNN_DEF void snn_spikes_unpack(float *x, const uint32_t *words, int n, float gain)
+{
+    int i;
+    for (i = 0; i < n; i++) x[i] = words[i >> 5] >> (i & 31) & 1u ? gain : 0.0f;
+}
+
+/* sizes: a product or sum that overflows becomes SIZE_MAX and stays there */
+static size_t snn__mul_size(size_t a, size_t b) { return b && a > SIZE_MAX / b ? SIZE_MAX : a * b; }
+static size_t snn__add_size(size_t a, size_t b) { return a > SIZE_MAX - b ? SIZE_MAX : a + b; }
+
+/* The arena hands out pieces of one block. With base NULL it only counts: the planner run on such an
+ * arena gives the exact size that the same planner then needs. Every piece starts at a multiple of 64
+ * bytes and is followed by 128 bytes of padding, so kernels may read a register beyond the end. */
+typedef struct snn__arena {
+    char *base;
+    size_t used, size;
+    int overflow;
+} snn__arena;
+enum { SNN__ALIGN = 64, SNN__SLACK = 128 };
+
+static void *snn__arena_take(snn__arena *a, size_t count, size_t size)
+{
+    size_t at = a->used, bytes = snn__mul_size(count, size), end;
+    if (!count) return NULL;
+    bytes = snn__add_size(bytes, SNN__SLACK + SNN__ALIGN - 1);
+    bytes = bytes == SIZE_MAX ? bytes : bytes / SNN__ALIGN * SNN__ALIGN;
+    end = snn__add_size(at, bytes);
+    if (end == SIZE_MAX || end > a->size) {
+        a->overflow = 1;
+        return NULL;
+    }
+    a->used = end;
+    return a->base ? a->base + at : NULL;
+}
+static float *snn__arena_floats(snn__arena *a, size_t rows, size_t cols)
+{
+    return (float *)snn__arena_take(a, snn__mul_size(rows, cols), sizeof(float));
+}
+
+/* Text without stdio: %s string, %d int, %u size_t (given as size_t), %g double (9 digits), %% percent.
+ * Counts like snprintf: returns the length that the whole text needs. */
+typedef struct snn__text {
+    char *at;
+    size_t size, length;
+} snn__text;
+
+static void snn__text_char(snn__text *t, char c)
+{
+    if (t->length + 1 < t->size) {
+        t->at[t->length] = c;
+        t->at[t->length + 1] = 0;
+    }
+    t->length++;
+}
+static void snn__text_str(snn__text *t, const char *s)
+{
+    while (*s) snn__text_char(t, *s++);
+}
+static void snn__text_uint(snn__text *t, uint64_t u)
+{
+    char digits[24];
+    int n = 0;
+    do digits[n++] = (char)('0' + u % 10);
+    while (u /= 10);
+    while (n) snn__text_char(t, digits[--n]);
+}
+static void snn__text_int(snn__text *t, int i)
+{
+    if (i < 0) snn__text_char(t, '-');
+    snn__text_uint(t, i < 0 ? 0u - (uint64_t)i : (uint64_t)i);
+}
+/* 9 significant digits name every float; trailing zeros are dropped */
+static void snn__text_float(snn__text *t, double x)
+{
+    int e = 0, i, n = 9;
+    uint64_t m;
+    char digits[16];
+    if (!snn__finite((float)x)) {
+        snn__text_str(t, x > 0 ? "inf" : x < 0 ? "-inf" : "nan");
+        return;
+    }
+    if (x < 0) {
+        snn__text_char(t, '-');
+        x = -x;
+    }
+    if (x == 0) {
+        snn__text_char(t, '0');
+        return;
+    }
+    while (x >= 10) { x /= 10; e++; }
+    while (x < 1) { x *= 10; e--; }
+    m = (uint64_t)(x * 1e8 + 0.5);
+    if (m >= 1000000000u) { m /= 10; e++; }
+    for (i = n; i--; m /= 10) digits[i] = (char)('0' + m % 10);
+    while (n > 1 && digits[n - 1] == '0') n--;
+    if (e < -4 || e > 8) {
+        snn__text_char(t, digits[0]);
+        if (n > 1) snn__text_char(t, '.');
+        for (i = 1; i < n; i++) snn__text_char(t, digits[i]);
+        snn__text_char(t, 'e');
+        snn__text_int(t, e);
+        return;
+    }
+    if (e < 0) snn__text_str(t, "0.");
+    for (i = -1; i > e; i--) snn__text_char(t, '0');
+    for (i = 0; i < n || i <= e; i++) {
+        if (i == e + 1 && e >= 0) snn__text_char(t, '.');
+        snn__text_char(t, i < n ? digits[i] : '0');
+    }
+}
+
+/* pads with spaces up to a column of the current line; for tables */
+static void snn__text_column(snn__text *t, size_t line, size_t column)
+{
+    do snn__text_char(t, ' ');
+    while (t->length < line + column);
+}
+
+#include <stdarg.h>
+static void snn__text_list(snn__text *t, const char *format, va_list args)
+{
+    for (; *format; format++) {
+        if (*format != '%') snn__text_char(t, *format);
+        else
+            switch (*++format) {
+            case 's': snn__text_str(t, va_arg(args, const char *)); break;
+            case 'd': snn__text_int(t, va_arg(args, int)); break;
+            case 'u': snn__text_uint(t, (uint64_t)va_arg(args, size_t)); break;
+            case 'g': snn__text_float(t, va_arg(args, double)); break;
+            default: snn__text_char(t, *format); break;
+            }
+    }
+}
+static void snn__text_format(snn__text *t, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    snn__text_list(t, format, args);
+    va_end(args);
+}
+
+/* ---- >>surrogates -------------------------------------------------------------------------- */
+/* Derivative d(x) and its integral for each row of SNN_SURROGATE_LIST; x = membrane - threshold. */
+
+/* exp to 2 ulp in +-87, without libm so that loops vectorise: 2^n times a polynomial in the rest */
+SNN__HD float snn__exp1(float x)
+{
+    float n, r, p, scale;
+    int32_t bits;
+    x = snn__clamp(x, -87.0f, 88.0f);
+    n = (float)(int32_t)(x * 1.44269504f + (x < 0.0f ? -0.5f : 0.5f)); /* nearest integer */
+    r = (x - n * 0.693145752f) - n * 1.42860677e-6f;
+    p = 1.0f + r * (1.0f + r * (0.5f + r * (0.166666657f + r * (0.0416665734f +
+        r * (0.00833345950f + r * 0.00139262271f)))));
+    bits = ((int32_t)n + 127) * 8388608;
+    memcpy(&scale, &bits, sizeof scale);
+    return p * scale;
+}
+
+SNN__HD float snn__atan_grad1(float x, float a)
+{
+    float y = 1.57079633f * a * x;
+    return 0.5f * a / (1.0f + y * y);
+}
+SNN__HD float snn__fast_sigmoid_grad1(float x, float k)
+{
+    float y = 1.0f + k * SNN_FABSF(x);
+    return 1.0f / (y * y);
+}
+SNN__HD float snn__sigmoid_grad1(float x, float k)
+{
+    float e = snn__exp1(-SNN_FABSF(k * x)); /* d is even: |x| avoids the overflow */
+    return k * e / ((e + 1.0f) * (e + 1.0f));
+}
+SNN__HD float snn__triangular_grad1(float x, float c) { return x < 0.0f ? c : -c; }
+SNN__HD float snn__heaviside_grad1(float x) { return x > 0.0f ? 1.0f : 0.0f; }
+SNN__HD float snn__spike_rate_escape_grad1(float x, float b, float k)
+{
+    return k * snn__exp1(-b * SNN_FABSF(x - 1.0f));
+}
+SNN__HD float snn__stochastic_grad1(float x, float m, float v, float u)
+{
+    return x > 0.0f ? 1.0f : (u - 0.5f + m) * v;
+}
+SNN__HD float snn__leaky_spike_grad1(float x, float k) { return x > 0.0f ? 1.0f : k; }
+SNN__HD float snn__sparse_fast_sigmoid_grad1(float x, float k, float b)
+{
+    return x > b ? snn__fast_sigmoid_grad1(x, k) : 0.0f;
+}
+SNN__HD float snn__boxcar_grad1(float x, float w) { return SNN_FABSF(x) < w ? 0.5f / w : 0.0f; }
+
+/* The integral of d, so that finite differences of a smooth net test the backward pass exactly. */
+static float snn__surrogate_primitive1(snn_surrogate_kind kind, float x, float p0, float p1, float u)
+{
+    switch (kind) {
+    case SNN_ATAN: return 0.318309886f * SNN_ATANF(1.57079633f * p0 * x) + 0.5f;
+    case SNN_FAST_SIGMOID: return x / (1.0f + p0 * SNN_FABSF(x));
+    case SNN_SIGMOID: return 1.0f / (1.0f + snn__exp1(-p0 * x));
+    case SNN_STRAIGHT_THROUGH: return x;
+    case SNN_TRIANGULAR: return -p0 * SNN_FABSF(x);
+    case SNN_HEAVISIDE: return x > 0.0f ? x : 0.0f;
+    case SNN_SPIKE_RATE_ESCAPE: {
+        float e = p1 / p0 * snn__exp1(-p0 * SNN_FABSF(x - 1.0f));
+        return x < 1.0f ? e : 2.0f * p1 / p0 - e;
+    }
+    case SNN_STOCHASTIC: return x > 0.0f ? x : (u - 0.5f + p0) * p1 * x;
+    case SNN_LEAKY_SPIKE: return x > 0.0f ? x : p0 * x;
+    case SNN_SPARSE_FAST_SIGMOID:
+        return x > p1 ? x / (1.0f + p0 * SNN_FABSF(x)) - p1 / (1.0f + p0 * SNN_FABSF(p1)) : 0.0f;
+    case SNN_BOXCAR: return 0.5f / p0 * snn__clamp(x, -p0, p0);
+    default: return 0.0f;
+    }
+}
+
+/* out[i] = g[i] d(x[i]); g NULL: ones. One loop per kind, so that each vectorises. */
+SNN__INLINE void snn__surrogate_loop(const snn_surrogate *s, int n, const float *SNN__RESTRICT x,
+                                     const float *g, const float *noise, float *out)
+{
+    const float p0 = s->p0, p1 = s->p1;
+    int i;
+#define SNN__LOOP(d)                                                                               \
+    if (g)                                                                                         \
+        for (i = 0; i < n; i++) out[i] = g[i] * (d);                                               \
+    else                                                                                           \
+        for (i = 0; i < n; i++) out[i] = (d);                                                      \
+    break;
+    switch (s->kind) {
+    case SNN_ATAN: SNN__LOOP(snn__atan_grad1(x[i], p0))
+    case SNN_FAST_SIGMOID: SNN__LOOP(snn__fast_sigmoid_grad1(x[i], p0))
+    case SNN_SIGMOID: SNN__LOOP(snn__sigmoid_grad1(x[i], p0))
+    case SNN_STRAIGHT_THROUGH: SNN__LOOP(1.0f)
+    case SNN_TRIANGULAR: SNN__LOOP(snn__triangular_grad1(x[i], p0))
+    case SNN_HEAVISIDE: SNN__LOOP(snn__heaviside_grad1(x[i]))
+    case SNN_SPIKE_RATE_ESCAPE: SNN__LOOP(snn__spike_rate_escape_grad1(x[i], p0, p1))
+    case SNN_STOCHASTIC: SNN__LOOP(snn__stochastic_grad1(x[i], p0, p1, noise ? noise[i] : 0.5f))
+    case SNN_LEAKY_SPIKE: SNN__LOOP(snn__leaky_spike_grad1(x[i], p0))
+    case SNN_SPARSE_FAST_SIGMOID: SNN__LOOP(snn__sparse_fast_sigmoid_grad1(x[i], p0, p1))
+    case SNN_BOXCAR: SNN__LOOP(snn__boxcar_grad1(x[i], p0))
+    default: SNN__LOOP(0.0f)
+    }
+#undef SNN__LOOP
+}
+static void snn__surrogate_plain(const snn_surrogate *s, int n, const float *x, const float *g,
+                                 const float *noise, float *out)
+{
+    snn__surrogate_loop(s, n, x, g, noise, out);
+}
+#if SNN__X86
+SNN__TARGET_AVX2 static void snn__surrogate_avx2(const snn_surrogate *s, int n, const float *x,
+                                                 const float *g, const float *noise, float *out)
+{
+    snn__surrogate_loop(s, n, x, g, noise, out);
+}
+#endif
+/* s is resolved; x and out may be the same, out and g too */
+static void snn__surrogate_apply(const snn_surrogate *s, int wide, int n, const float *x, const float *g,
+                                 const float *noise, float *out)
+{
+    if (s->kind == SNN_CUSTOM_SURROGATE) {
+        int i;
+        s->custom(n, x, out, 0, s->user);
+        for (i = 0; g && i < n; i++) out[i] *= g[i];
+        return;
+    }
+#if SNN__X86
+    if (wide) {
+        snn__surrogate_avx2(s, n, x, g, noise, out);
+        return;
+    }
+#endif
+    (void)wide;
+    snn__surrogate_plain(s, n, x, g, noise, out);
+}
+
+static const struct {
+    const char *name;
+    float p0, p1;
+} snn__surrogate_table[] = {
+#define SNN__X(id, name, p0, p1) {#name, p0, p1},
+    SNN_SURROGATE_LIST(SNN__X)
+#undef SNN__X
+};
+
+SNN_DEF const char *snn_surrogate_name(snn_surrogate_kind kind)
+{
+    return (int)kind >= 0 && kind < SNN_SURROGATE_COUNT ? snn__surrogate_table[kind].name : NULL;
+}
+
+static snn_surrogate snn__surrogate_defaults(const snn_surrogate *s)
+{
+    snn_surrogate r = *s;
+    if (r.p0 == 0.0f) r.p0 = snn__surrogate_table[r.kind].p0;
+    if (r.p1 == 0.0f) r.p1 = snn__surrogate_table[r.kind].p1;
+    return r;
+}
+
+SNN_DEF void snn_surrogate_grad(const snn_surrogate *s, int n, const float *x, const float *noise, float *d)
+{
+    snn_surrogate r = snn__surrogate_defaults(s);
+    snn__surrogate_apply(&r, 0, n, x, NULL, noise, d);
+}
+SNN_DEF void snn_surrogate_primitive(const snn_surrogate *s, int n, const float *x, const float *noise,
+                                     float *y)
+{
+    snn_surrogate r = snn__surrogate_defaults(s);
+    int i;
+    if (r.kind == SNN_CUSTOM_SURROGATE) r.custom(n, x, y, 1, r.user);
+    else
+        for (i = 0; i < n; i++)
+            y[i] = snn__surrogate_primitive1(r.kind, x[i], r.p0, r.p1, noise ? noise[i] : 0.5f);
+}
+
+/* ---- >>neurons ----------------------------------------------------------------------------- */
+/* One block each: equations and source, what frameworks differ on, step1 and grad1 on plain floats, the
+ * loops over them. What all neurons share (spike, surrogate, graded value, immediate reset) is at the
+ * end of the section, once. */
+
+/* R, the delayed reset: was the membrane beyond the threshold after the last step? A constant for
+ * gradients. equal is 1 where a membrane exactly on the threshold counts. */
+SNN__HD float snn__reset_indicator(float u, float theta, float equal)
+{
+    return u > theta ? 1.0f : u == theta ? equal : 0.0f;
+}
+
+/* Instantiates a neuron's loops for the baseline and for AVX2. grad's first flag: are parameter gradients
+ * wanted? */
+#define SNN__NEURON_LOOPS(name)                                                                    \
+    static void snn__##name##_step(const snn_neuron_block *b) { snn__##name##_step_loop(b); }      \
+    static void snn__##name##_grad(const snn_neuron_block *b)                                      \
+    {                                                                                              \
+        if (b->dparam[0]) snn__##name##_grad_loop(b, 1);                                           \
+        else snn__##name##_grad_loop(b, 0);                                                        \
+    }                                                                                              \
+    SNN__NEURON_LOOPS_AVX2(name)
+#if SNN__X86
+    #define SNN__NEURON_LOOPS_AVX2(name)                                                           \
+        SNN__TARGET_AVX2 static void snn__##name##_step_avx2(const snn_neuron_block *b)            \
+        {                                                                                          \
+            snn__##name##_step_loop(b);                                                            \
+        }                                                                                          \
+        SNN__TARGET_AVX2 static void snn__##name##_grad_avx2(const snn_neuron_block *b)            \
+        {                                                                                          \
+            if (b->dparam[0]) snn__##name##_grad_loop(b, 1);                                       \
+            else snn__##name##_grad_loop(b, 0);                                                    \
+        }
+#else
+    #define SNN__NEURON_LOOPS_AVX2(name)
+#endif
+
+/* -- Leaky integrate-and-fire
+ *
+ *   R = H(U - theta)                         the reset, one step after the spike, detached
+ *   subtract   V = b U + x - R theta
+ *   zero       V = b ((1-R) U) + x           the input of the step after a spike is kept
+ *   none       V = b U + x                   b = clamp(beta, 0, 1)
+ *   spike      S = H(V - theta)              strict: a membrane on the threshold is silent
+ *
+ * backward, with gV the gradient of V, k = 1 - R for zero and 1 otherwise:
+ *   dx = gV;  dU = b k gV;  dbeta = k U gV;  dtheta = -R gV (subtract) - gradient of the drive V - theta
+ *
+ * Matches: snntorch.Leaky(beta, threshold, reset_mechanism). Source: Eshraghian et al., Training Spiking
+ * Neural Networks Using Lessons From Deep Learning, Proc. IEEE 2023, eq. 4 and section on resets. */
+SNN__HD float snn__leaky_step1(float u, float x, float beta, float theta, float sub, float zero, float equal)
+{
+    SNN__NO_CONTRACT
+    float r = snn__reset_indicator(u, theta, equal);
+    return snn__flush(beta * ((1.0f - zero * r) * u) + x - sub * r * theta);
+}
+/* gv becomes the gradient of the membrane before the step; returns dx */
+SNN__HD float snn__leaky_grad1(float *gv, float *dbeta, float *dtheta, float ddrive, float u, float beta,
+                               float theta, float sub, float zero, float equal)
+{
+    SNN__NO_CONTRACT
+    float r = snn__reset_indicator(u, theta, equal), k = 1.0f - zero * r, g = *gv + ddrive;
+    *dtheta -= ddrive + sub * r * g;
+    *dbeta += g * k * u;
+    *gv = beta * k * g;
+    return g;
+}
+
+enum { SNN__LEAKY_THETA, SNN__LEAKY_BETA };
+SNN__INLINE void snn__leaky_step_loop(const snn_neuron_block *b)
+{
+    const float *SNN__RESTRICT theta = b->param[SNN__LEAKY_THETA];
+    const float *SNN__RESTRICT beta = b->param[SNN__LEAKY_BETA];
+    const float *SNN__RESTRICT x = b->x;
+    float *SNN__RESTRICT u = b->state[0], *SNN__RESTRICT drive = b->drive;
+    const float sub = b->sub, zero = b->zero, equal = b->equal;
+    int i;
+    for (i = 0; i < b->n; i++) {
+        float v = snn__leaky_step1(u[i], x[i], beta[i], theta[i], sub, zero, equal);
+        u[i] = v;
+        drive[i] = v - theta[i];
+    }
+}
+SNN__INLINE void snn__leaky_grad_loop(const snn_neuron_block *b, int train)
+{
+    const float *SNN__RESTRICT theta = b->param[SNN__LEAKY_THETA];
+    const float *SNN__RESTRICT beta = b->param[SNN__LEAKY_BETA];
+    const float *SNN__RESTRICT u = b->state[0], *SNN__RESTRICT ddrive = b->ddrive;
+    float *SNN__RESTRICT du = b->dstate[0], *SNN__RESTRICT dx = b->dx;
+    float *SNN__RESTRICT dtheta = b->dparam[SNN__LEAKY_THETA], *SNN__RESTRICT dbeta = b->dparam[SNN__LEAKY_BETA];
+    const float sub = b->sub, zero = b->zero, equal = b->equal;
+    int i;
+    for (i = 0; i < b->n; i++) {
+        float g = du[i], gt = 0.0f, gb = 0.0f;
+        dx[i] = snn__leaky_grad1(&g, &gb, &gt, ddrive[i], u[i], beta[i], theta[i], sub, zero, equal);
+        du[i] = g;
+        if (train) {
+            dtheta[i] += gt;
+            dbeta[i] += gb;
+        }
+    }
+}
+SNN__NEURON_LOOPS(leaky)
+
+static const snn_neuron_def snn__leaky_def = {
+    "leaky", "lif", "Leaky integrate-and-fire", 1, 2, {"mem", NULL, NULL, NULL},
+    {{"threshold", 1.0f, (int)offsetof(snn_neuron_desc, threshold), (int)offsetof(snn_neuron_desc, learn_threshold), 0},
+     {"beta", 0.0f, (int)offsetof(snn_neuron_desc, beta), (int)offsetof(snn_neuron_desc, learn_beta),
+      SNN_PARAM_REQUIRED | SNN_PARAM_CLAMP01},
+     {NULL, 0, 0, 0, 0}, {NULL, 0, 0, 0, 0}, {NULL, 0, 0, 0, 0}, {NULL, 0, 0, 0, 0}},
+    SNN_RESET_SUBTRACT, snn__leaky_step, snn__leaky_grad};
+
+/* -- the registry */
+
+static const snn_neuron_def *const snn__neuron_table[] = {
+#define SNN__X(id, name) &snn__##name##_def,
+    SNN_NEURON_LIST(SNN__X)
+#undef SNN__X
+};
+#if SNN__X86
+static const struct {
+    void (*step)(const snn_neuron_block *);
+    void (*grad)(const snn_neuron_block *);
+} snn__neuron_wide[] = {
+    #define SNN__X(id, name) {snn__##name##_step_avx2, snn__##name##_grad_avx2},
+    SNN_NEURON_LIST(SNN__X)
+    #undef SNN__X
+};
+#endif
+
+SNN_DEF const snn_neuron_def *snn_neuron_info(snn_neuron_kind kind)
+{
+    return (int)kind >= 0 && kind < SNN_NEURON_COUNT ? snn__neuron_table[kind] : NULL;
+}
+
+/* -- what all neurons share */
+
+/* A neuron as the engine runs it: functions chosen, modes as numbers. */
+typedef struct snn__neuron {
+    const snn_neuron_def *def;
+    void (*step)(const snn_neuron_block *);
+    void (*grad)(const snn_neuron_block *);
+    snn_surrogate surrogate;
+    float sub, zero, equal;
+    int immediate, inhibition, smooth, wide;
+} snn__neuron;
+
+static void snn__neuron_setup(snn__neuron *q, const snn_neuron_def *def, const snn_neuron_desc *d,
+                              const snn_surrogate *surrogate, int smooth, int wide)
+{
+    snn_reset reset = d->reset == SNN_RESET_DEFAULT ? def->reset : d->reset;
+    q->def = def;
+    q->step = def->step;
+    q->grad = def->grad;
+    q->surrogate = *surrogate;
+    q->sub = reset == SNN_RESET_SUBTRACT ? 1.0f : 0.0f;
+    q->zero = reset == SNN_RESET_ZERO ? 1.0f : 0.0f;
+    q->equal = d->fire_at_threshold ? 1.0f : 0.0f;
+    q->immediate = d->no_reset_delay && reset != SNN_RESET_NONE;
+    q->inhibition = d->inhibition;
+    q->smooth = smooth;
+    q->wide = wide;
+#if SNN__X86
+    {
+        int i;
+        for (i = 0; wide && i < SNN_NEURON_COUNT; i++)
+            if (snn__neuron_table[i] == def) {
+                q->step = snn__neuron_wide[i].step;
+                q->grad = snn__neuron_wide[i].grad;
+            }
+    }
+#endif
+}
+
+/* the furthest above threshold, the first among equals */
+static int snn__winner(const float *drive, int n)
+{
+    int i, w = 0;
+    for (i = 1; i < n; i++)
+        if (drive[i] > drive[w]) w = i;
+    return w;
+}
+
+/* What an emitted spike does at once to the candidate membrane V = u[i], with reset_delay = False:
+ *   D = h - R;  subtract: U = V - D theta;  zero: U = V - D V
+ * h: the spike (0, 1, or smooth), prev: the membrane before the step, which gives R. */
+static void snn__immediate_reset(const snn__neuron *q, int n, float *u, const float *prev, const float *h,
+                                 const float *theta)
+{
+    int i;
+    for (i = 0; i < n; i++) {
+        float d = h[i] - snn__reset_indicator(prev[i], theta[i], q->equal);
+        u[i] -= d * (q->sub * theta[i] + q->zero * u[i]);
+    }
+}
+
+/* h[i] = the spike before grading: a step of the drive, or the surrogate's primitive in smooth nets; with
+ * inhibition zero for all but the winner. */
+static void snn__fire(const snn__neuron *q, int n, const float *drive, const float *noise, float *h)
+{
+    int i, w;
+    if (q->smooth) snn_surrogate_primitive(&q->surrogate, n, drive, noise, h);
+    else
+        for (i = 0; i < n; i++) h[i] = snn__reset_indicator(drive[i], 0.0f, q->equal);
+    if (q->inhibition) {
+        float hw;
+        w = snn__winner(drive, n);
+        hw = h[w];
+        snn__zero(h, (size_t)n);
+        h[w] = hw;
+    }
+}
+
+/* One step: states, drive, and h if wanted (needed by immediate resets, so they compute it anyway).
+ * prev [n] is scratch for immediate resets. */
+static void snn__neuron_advance(const snn__neuron *q, snn_neuron_block *b, const float *noise, float *h,
+                                float *prev)
+{
+    if (q->immediate) memcpy(prev, b->state[0], (size_t)b->n * sizeof(float));
+    q->step(b);
+    if (h) snn__fire(q, b->n, b->drive, noise, h);
+    if (q->immediate) snn__immediate_reset(q, b->n, b->state[0], prev, h, b->param[0]);
+}
+
+/* Gradients of one step (the fire block of the reference, then the neuron's own).
+ *   b        state: before the step; drive: of the step; dstate in: after, out: before; ddrive scratch
+ *   gs       gradient of the spike value f h, NULL: zeros;  f [n] graded factors, NULL: ones;  df added to
+ *   h, gh    scratch [n] */
+static void snn__neuron_retreat(const snn__neuron *q, snn_neuron_block *b, const float *gs, const float *f,
+                                float *df, const float *noise, float *h, float *gh, float *ddrive)
+{
+    const int n = b->n;
+    const float *theta = b->param[0], *u = b->state[0];
+    int i;
+    b->ddrive = ddrive;
+    if (!q->immediate && !f && !q->inhibition) { /* the common case: one pass */
+        if (gs) snn__surrogate_apply(&q->surrogate, q->wide, n, b->drive, gs, noise, ddrive);
+        else snn__zero(ddrive, (size_t)n);
+        q->grad(b);
+        return;
+    }
+    snn__fire(q, n, b->drive, noise, h);
+    for (i = 0; i < n; i++) {
+        float g = gs ? gs[i] : 0.0f;
+        if (df && !q->inhibition) df[i] += g * h[i]; /* a winner's spike is 1, ungraded */
+        gh[i] = f && !q->inhibition ? f[i] * g : g;
+    }
+    if (q->immediate)
+        for (i = 0; i < n; i++) {
+            float a = b->dstate[0][i], v = b->drive[i] + theta[i];
+            float d = h[i] - snn__reset_indicator(u[i], theta[i], q->equal);
+            gh[i] -= a * (q->sub * theta[i] + q->zero * v);
+            if (b->dparam[0]) b->dparam[0][i] -= q->sub * d * a;
+            b->dstate[0][i] = (1.0f - q->zero * d) * a;
+        }
+    if (q->inhibition) {
+        float g;
+        int w = snn__winner(b->drive, n);
+        g = gh[w];
+        snn__zero(gh, (size_t)n);
+        gh[w] = g;
+    }
+    snn__surrogate_apply(&q->surrogate, q->wide, n, b->drive, gh, noise, ddrive);
+    q->grad(b);
+}
+
+/* -- neurons without a net */
+
+/* the value that desc d gives to parameter k, defaults resolved; *missing: required and absent */
+static float snn__neuron_value(const snn_neuron_def *def, const snn_neuron_desc *d, int k, int *missing)
+{
+    const snn_neuron_param *p = &def->param[k];
+    float v;
+    if (p->field) memcpy(&v, (const char *)d + p->field, sizeof v);
+    else v = d->custom[k];
+    if (missing) *missing = v == 0.0f && (p->flags & SNN_PARAM_REQUIRED);
+    return v == 0.0f ? p->value : v;
+}
+
+SNN_DEF snn_status snn_neuron_init(snn_neuron_model *m, const snn_neuron_def *def,
+                                   const snn_neuron_desc *desc)
+{
+    int k, missing;
+    if (!m || !def || !desc) return SNN_ERR_NULL;
+    if (desc->_start || desc->_end) return SNN_ERR_DESC;
+    if (desc->surrogate < 0 || desc->surrogate >= SNN_SURROGATE_COUNT || desc->reset < 0 ||
+        desc->reset > SNN_RESET_NONE)
+        return SNN_ERR_ARGUMENT;
+    if (desc->surrogate == SNN_CUSTOM_SURROGATE && !desc->surrogate_fn) return SNN_ERR_NULL;
+    memset(m, 0, sizeof *m);
+    m->def = def;
+    m->desc = *desc;
+    m->surrogate.kind = desc->surrogate;
+    m->surrogate.p0 = desc->surrogate_p0;
+    m->surrogate.p1 = desc->surrogate_p1;
+    m->surrogate.custom = desc->surrogate_fn;
+    m->surrogate.user = desc->surrogate_user;
+    m->surrogate = snn__surrogate_defaults(&m->surrogate);
+    if (m->desc.graded == 0.0f) m->desc.graded = 1.0f;
+    for (k = 0; k < def->params; k++) {
+        m->value[k] = snn__neuron_value(def, desc, k, &missing);
+        if (missing) return SNN_ERR_ARGUMENT;
+        if (!snn__finite(m->value[k])) return SNN_ERR_NAN;
+    }
+    return SNN_OK;
+}
+
+/* Plain arrays go through in small pieces with stack scratch; inhibition spans the sample, so there the
+ * pieces would be wrong and the caller's spk doubles as scratch for the drives. */
+enum { SNN__PIECE = 32 };
+static void snn__model_block(const snn_neuron_model *m, snn_neuron_block *b, int at, int n,
+                             float value[SNN_MAX_PARAMS][SNN__PIECE])
+{
+    int k, i;
+    b->n = n;
+    for (k = 0; k < m->def->params; k++) {
+        for (i = 0; i < n; i++) {
+            float v = m->param[k] ? m->param[k][at + i] : m->value[k];
+            value[k][i] = m->def->param[k].flags & SNN_PARAM_CLAMP01 ? snn__clamp(v, 0.0f, 1.0f) : v;
+        }
+        b->param[k] = value[k];
+    }
+}
+
+SNN_DEF void snn_neuron_forward(const snn_neuron_model *m, int n, float *spk, float *const *state,
+                                const float *x)
+{
+    float value[SNN_MAX_PARAMS][SNN__PIECE], prev[SNN__PIECE], drive[SNN__PIECE], h[SNN__PIECE];
+    snn_neuron_block b;
+    snn__neuron q;
+    int at, i, k, best = -1;
+    float best_drive = 0.0f;
+    memset(&b, 0, sizeof b);
+    snn__neuron_setup(&q, m->def, &m->desc, &m->surrogate, 0, 0);
+    b.sub = q.sub;
+    b.zero = q.zero;
+    b.equal = q.equal;
+    q.inhibition = 0;
+    if (m->desc.inhibition) q.immediate = 0; /* the reset waits for the winner, below */
+    for (at = 0; at < n; at += SNN__PIECE) {
+        snn__model_block(m, &b, at, n - at < SNN__PIECE ? n - at : SNN__PIECE, value);
+        for (k = 0; k < m->def->states; k++) b.state[k] = state[k] + at;
+        b.x = x + at;
+        b.drive = drive;
+        if (m->desc.inhibition)
+            for (i = 0; i < b.n; i++) prev[i] = snn__reset_indicator(b.state[0][i], b.param[0][i], q.equal);
+        snn__neuron_advance(&q, &b, NULL, h, prev);
+        for (i = 0; i < b.n; i++) {
+            if (m->desc.inhibition) {
+                if (best < 0 || drive[i] > best_drive) {
+                    best = at + i;
+                    best_drive = drive[i];
+                }
+                spk[at + i] = prev[i]; /* R, kept for the reset */
+            } else spk[at + i] = m->desc.graded * h[i];
+        }
+    }
+    for (i = 0; m->desc.inhibition && i < n; i++) {
+        float one = i == best ? snn__reset_indicator(best_drive, 0.0f, q.equal) : 0.0f, theta = m->param[0] ? m->param[0][i] : m->value[0];
+        if (m->desc.no_reset_delay)
+            state[0][i] -= (one - spk[i]) * (q.sub * theta + q.zero * state[0][i]);
+        spk[i] = one;
+    }
+}
+
+SNN_DEF void snn_neuron_backward(const snn_neuron_model *m, int n, float *dx, float *const *dstate,
+                                 float *const *dparam, const float *const *state, const float *x,
+                                 const float *dspk)
+{
+    float value[SNN_MAX_PARAMS][SNN__PIECE], dvalue[SNN_MAX_PARAMS + 1][SNN__PIECE];
+    float before[SNN_MAX_STATES][SNN__PIECE], after[SNN_MAX_STATES][SNN__PIECE];
+    float drive[SNN__PIECE], h[SNN__PIECE], gh[SNN__PIECE], ddrive[SNN__PIECE], f[SNN__PIECE];
+    const int params = m->def->params;
+    snn_neuron_block b;
+    snn__neuron q;
+    int at, i, k;
+    memset(&b, 0, sizeof b);
+    snn__neuron_setup(&q, m->def, &m->desc, &m->surrogate, 0, 0);
+    q.inhibition = 0; /* the caller masks dspk: only it knows the winner */
+    b.sub = q.sub;
+    b.zero = q.zero;
+    b.equal = q.equal;
+    b.drive = drive;
+    for (at = 0; at < n; at += SNN__PIECE) {
+        snn__model_block(m, &b, at, n - at < SNN__PIECE ? n - at : SNN__PIECE, value);
+        for (k = 0; k < m->def->states; k++) {
+            memcpy(before[k], state[k] + at, (size_t)b.n * sizeof(float));
+            memcpy(after[k], before[k], (size_t)b.n * sizeof(float));
+            b.state[k] = after[k];
+            b.dstate[k] = dstate[k] + at;
+        }
+        b.x = x + at;
+        q.step(&b); /* for the drive */
+        for (k = 0; k < m->def->states; k++) b.state[k] = before[k];
+        for (k = 0; k < params; k++) b.dparam[k] = dvalue[k];
+        memset(dvalue, 0, sizeof dvalue);
+        for (i = 0; i < b.n; i++) f[i] = m->desc.graded;
+        b.dx = dx + at;
+        snn__neuron_retreat(&q, &b, dspk + at, f, dvalue[params], NULL, h, gh, ddrive);
+        for (k = 0; dparam && k <= params; k++)
+            for (i = 0; dparam[k] && i < b.n; i++) {
+                float v = k == params ? 0.0f : m->param[k] ? m->param[k][at + i] : m->value[k];
+                if (k < params && (m->def->param[k].flags & SNN_PARAM_CLAMP01) && (v < 0.0f || v > 1.0f))
+                    continue;
+                dparam[k][at + i] += dvalue[k][i];
+            }
+    }
+}
+
+/* ---- >>layers ------------------------------------------------------------------------------ */
+/* The node of the graph, and one forward/backward pair for each kind of layer.
+ *
+ * A signal has rows: one for each sample (constant), or one for each step and sample, row = t*B + b.
+ * "Row" layers (conv, pool, add ...) work on one row at a time, so a chain of them needs only one row of
+ * scratch for what lies between; "whole" layers (linear) and neurons take all rows at once. */
+
+typedef enum snn__signal { SNN__CONSTANT, SNN__DENSE, SNN__BITS } snn__signal;
+enum { SNN__INTS = 12, SNN__FLOATS = 4, SNN__TASKS = 16, SNN__BLOCK = 256 };
+
+/* a piece of the pool that lives from step `from` to step `to` of the pass */
+typedef struct snn__buffer {
+    size_t size, offset;
+    int from, to;
+} snn__buffer;
+
+typedef struct snn__node {
+    int op;
+    char name[SNN_NAME_SIZE];
+    int in[2], ins;
+    int i[SNN__INTS];    /* attributes, named in SNN__LAYER_LIST */
+    float f[SNN__FLOATS];
+    int ndim, shape[3], n, words; /* of one row; words of packed spikes */
+    snn__signal signal;
+    snn_neuron_desc desc; /* neurons */
+    snn__neuron neuron;
+    int record;
+    /* graph */
+    int root;            /* the node that owns this one's buffers: itself, unless a view */
+    int exec;            /* the node at whose turn it runs: itself, or the last of its chain */
+    int users, last_user; /* nodes reading the buffers; the latest by exec */
+    int chunk;           /* only one row a task exists: consumed at once by the next in the chain */
+    int hwc;             /* that row is channels-last, in the convolution's scratch */
+    int backward;        /* gradients of the output are wanted */
+    int add;             /* they are added up, not written */
+    int param0, params;  /* its entries in net->params */
+    /* buffers */
+    float *out;          /* [rows][n] */
+    uint32_t *bits;      /* [rows][words] */
+    float *dout;         /* [rows][n] */
+    unsigned char *argmax; /* max pool: [rows][n] */
+    snn__buffer buf[3];  /* out, dout, argmax, where pooled */
+    int whole_out, whole_dout;  /* all T steps are stored, not a segment */
+    size_t out_row0, dout_row0; /* then: the row where the current segment starts */
+    float *rec_spk, *rec_mem, *drec_mem; /* [T][B][n] */
+    float *state[SNN_MAX_STATES];  /* [B][n] now */
+    float *dstate[SNN_MAX_STATES];
+    float *saved;        /* [segments+1][states][B][n] at the start of each segment; [..+1]: the end */
+    const float *gain;   /* value of a spike; NULL: 1 */
+    float *wt, *wk;      /* prepared weights, transposed and padded */
+    uint32_t *map;       /* conv: place of each input element in the padded channels-last image */
+    int block;           /* neurons: neurons a task scans together */
+    size_t s[16];        /* offsets in a task's scratch; s[15]: in the op's own */
+    double spikes;       /* counted in the last pass */
+} snn__node;
+
+/* what a task may scribble on */
+typedef struct snn__task {
+    snn_net *net;
+    int id;
+    char *memory;
+} snn__task;
+
+enum { SNN__SOURCE, SNN__VIEW, SNN__ROW, SNN__WHOLE, SNN__SCAN };
+typedef struct snn__op {
+    const char *name, *prefix;
+    const char *ints, *floats; /* names of the attributes, space separated */
+    int ins;
+    int kind;                  /* SNN__SOURCE ... */
+    int keeps_input;           /* backward reads the input again */
+    snn_status (*infer)(snn_net *net, snn__node *q);
+    void (*plan)(snn_net *net, snn__node *q, snn__arena *a);     /* prepared weights, maps */
+    void (*scratch)(snn_net *net, snn__node *q, snn__arena *task, snn__arena *op);
+    void (*prepare)(snn_net *net, snn__node *q);                 /* after parameters changed */
+    void (*begin)(snn_net *net, snn__node *q, snn__task *t);     /* backward, once a task */
+    void (*forward)(snn_net *net, snn__node *q, snn__task *t, size_t row);
+    void (*backward)(snn_net *net, snn__node *q, snn__task *t, size_t row);
+    void (*end)(snn_net *net, snn__node *q, int tasks);          /* backward, after all tasks */
+} snn__op;
+
+struct snn_net {
+    snn_net_desc desc;
+    snn_status status;
+    int built, training, dirty, constant_valid;
+    int ran;               /* a pass is there to go backward through */
+    const snn__kernels *kern;
+    int count;             /* nodes */
+    snn__node *node;
+    int params;
+    snn_param *param;
+    float *values, *grads, *moment[2];
+    size_t trained;        /* floats in values, grads and moments that are trained */
+    int segment, segments; /* steps in one, how many stored */
+    int t0, len;           /* the current segment */
+    int pass_steps;        /* steps of the last pass */
+    uint32_t time, time0, pass; /* steps since reset at this segment and at the pass; resets */
+    int optim_step;
+    char *pool, *scratch, *op_scratch;
+    size_t pool_size, task_size, op_size;
+    int tasks;
+    int *labels;           /* [B] staging of snn_evaluate */
+    void *block;           /* what build allocated */
+    size_t block_size, head_size;
+    char *buffer;          /* the caller's memory, for create_in */
+    size_t buffer_size;
+    int owned;
+    char error[256];
+};
+
+#define SNN__SCRATCH(t, q, k, type) ((type *)(void *)((t)->memory + (q)->s[k]))
+static size_t snn__scratch_take(snn__arena *a, size_t count, size_t size)
+{
+    size_t at = a->used;
+    snn__arena_take(a, count, size);
+    return at;
+}
+
+static snn__node *snn__input_of(const snn_net *net, const snn__node *q, int k)
+{
+    return &net->node[net->node[q->in[k]].root];
+}
+static size_t snn__rows(const snn_net *net, const snn__node *q) /* of the current segment */
+{
+    return (size_t)net->desc.batch * (size_t)(q->signal == SNN__CONSTANT ? 1 : net->len);
+}
+static float *snn__param_value(const snn_net *net, const snn__node *q, int k)
+{
+    return net->param[q->param0 + k].value.data;
+}
+static float *snn__param_grad(const snn_net *net, const snn__node *q, int k)
+{
+    return net->param[q->param0 + k].grad.data;
+}
+static size_t snn__row_index(const snn_net *net, const snn__node *p, size_t row)
+{
+    return p->signal == SNN__CONSTANT ? row % (size_t)net->desc.batch : p->out_row0 + row;
+}
+static const uint32_t *snn__row_bits(const snn_net *net, const snn__node *p, size_t row)
+{
+    return p->bits + snn__row_index(net, p, row) * (size_t)p->words;
+}
+static float snn__gain(const snn__node *p) { return p->gain ? *p->gain : 1.0f; }
+
+/* where node p's output row is: its buffer, or scratch of the task when it is a link of a chain */
+static float *snn__row_out(const snn_net *net, snn__node *p, const snn__task *t, size_t row)
+{
+    return p->chunk ? SNN__SCRATCH(t, p, 0, float) : p->out + snn__row_index(net, p, row) * (size_t)p->n;
+}
+/* input k of q as floats; packed spikes are unpacked into q's scratch 2+k */
+static const float *snn__row_in(const snn_net *net, const snn__node *q, const snn__task *t, size_t row, int k)
+{
+    snn__node *p = snn__input_of(net, q, k);
+    if (p->signal == SNN__BITS) {
+        float *x = SNN__SCRATCH(t, q, 2 + k, float);
+        snn_spikes_unpack(x, snn__row_bits(net, p, row), p->n, snn__gain(p));
+        return x;
+    }
+    return snn__row_out(net, p, t, row);
+}
+static float *snn__row_dout(const snn_net *net, const snn__node *p, const snn__task *t, size_t row)
+{
+    size_t r = p->signal == SNN__CONSTANT ? row % (size_t)net->desc.batch : p->dout_row0 + row;
+    return p->chunk ? SNN__SCRATCH(t, p, 1, float) : p->dout + r * (size_t)p->n;
+}
+/* gradient row of input k, ready to be added to; NULL: not wanted */
+static float *snn__row_din(const snn_net *net, const snn__node *q, const snn__task *t, size_t row, int k)
+{
+    snn__node *p = snn__input_of(net, q, k);
+    float *d;
+    if (!p->backward) return NULL;
+    d = snn__row_dout(net, p, t, row);
+    if (!p->add) snn__zero(d, (size_t)p->n);
+    return d;
+}
+/* scratch rows that any row layer needs: 0, 1 its own output and gradient, 2, 3 unpacked inputs */
+static void snn__row_scratch(snn_net *net, snn__node *q, snn__arena *task)
+{
+    int k;
+    if (q->chunk && !q->hwc) {
+        q->s[0] = snn__scratch_take(task, (size_t)q->n, sizeof(float));
+        q->s[1] = snn__scratch_take(task, q->backward ? (size_t)q->n : 0, sizeof(float));
+    }
+    for (k = 0; k < q->ins; k++) {
+        snn__node *p = snn__input_of(net, q, k);
+        q->s[2 + k] = snn__scratch_take(task, p->signal == SNN__BITS ? (size_t)p->n : 0, sizeof(float));
+    }
+}
+static void snn__plain_scratch(snn_net *net, snn__node *q, snn__arena *task, snn__arena *op)
+{
+    (void)op;
+    snn__row_scratch(net, q, task);
+}
+
+static snn_status snn__fail(snn_net *net, snn_status status, const char *format, ...);
+
+/* -- linear: y[r][o] = b[o] + sum_i x[r][i] w[o][i]
+ *    dx = dy w;  dw[o][i] = sum_r dy[r][o] x[r][i];  db[o] = sum_r dy[r][o]
+ *
+ * Few nonzero inputs: for each, one row of the transposed weights is added (gather), and in backward dy is
+ * added to one row of the transposed gradient (scatter). Many: the matrix product. The sums run in the
+ * same order either way, so the choice does not show in the numbers. */
+enum { SNN__LINEAR_OUT, SNN__LINEAR_BIAS, SNN__LINEAR_INIT }; /* i[] */
+enum { SNN__LINEAR_ROWS = 16, SNN__LINEAR_TILE = 128 };
+#define SNN__SPARSE_SHARE 0.4 /* nonzero share under which walking the nonzeros wins */
+
+static size_t snn__linear_ld(const snn__node *q)
+{
+    size_t ld = SNN__PAD((size_t)q->n);
+    return ld % 1024 ? ld : ld + SNN__LANES; /* powers of two would fight for the same cache sets */
+}
+
+static snn_status snn__linear_infer(snn_net *net, snn__node *q)
+{
+    snn__node *x = &net->node[q->in[0]];
+    if (q->i[SNN__LINEAR_OUT] <= 0)
+        return snn__fail(net, SNN_ERR_ARGUMENT, "linear \"%s\": out_features is required and positive, given %d",
+                         q->name, q->i[SNN__LINEAR_OUT]);
+    q->ndim = 1;
+    q->shape[0] = q->i[SNN__LINEAR_OUT];
+    q->signal = x->signal == SNN__CONSTANT ? SNN__CONSTANT : SNN__DENSE;
+    return SNN_OK;
+}
+static void snn__linear_plan(snn_net *net, snn__node *q, snn__arena *a)
+{
+    q->wt = snn__arena_floats(a, (size_t)snn__input_of(net, q, 0)->n, snn__linear_ld(q));
+}
+static void snn__linear_scratch(snn_net *net, snn__node *q, snn__arena *task, snn__arena *op)
+{
+    snn__node *x = snn__input_of(net, q, 0);
+    size_t list = (size_t)SNN__LINEAR_ROWS * (size_t)x->n, ld = snn__linear_ld(q), dense, dwt;
+    q->s[0] = snn__scratch_take(task, list, sizeof(uint32_t));
+    q->s[1] = snn__scratch_take(task, list, sizeof(float));
+    q->s[2] = snn__scratch_take(task, SNN__LINEAR_TILE, sizeof(float));
+    /* the op's own: unpacked rows for the product, or the transposed gradient */
+    dense = x->signal == SNN__BITS ? snn__mul_size((size_t)SNN__GEMM_M * 4, (size_t)x->n) : 0;
+    dwt = net->desc.inference ? 0 : snn__mul_size((size_t)x->n, ld);
+    q->s[15] = snn__scratch_take(op, dense > dwt ? dense : dwt, sizeof(float));
+}
+static void snn__linear_prepare(snn_net *net, snn__node *q)
+{
+    const int in = snn__input_of(net, q, 0)->n, out = q->n;
+    const float *w = snn__param_value(net, q, 0);
+    const size_t ld = snn__linear_ld(q);
+    int i, o, i0;
+    for (i0 = 0; i0 < in; i0 += 16) /* in strips, so that rows of w stay in cache */
+        for (o = 0; o < out; o++)
+            for (i = i0; i < in && i < i0 + 16; i++)
+                q->wt[(size_t)i * ld + (size_t)o] = w[(size_t)o * (size_t)in + (size_t)i];
+    for (i = 0; i < in; i++) snn__zero(q->wt + (size_t)i * ld + out, ld - (size_t)out);
+}
+
+typedef struct snn__linear_job {
+    snn_net *net;
+    snn__node *q, *x;
+    size_t rows;
+    int tasks;
+    const float *dy;
+} snn__linear_job;
+
+static double snn__density(const snn_net *net, const snn__node *x, size_t rows)
+{
+    size_t first = snn__row_index(net, x, 0), n = rows * (size_t)x->n;
+    size_t count = x->signal == SNN__BITS ? snn__count_bits(x->bits + first * (size_t)x->words, rows * (size_t)x->words)
+                                          : snn__count_floats(x->out + first * (size_t)x->n, n);
+    return (double)count / (double)n;
+}
+
+static void snn__linear_forward_task(void *arg, int task)
+{
+    const snn__linear_job *job = (const snn__linear_job *)arg;
+    snn_net *net = job->net;
+    snn__node *q = job->q, *x = job->x;
+    const snn__kernels *kern = net->kern;
+    snn__task t;
+    const size_t ld = snn__linear_ld(q), in = (size_t)x->n, out = (size_t)q->n;
+    const size_t r1 = job->rows * (size_t)(task + 1) / (size_t)job->tasks;
+    const float *bias = q->i[SNN__LINEAR_BIAS] ? snn__param_value(net, q, 1) : NULL;
+    const float gain = snn__gain(x);
+    uint32_t *idx;
+    float *val, *acc;
+    size_t r, k, o, j, rows;
+    int count[SNN__LINEAR_ROWS];
+    t.memory = net->scratch + (size_t)task * net->task_size;
+    idx = SNN__SCRATCH(&t, q, 0, uint32_t);
+    val = SNN__SCRATCH(&t, q, 1, float);
+    acc = SNN__SCRATCH(&t, q, 2, float);
+    for (r = job->rows * (size_t)task / (size_t)job->tasks; r < r1; r += SNN__LINEAR_ROWS) {
+        rows = r1 - r < SNN__LINEAR_ROWS ? r1 - r : (size_t)SNN__LINEAR_ROWS;
+        for (k = 0; k < rows; k++)
+            count[k] = x->signal == SNN__BITS
+                           ? snn__list_bits(snn__row_bits(net, x, r + k), x->n, idx + k * in)
+                           : snn__list_floats(x->out + snn__row_index(net, x, r + k) * in, x->n, idx + k * in, val + k * in);
+        for (o = 0; o < ld; o += SNN__LINEAR_TILE) {
+            size_t w = ld - o < SNN__LINEAR_TILE ? ld - o : (size_t)SNN__LINEAR_TILE;
+            size_t real = out > o ? (out - o < w ? out - o : w) : 0;
+            for (k = 0; k < rows; k++) {
+                float *y = q->out + snn__row_index(net, q, r + k) * out + o;
+                snn__zero(acc, w);
+                if (bias && gain == 1.0f) memcpy(acc, bias + o, real * sizeof(float));
+                kern->gather(acc, q->wt + o, ld, (int)w, idx + k * in,
+                             x->signal == SNN__BITS ? NULL : val + k * in, count[k]);
+                if (gain != 1.0f)
+                    for (j = 0; j < real; j++) acc[j] = gain * acc[j] + (bias ? bias[o + j] : 0.0f);
+                memcpy(y, acc, real * sizeof(float));
+            }
+        }
+    }
+}
+
+static int snn__task_count(size_t units) { return units < SNN__TASKS ? (int)units : SNN__TASKS; }
+
+static void snn__linear_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
+{
+    snn__linear_job job;
+    snn__node *x = snn__input_of(net, q, 0);
+    const size_t rows = snn__rows(net, x), in = (size_t)x->n, out = (size_t)q->n, ld = snn__linear_ld(q);
+    const float *bias = q->i[SNN__LINEAR_BIAS] ? snn__param_value(net, q, 1) : NULL;
+    float *y = q->out + snn__row_index(net, q, 0) * out;
+    (void)t;
+    (void)row;
+    if (rows < 8 || snn__density(net, x, rows) < SNN__SPARSE_SHARE) {
+        job.net = net;
+        job.q = q;
+        job.x = x;
+        job.rows = rows;
+        job.tasks = snn__task_count((rows + SNN__LINEAR_ROWS - 1) / SNN__LINEAR_ROWS);
+        snn__parallel_for(&net->desc.threads, job.tasks, snn__linear_forward_task, &job);
+    } else if (x->signal != SNN__BITS)
+        snn__gemm(net->kern, &net->desc.threads, (int)rows, q->n, x->n,
+                  x->out + snn__row_index(net, x, 0) * in, in, 1, q->wt, ld, y, out, bias, 0);
+    else {
+        const size_t chunk = (size_t)SNN__GEMM_M * 4;
+        const float gain = snn__gain(x);
+        float *dense = (float *)(void *)(net->op_scratch + q->s[15]);
+        size_t r, k, m;
+        for (r = 0; r < rows; r += chunk) {
+            m = rows - r < chunk ? rows - r : chunk;
+            for (k = 0; k < m; k++) snn_spikes_unpack(dense + k * in, snn__row_bits(net, x, r + k), x->n, 1.0f);
+            snn__gemm(net->kern, &net->desc.threads, (int)m, q->n, x->n, dense, in, 1, q->wt, ld, y + r * out, out,
+                      gain == 1.0f ? bias : NULL, 0);
+            if (gain != 1.0f)
+                for (k = 0; k < m * out; k++) y[r * out + k] = gain * y[r * out + k] + (bias ? bias[k % out] : 0.0f);
+        }
+    }
+}
+
+/* dwt[i][o] for a range of i, over all rows: one writer an element */
+static void snn__linear_backward_task(void *arg, int task)
+{
+    const snn__linear_job *job = (const snn__linear_job *)arg;
+    snn_net *net = job->net;
+    snn__node *q = job->q, *x = job->x;
+    snn__task t;
+    const size_t ld = snn__linear_ld(q), in = (size_t)x->n, out = (size_t)q->n;
+    const size_t i0 = ((size_t)x->words * (size_t)task / (size_t)job->tasks) * 32;
+    size_t i1 = ((size_t)x->words * (size_t)(task + 1) / (size_t)job->tasks) * 32;
+    float *dwt = (float *)(void *)(net->op_scratch + q->s[15]), *dw = snn__param_grad(net, q, 0), *val, gain = snn__gain(x);
+    uint32_t *idx;
+    size_t r, i, o;
+    if (i1 > in) i1 = in;
+    if (i0 >= i1) return;
+    t.memory = net->scratch + (size_t)task * net->task_size;
+    idx = SNN__SCRATCH(&t, q, 0, uint32_t);
+    val = SNN__SCRATCH(&t, q, 1, float);
+    snn__zero(dwt + i0 * ld, (i1 - i0) * ld);
+    for (r = 0; r < job->rows; r++) {
+        int count;
+        if (x->signal == SNN__BITS) count = snn__list_bits(snn__row_bits(net, x, r) + i0 / 32, (int)(i1 - i0), idx);
+        else count = snn__list_floats(x->out + snn__row_index(net, x, r) * in + i0, (int)(i1 - i0), idx, val);
+        net->kern->scatter(dwt + i0 * ld, ld, (int)SNN__PAD(out), idx, x->signal == SNN__BITS ? NULL : val, count,
+                           job->dy + r * out);
+    }
+    for (o = 0; o < out; o++)
+        for (i = i0; i < i1; i++) dw[o * in + i] += gain * dwt[i * ld + o];
+}
+
+static void snn__linear_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
+{
+    snn__linear_job job;
+    snn__node *x = snn__input_of(net, q, 0);
+    const size_t rows = snn__rows(net, x), in = (size_t)x->n, out = (size_t)q->n;
+    const float *dy = snn__row_dout(net, q, NULL, 0);
+    size_t r, o;
+    (void)t;
+    (void)row;
+    if (q->i[SNN__LINEAR_BIAS] && snn__param_grad(net, q, 1)) {
+        float *db = snn__param_grad(net, q, 1);
+        for (r = 0; r < rows; r++)
+            for (o = 0; o < out; o++) db[o] += dy[r * out + o];
+    }
+    if (snn__param_grad(net, q, 0)) {
+        if (rows < 8 || snn__density(net, x, rows) < SNN__SPARSE_SHARE) {
+            job.net = net;
+            job.q = q;
+            job.x = x;
+            job.rows = rows;
+            job.dy = dy;
+            job.tasks = snn__task_count((size_t)x->words);
+            snn__parallel_for(&net->desc.threads, job.tasks, snn__linear_backward_task, &job);
+        } else if (x->signal != SNN__BITS)
+            snn__gemm(net->kern, &net->desc.threads, q->n, x->n, (int)rows, dy, 1, out,
+                      x->out + snn__row_index(net, x, 0) * in, in, snn__param_grad(net, q, 0), in, NULL, 1);
+        else {
+            const size_t chunk = (size_t)SNN__GEMM_M * 4;
+            float *dense = (float *)(void *)(net->op_scratch + q->s[15]);
+            size_t k, m;
+            for (r = 0; r < rows; r += chunk) {
+                m = rows - r < chunk ? rows - r : chunk;
+                for (k = 0; k < m; k++)
+                    snn_spikes_unpack(dense + k * in, snn__row_bits(net, x, r + k), x->n, snn__gain(x));
+                snn__gemm(net->kern, &net->desc.threads, q->n, x->n, (int)m, dy + r * out, 1, out, dense, in,
+                          snn__param_grad(net, q, 0), in, NULL, 1);
+            }
+        }
+    }
+    if (x->backward)
+        snn__gemm(net->kern, &net->desc.threads, (int)rows, x->n, q->n, dy, out, 1, snn__param_value(net, q, 0), in,
+                  snn__row_dout(net, x, NULL, 0), in, NULL, x->add);
+}
+
+/* -- conv2d: y[o][p] = b[o] + sum_(c,ky,kx) x[c][py*s + ky*d - pad][..] w[o][c][ky][kx]  (cross-correlation)
+ *
+ * Works on a padded channels-last copy of the row: the receptive field of an output position is then a few
+ * contiguous runs, whose nonzeros (set bits, for spikes) are listed; k counts (ky, kx, c). Forward gathers
+ * rows of w^T [k][o]; the weight gradient scatters dy[p][:] to rows of its transpose; the input gradient
+ * gathers, for the nonzero dy[p][o], rows of w [o][k] and adds the result to the image. */
+enum { SNN__CONV_OUT, SNN__CONV_KH, SNN__CONV_KW, SNN__CONV_SH, SNN__CONV_SW, SNN__CONV_PH, SNN__CONV_PW,
+       SNN__CONV_DH, SNN__CONV_DW, SNN__CONV_GROUPS, SNN__CONV_BIAS, SNN__CONV_INIT };
+enum { SNN__CONV_IMAGE = 4, SNN__CONV_IDX, SNN__CONV_VAL, SNN__CONV_Y, SNN__CONV_TMP, SNN__CONV_DY, SNN__CONV_DIMAGE,
+       SNN__CONV_COL, SNN__CONV_DW_PART, SNN__CONV_DB_PART }; /* s[] */
+
+typedef struct snn__conv_shape {
+    int c, h, w, hp, wp;      /* input, padded */
+    int o, oh, ow, p;         /* output, positions */
+    int g, cg, og, ogp;       /* groups; channels of one in and out; out padded */
+    int k, kp, op;            /* kernel size of a group, padded; row of channels-last output */
+    int run, runs;            /* a receptive field is `runs` runs of `run` elements */
+} snn__conv_shape;
+
+static snn__conv_shape snn__conv_shape_of(const snn_net *net, const snn__node *q)
+{
+    const snn__node *x = &net->node[q->in[0]];
+    const int *i = q->i;
+    snn__conv_shape s;
+    s.c = x->shape[0];
+    s.h = x->shape[1];
+    s.w = x->shape[2];
+    s.hp = s.h + 2 * i[SNN__CONV_PH];
+    s.wp = s.w + 2 * i[SNN__CONV_PW];
+    s.o = i[SNN__CONV_OUT];
+    s.oh = (s.hp - i[SNN__CONV_DH] * (i[SNN__CONV_KH] - 1) - 1) / i[SNN__CONV_SH] + 1;
+    s.ow = (s.wp - i[SNN__CONV_DW] * (i[SNN__CONV_KW] - 1) - 1) / i[SNN__CONV_SW] + 1;
+    s.p = s.oh * s.ow;
+    s.g = i[SNN__CONV_GROUPS];
+    s.cg = s.c / s.g;
+    s.og = s.o / s.g;
+    s.ogp = SNN__PAD(s.og);
+    s.k = i[SNN__CONV_KH] * i[SNN__CONV_KW] * s.cg;
+    s.kp = SNN__PAD(s.k);
+    s.op = SNN__PAD(s.o);
+    if (i[SNN__CONV_DW] == 1 && s.g == 1) {
+        s.run = i[SNN__CONV_KW] * s.c;
+        s.runs = i[SNN__CONV_KH];
+    } else {
+        s.run = s.cg;
+        s.runs = i[SNN__CONV_KH] * i[SNN__CONV_KW];
+    }
+    return s;
+}
+/* where run j of the receptive field of position (oy, ox) and group g starts in the image */
+SNN__INLINE size_t snn__conv_run(const int *i, const snn__conv_shape *s, int oy, int ox, int g, int j)
+{
+    int ky = s->runs == i[SNN__CONV_KH] && s->run != s->cg ? j : j / i[SNN__CONV_KW];
+    int kx = s->runs == i[SNN__CONV_KH] && s->run != s->cg ? 0 : j % i[SNN__CONV_KW];
+    int y = oy * i[SNN__CONV_SH] + ky * i[SNN__CONV_DH], x = ox * i[SNN__CONV_SW] + kx * i[SNN__CONV_DW];
+    return ((size_t)y * (size_t)s->wp + (size_t)x) * (size_t)s->c + (size_t)(g * s->cg);
+}
+
+static snn_status snn__conv_infer(snn_net *net, snn__node *q)
+{
+    snn__node *x = &net->node[q->in[0]];
+    int *i = q->i, k;
+    snn__conv_shape s;
+    if (x->ndim != 3)
+        return snn__fail(net, SNN_ERR_SHAPE, "conv2d \"%s\": input \"%s\" has %d axes, wants channels, height, width",
+                         q->name, x->name, x->ndim);
+    if (i[SNN__CONV_OUT] <= 0)
+        return snn__fail(net, SNN_ERR_ARGUMENT, "conv2d \"%s\": out_channels is required and positive, given %d", q->name,
+                         i[SNN__CONV_OUT]);
+    if (i[SNN__CONV_KH] <= 0 || i[SNN__CONV_KW] <= 0)
+        return snn__fail(net, SNN_ERR_ARGUMENT, "conv2d \"%s\": kernel is required and positive, given %d x %d", q->name,
+                         i[SNN__CONV_KH], i[SNN__CONV_KW]);
+    for (k = SNN__CONV_KH; k <= SNN__CONV_DW; k++)
+        if (i[k] < (k == SNN__CONV_PH || k == SNN__CONV_PW ? 0 : 1) || i[k] > 1 << 16)
+            return snn__fail(net, SNN_ERR_ARGUMENT, "conv2d \"%s\": kernel, stride, padding and dilation must be in range, given %d",
+                             q->name, i[k]);
+    if (i[SNN__CONV_GROUPS] < 1 || x->shape[0] % i[SNN__CONV_GROUPS] || i[SNN__CONV_OUT] % i[SNN__CONV_GROUPS])
+        return snn__fail(net, SNN_ERR_SHAPE, "conv2d \"%s\": %d groups must divide %d input and %d output channels", q->name,
+                         i[SNN__CONV_GROUPS], x->shape[0], i[SNN__CONV_OUT]);
+    s = snn__conv_shape_of(net, q);
+    if (s.hp < i[SNN__CONV_DH] * (i[SNN__CONV_KH] - 1) + 1 || s.wp < i[SNN__CONV_DW] * (i[SNN__CONV_KW] - 1) + 1)
+        return snn__fail(net, SNN_ERR_SHAPE, "conv2d \"%s\": a %d x %d kernel does not fit the padded %d x %d input", q->name,
+                         i[SNN__CONV_KH], i[SNN__CONV_KW], s.hp, s.wp);
+    q->ndim = 3;
+    q->shape[0] = s.o;
+    q->shape[1] = s.oh;
+    q->shape[2] = s.ow;
+    q->signal = x->signal == SNN__CONSTANT ? SNN__CONSTANT : SNN__DENSE;
+    return SNN_OK;
+}
+static void snn__conv_plan(snn_net *net, snn__node *q, snn__arena *a)
+{
+    snn__conv_shape s = snn__conv_shape_of(net, q);
+    snn__node *x = snn__input_of(net, q, 0);
+    int c, y, xx;
+    q->wt = snn__arena_floats(a, (size_t)(s.g * s.k), (size_t)s.ogp);
+    q->wk = x->backward ? snn__arena_floats(a, (size_t)s.o, (size_t)s.kp) : NULL;
+    q->map = (uint32_t *)snn__arena_take(a, (size_t)x->n, sizeof(uint32_t));
+    for (c = 0; q->map && c < s.c; c++)
+        for (y = 0; y < s.h; y++)
+            for (xx = 0; xx < s.w; xx++)
+                q->map[(c * s.h + y) * s.w + xx] =
+                    (uint32_t)(((y + q->i[SNN__CONV_PH]) * s.wp + xx + q->i[SNN__CONV_PW]) * s.c + c);
+}
+static void snn__conv_scratch(snn_net *net, snn__node *q, snn__arena *task, snn__arena *op)
+{
+    snn__conv_shape s = snn__conv_shape_of(net, q);
+    snn__node *x = snn__input_of(net, q, 0);
+    size_t image = snn__mul_size((size_t)(s.hp * s.wp), (size_t)s.c), y = snn__mul_size((size_t)s.p, (size_t)s.op);
+    int train = !net->desc.inference, list = s.k > s.og ? s.k : s.og;
+    (void)op;
+    snn__row_scratch(net, q, task);
+    q->s[SNN__CONV_IMAGE] = snn__scratch_take(task, x->signal == SNN__BITS ? image / 32 + 2 : image, sizeof(float));
+    q->s[SNN__CONV_IDX] = snn__scratch_take(task, (size_t)list + 32, sizeof(uint32_t));
+    q->s[SNN__CONV_VAL] = snn__scratch_take(task, (size_t)list + 32, sizeof(float));
+    q->s[SNN__CONV_Y] = snn__scratch_take(task, y, sizeof(float));
+    q->s[SNN__CONV_TMP] = snn__scratch_take(task, (size_t)s.ogp, sizeof(float));
+    if (!train) return;
+    q->s[SNN__CONV_DY] = snn__scratch_take(task, y, sizeof(float));
+    q->s[SNN__CONV_DIMAGE] = snn__scratch_take(task, x->backward ? image : 0, sizeof(float));
+    q->s[SNN__CONV_COL] = snn__scratch_take(task, (size_t)s.kp, sizeof(float));
+    q->s[SNN__CONV_DW_PART] = snn__scratch_take(task, snn__mul_size((size_t)(s.g * s.k), (size_t)s.ogp), sizeof(float));
+    q->s[SNN__CONV_DB_PART] = snn__scratch_take(task, (size_t)s.op, sizeof(float));
+}
+static void snn__conv_prepare(snn_net *net, snn__node *q)
+{
+    snn__conv_shape s = snn__conv_shape_of(net, q);
+    const float *w = snn__param_value(net, q, 0); /* [o][cg][kh][kw] */
+    const int kk = q->i[SNN__CONV_KH] * q->i[SNN__CONV_KW];
+    int o, c, k;
+    snn__zero(q->wt, (size_t)(s.g * s.k) * (size_t)s.ogp);
+    if (q->wk) snn__zero(q->wk, (size_t)s.o * (size_t)s.kp);
+    for (o = 0; o < s.o; o++)
+        for (c = 0; c < s.cg; c++)
+            for (k = 0; k < kk; k++) {
+                float v = w[(o * s.cg + c) * kk + k];
+                q->wt[(size_t)(o / s.og * s.k + k * s.cg + c) * (size_t)s.ogp + (size_t)(o % s.og)] = v;
+                if (q->wk) q->wk[(size_t)o * (size_t)s.kp + (size_t)(k * s.cg + c)] = v;
+            }
+}
+/* the row, channels last and padded with zeros */
+static void snn__conv_image(snn_net *net, snn__node *q, snn__task *t, size_t row, const snn__conv_shape *s)
+{
+    snn__node *x = snn__input_of(net, q, 0);
+    size_t size = (size_t)(s->hp * s->wp) * (size_t)s->c;
+    int i;
+    if (x->signal == SNN__BITS) {
+        const uint32_t *words = snn__row_bits(net, x, row);
+        uint32_t *image = SNN__SCRATCH(t, q, SNN__CONV_IMAGE, uint32_t);
+        memset(image, 0, (size / 32 + 2) * sizeof(uint32_t));
+        for (i = 0; i < x->words; i++) {
+            uint32_t w = words[i];
+            for (; w; w &= w - 1) {
+                uint32_t m = q->map[i * 32 + SNN__CTZ(w)];
+                image[m >> 5] |= 1u << (m & 31);
+            }
+        }
+    } else {
+        const float *in = snn__row_out(net, x, t, row);
+        float *image = SNN__SCRATCH(t, q, SNN__CONV_IMAGE, float);
+        snn__zero(image, size);
+        for (i = 0; i < x->n; i++) image[q->map[i]] = in[i];
+    }
+}
+/* the nonzeros of one receptive field; val stays unused for spikes */
+static int snn__conv_list(const snn__node *q, const snn__task *t, const snn__conv_shape *s, int bits, int oy, int ox, int g)
+{
+    uint32_t *idx = SNN__SCRATCH(t, q, SNN__CONV_IDX, uint32_t);
+    int count = 0, j, i;
+    for (j = 0; j < s->runs; j++) {
+        size_t at = snn__conv_run(q->i, s, oy, ox, g, j);
+        int k = j * s->run;
+        if (bits) {
+            const uint32_t *image = SNN__SCRATCH(t, q, SNN__CONV_IMAGE, const uint32_t);
+            for (i = 0; i < s->run; i += 32, at += 32) {
+                uint64_t two = (uint64_t)image[at >> 5] | (uint64_t)image[(at >> 5) + 1] << 32;
+                uint32_t w = (uint32_t)(two >> (at & 31));
+                if (s->run - i < 32) w &= (1u << (s->run - i)) - 1u;
+                for (; w; w &= w - 1) idx[count++] = (uint32_t)(k + i + SNN__CTZ(w));
+            }
+        } else {
+            const float *image = SNN__SCRATCH(t, q, SNN__CONV_IMAGE, const float) + at;
+            float *val = SNN__SCRATCH(t, q, SNN__CONV_VAL, float);
+            for (i = 0; i < s->run; i++) {
+                idx[count] = (uint32_t)(k + i);
+                val[count] = image[i];
+                count += image[i] != 0.0f;
+            }
+        }
+    }
+    return count;
+}
+
+static void snn__conv_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
+{
+    snn__conv_shape s = snn__conv_shape_of(net, q);
+    snn__node *x = snn__input_of(net, q, 0);
+    const int bits = x->signal == SNN__BITS;
+    const float *bias = q->i[SNN__CONV_BIAS] ? snn__param_value(net, q, 1) : NULL, gain = snn__gain(x);
+    const uint32_t *idx = SNN__SCRATCH(t, q, SNN__CONV_IDX, const uint32_t);
+    const float *val = bits ? NULL : SNN__SCRATCH(t, q, SNN__CONV_VAL, const float);
+    float *y = SNN__SCRATCH(t, q, SNN__CONV_Y, float), *tmp = SNN__SCRATCH(t, q, SNN__CONV_TMP, float);
+    int p, g, o;
+    snn__conv_image(net, q, t, row, &s);
+    for (p = 0; p < s.p; p++)
+        for (g = 0; g < s.g; g++) {
+            int count = snn__conv_list(q, t, &s, bits, p / s.ow, p % s.ow, g);
+            float *acc = s.g == 1 ? y + (size_t)p * (size_t)s.op : tmp;
+            snn__zero(acc, (size_t)s.ogp);
+            if (bias && gain == 1.0f) memcpy(acc, bias + g * s.og, (size_t)s.og * sizeof(float));
+            net->kern->gather(acc, q->wt + (size_t)(g * s.k) * (size_t)s.ogp, (size_t)s.ogp, s.ogp, idx, val, count);
+            if (gain != 1.0f)
+                for (o = 0; o < s.og; o++) acc[o] = gain * acc[o] + (bias ? bias[g * s.og + o] : 0.0f);
+            if (s.g > 1) memcpy(y + (size_t)p * (size_t)s.op + g * s.og, tmp, (size_t)s.og * sizeof(float));
+        }
+    if (!q->hwc) {
+        float *out = snn__row_out(net, q, t, row);
+        for (o = 0; o < s.o; o++)
+            for (p = 0; p < s.p; p++) out[o * s.p + p] = y[(size_t)p * (size_t)s.op + (size_t)o];
+    }
+}
+
+static void snn__conv_begin(snn_net *net, snn__node *q, snn__task *t)
+{
+    snn__conv_shape s = snn__conv_shape_of(net, q);
+    snn__zero(SNN__SCRATCH(t, q, SNN__CONV_DW_PART, float), (size_t)(s.g * s.k) * (size_t)s.ogp);
+    snn__zero(SNN__SCRATCH(t, q, SNN__CONV_DB_PART, float), (size_t)s.op);
+}
+static void snn__conv_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
+{
+    snn__conv_shape s = snn__conv_shape_of(net, q);
+    snn__node *x = snn__input_of(net, q, 0);
+    const int bits = x->signal == SNN__BITS;
+    const float gain = snn__gain(x);
+    uint32_t *idx = SNN__SCRATCH(t, q, SNN__CONV_IDX, uint32_t);
+    float *val = SNN__SCRATCH(t, q, SNN__CONV_VAL, float);
+    float *dy = SNN__SCRATCH(t, q, SNN__CONV_DY, float), *tmp = SNN__SCRATCH(t, q, SNN__CONV_TMP, float);
+    float *dimage = SNN__SCRATCH(t, q, SNN__CONV_DIMAGE, float), *col = SNN__SCRATCH(t, q, SNN__CONV_COL, float);
+    float *dw = SNN__SCRATCH(t, q, SNN__CONV_DW_PART, float), *db = SNN__SCRATCH(t, q, SNN__CONV_DB_PART, float);
+    float *din = snn__row_din(net, q, t, row, 0);
+    int p, g, o, j, i, count;
+    if (!q->hwc) {
+        const float *d = snn__row_dout(net, q, t, row);
+        snn__zero(dy, (size_t)s.p * (size_t)s.op);
+        for (o = 0; o < s.o; o++)
+            for (p = 0; p < s.p; p++) dy[(size_t)p * (size_t)s.op + (size_t)o] = d[o * s.p + p];
+    }
+    snn__conv_image(net, q, t, row, &s);
+    if (din) snn__zero(dimage, (size_t)(s.hp * s.wp) * (size_t)s.c);
+    for (p = 0; p < s.p; p++)
+        for (g = 0; g < s.g; g++) {
+            const float *d = dy + (size_t)p * (size_t)s.op + g * s.og;
+            for (count = 0, o = 0; o < s.og; o++) count |= d[o] != 0.0f;
+            if (!count) continue; /* nothing arrives here: most positions behind a max pool */
+            snn__zero(tmp, (size_t)s.ogp);
+            for (o = 0; o < s.og; o++) tmp[o] = gain * d[o];
+            count = snn__conv_list(q, t, &s, bits, p / s.ow, p % s.ow, g);
+            net->kern->scatter(dw + (size_t)(g * s.k) * (size_t)s.ogp, (size_t)s.ogp, s.ogp, idx, bits ? NULL : val, count, tmp);
+            for (o = 0; o < s.og; o++) db[g * s.og + o] += d[o];
+            if (!din) continue;
+            count = snn__list_floats(d, s.og, idx, val);
+            snn__zero(col, (size_t)s.kp);
+            net->kern->gather(col, q->wk + (size_t)(g * s.og) * (size_t)s.kp, (size_t)s.kp, s.kp, idx, val, count);
+            for (j = 0; j < s.runs; j++) {
+                float *im = dimage + snn__conv_run(q->i, &s, p / s.ow, p % s.ow, g, j);
+                const float *cj = col + j * s.run;
+                for (i = 0; i < s.run; i++) im[i] += cj[i];
+            }
+        }
+    for (i = 0; din && i < x->n; i++) din[i] += dimage[q->map[i]];
+}
+static void snn__conv_end(snn_net *net, snn__node *q, int tasks)
+{
+    snn__conv_shape s = snn__conv_shape_of(net, q);
+    float *gw = snn__param_grad(net, q, 0), *gb = q->i[SNN__CONV_BIAS] ? snn__param_grad(net, q, 1) : NULL;
+    const int kk = q->i[SNN__CONV_KH] * q->i[SNN__CONV_KW];
+    snn__task t;
+    int id, o, c, k;
+    for (id = 0; id < tasks; id++) {
+        const float *dw, *db;
+        t.memory = net->scratch + (size_t)id * net->task_size;
+        dw = SNN__SCRATCH(&t, q, SNN__CONV_DW_PART, const float);
+        db = SNN__SCRATCH(&t, q, SNN__CONV_DB_PART, const float);
+        for (o = 0; o < s.o; o++) {
+            for (c = 0; gw && c < s.cg; c++)
+                for (k = 0; k < kk; k++)
+                    gw[(o * s.cg + c) * kk + k] +=
+                        dw[(size_t)(o / s.og * s.k + k * s.cg + c) * (size_t)s.ogp + (size_t)(o % s.og)];
+            if (gb) gb[o] += db[o];
+        }
+    }
+}
+
+/* -- pooling: max (gradient to the first maximum of the window), average (sum/(kh kw), padding counted),
+ *    sum. Reads a convolution's channels-last scratch directly when chained to one. */
+enum { SNN__POOL_KH, SNN__POOL_KW, SNN__POOL_SH, SNN__POOL_SW, SNN__POOL_PH, SNN__POOL_PW };
+enum { SNN__POOL_BEST = 4, SNN__POOL_ARG };
+
+static snn_status snn__pool_infer(snn_net *net, snn__node *q)
+{
+    snn__node *x = &net->node[q->in[0]];
+    const int *i = q->i;
+    int k, a;
+    if (x->ndim != 3)
+        return snn__fail(net, SNN_ERR_SHAPE, "pool \"%s\": input \"%s\" has %d axes, wants channels, height, width", q->name,
+                         x->name, x->ndim);
+    if (i[SNN__POOL_KH] <= 0 || i[SNN__POOL_KW] <= 0 || (int64_t)i[SNN__POOL_KH] * i[SNN__POOL_KW] > 256)
+        return snn__fail(net, SNN_ERR_ARGUMENT, "pool \"%s\": kernel is required, positive and at most 256 elements, given %d x %d",
+                         q->name, i[SNN__POOL_KH], i[SNN__POOL_KW]);
+    if (i[SNN__POOL_SH] <= 0 || i[SNN__POOL_SW] <= 0)
+        return snn__fail(net, SNN_ERR_ARGUMENT, "pool \"%s\": stride must be positive, given %d x %d", q->name, i[SNN__POOL_SH],
+                         i[SNN__POOL_SW]);
+    for (k = 0; k < 2; k++)
+        if (i[SNN__POOL_PH + k] < 0 || i[SNN__POOL_PH + k] > i[SNN__POOL_KH + k] / 2)
+            return snn__fail(net, SNN_ERR_ARGUMENT, "pool \"%s\": padding must be between 0 and half the kernel, given %d", q->name,
+                             i[SNN__POOL_PH + k]);
+    q->ndim = 3;
+    q->shape[0] = x->shape[0];
+    for (a = 1; a < 3; a++) {
+        int size = x->shape[a] + 2 * i[SNN__POOL_PH + a - 1];
+        if (size < i[SNN__POOL_KH + a - 1])
+            return snn__fail(net, SNN_ERR_SHAPE, "pool \"%s\": window %d is larger than the padded input %d", q->name,
+                             i[SNN__POOL_KH + a - 1], size);
+        q->shape[a] = (size - i[SNN__POOL_KH + a - 1]) / i[SNN__POOL_SH + a - 1] + 1;
+    }
+    q->signal = x->signal == SNN__CONSTANT ? SNN__CONSTANT : SNN__DENSE;
+    return SNN_OK;
+}
+static void snn__pool_scratch(snn_net *net, snn__node *q, snn__arena *task, snn__arena *op)
+{
+    (void)op;
+    snn__row_scratch(net, q, task);
+    q->s[SNN__POOL_BEST] = snn__scratch_take(task, (size_t)q->shape[0], sizeof(float));
+    q->s[SNN__POOL_ARG] = snn__scratch_take(task, (size_t)q->shape[0], sizeof(int32_t));
+}
+
+/* element (c, y, x) of the input is at data[c*sc + (y*w + x)*sp] */
+typedef struct snn__pool_view {
+    const float *data;
+    float *grad;
+    size_t sc, sp;
+} snn__pool_view;
+static snn__pool_view snn__pool_input(snn_net *net, snn__node *q, snn__task *t, size_t row, int backward)
+{
+    snn__node *x = snn__input_of(net, q, 0);
+    snn__pool_view v;
+    v.data = NULL;
+    v.grad = NULL;
+    if (x->hwc) {
+        v.sc = 1;
+        v.sp = SNN__PAD((size_t)x->shape[0]);
+        v.data = SNN__SCRATCH(t, x, SNN__CONV_Y, const float);
+        if (backward) {
+            v.grad = SNN__SCRATCH(t, x, SNN__CONV_DY, float);
+            snn__zero(v.grad, v.sp * (size_t)(x->shape[1] * x->shape[2]));
+        }
+    } else {
+        v.sp = 1;
+        v.sc = (size_t)(net->node[q->in[0]].shape[1] * net->node[q->in[0]].shape[2]);
+        if (backward) v.grad = snn__row_din(net, q, t, row, 0);
+        else v.data = snn__row_in(net, q, t, row, 0);
+    }
+    return v;
+}
+/* the window of output (oy, ox), cut to the input */
+typedef struct snn__window {
+    int y0, y1, x0, x1;
+} snn__window;
+static snn__window snn__pool_window(const int *i, int h, int w, int oy, int ox)
+{
+    snn__window n;
+    n.y0 = oy * i[SNN__POOL_SH] - i[SNN__POOL_PH];
+    n.x0 = ox * i[SNN__POOL_SW] - i[SNN__POOL_PW];
+    n.y1 = n.y0 + i[SNN__POOL_KH] < h ? n.y0 + i[SNN__POOL_KH] : h;
+    n.x1 = n.x0 + i[SNN__POOL_KW] < w ? n.x0 + i[SNN__POOL_KW] : w;
+    return n;
+}
+
+static void snn__max_pool_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
+{
+    const int *in = net->node[q->in[0]].shape, c1 = q->shape[0], positions = q->shape[1] * q->shape[2];
+    snn__pool_view v = snn__pool_input(net, q, t, row, 0);
+    float *SNN__RESTRICT best = SNN__SCRATCH(t, q, SNN__POOL_BEST, float);
+    int32_t *SNN__RESTRICT arg = SNN__SCRATCH(t, q, SNN__POOL_ARG, int32_t);
+    float *out = snn__row_out(net, q, t, row);
+    unsigned char *argmax = q->argmax ? q->argmax + row * (size_t)q->n : NULL;
+    int p, y, x, c;
+    for (p = 0; p < positions; p++) {
+        snn__window n = snn__pool_window(q->i, in[1], in[2], p / q->shape[2], p % q->shape[2]);
+        for (c = 0; c < c1; c++) {
+            best[c] = -3.402823466e38f;
+            arg[c] = 0;
+        }
+        for (y = n.y0 < 0 ? 0 : n.y0; y < n.y1; y++)
+            for (x = n.x0 < 0 ? 0 : n.x0; x < n.x1; x++) {
+                const float *SNN__RESTRICT d = v.data + (size_t)(y * in[2] + x) * v.sp;
+                const int32_t k = (y - n.y0) * q->i[SNN__POOL_KW] + x - n.x0;
+                if (v.sc == 1)
+                    for (c = 0; c < c1; c++) {
+                        arg[c] = d[c] > best[c] ? k : arg[c];
+                        best[c] = d[c] > best[c] ? d[c] : best[c];
+                    }
+                else
+                    for (c = 0; c < c1; c++) {
+                        float e = d[(size_t)c * v.sc];
+                        arg[c] = e > best[c] ? k : arg[c];
+                        best[c] = e > best[c] ? e : best[c];
+                    }
+            }
+        for (c = 0; c < c1; c++) out[c * positions + p] = best[c];
+        for (c = 0; argmax && c < c1; c++) argmax[c * positions + p] = (unsigned char)arg[c];
+    }
+}
+static void snn__max_pool_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
+{
+    const int *in = net->node[q->in[0]].shape, positions = q->shape[1] * q->shape[2];
+    snn__pool_view v = snn__pool_input(net, q, t, row, 1);
+    const float *d = snn__row_dout(net, q, t, row);
+    const unsigned char *argmax = q->argmax + row * (size_t)q->n;
+    const int kw = q->i[SNN__POOL_KW];
+    int p, c;
+    if (!v.grad) return;
+    for (p = 0; p < positions; p++) {
+        snn__window n = snn__pool_window(q->i, in[1], in[2], p / q->shape[2], p % q->shape[2]);
+        for (c = 0; c < q->shape[0]; c++) {
+            int k = argmax[c * positions + p];
+            v.grad[(size_t)c * v.sc + (size_t)((n.y0 + k / kw) * in[2] + n.x0 + k % kw) * v.sp] += d[c * positions + p];
+        }
+    }
+}
+
+static float snn__pool_factor(const snn__node *q) { return q->f[0]; } /* 1 for the sum, 1/(kh kw) for the average */
+static snn_status snn__avg_pool_infer(snn_net *net, snn__node *q)
+{
+    snn_status status = snn__pool_infer(net, q);
+    if (status == SNN_OK) q->f[0] = 1.0f / (float)(q->i[SNN__POOL_KH] * q->i[SNN__POOL_KW]);
+    return status;
+}
+static snn_status snn__sum_pool_infer(snn_net *net, snn__node *q)
+{
+    q->f[0] = 1.0f;
+    return snn__pool_infer(net, q);
+}
+static void snn__mean_pool_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
+{
+    const int *in = net->node[q->in[0]].shape, positions = q->shape[1] * q->shape[2];
+    snn__pool_view v = snn__pool_input(net, q, t, row, 0);
+    float *out = snn__row_out(net, q, t, row), *sum = SNN__SCRATCH(t, q, SNN__POOL_BEST, float);
+    int p, y, x, c;
+    for (p = 0; p < positions; p++) {
+        snn__window n = snn__pool_window(q->i, in[1], in[2], p / q->shape[2], p % q->shape[2]);
+        snn__zero(sum, (size_t)q->shape[0]);
+        for (y = n.y0 < 0 ? 0 : n.y0; y < n.y1; y++)
+            for (x = n.x0 < 0 ? 0 : n.x0; x < n.x1; x++)
+                for (c = 0; c < q->shape[0]; c++) sum[c] += v.data[(size_t)c * v.sc + (size_t)(y * in[2] + x) * v.sp];
+        for (c = 0; c < q->shape[0]; c++) out[c * positions + p] = sum[c] * snn__pool_factor(q);
+    }
+}
+static void snn__mean_pool_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
+{
+    const int *in = net->node[q->in[0]].shape, positions = q->shape[1] * q->shape[2];
+    snn__pool_view v = snn__pool_input(net, q, t, row, 1);
+    const float *d = snn__row_dout(net, q, t, row);
+    int p, y, x, c;
+    if (!v.grad) return;
+    for (p = 0; p < positions; p++) {
+        snn__window n = snn__pool_window(q->i, in[1], in[2], p / q->shape[2], p % q->shape[2]);
+        for (y = n.y0 < 0 ? 0 : n.y0; y < n.y1; y++)
+            for (x = n.x0 < 0 ? 0 : n.x0; x < n.x1; x++)
+                for (c = 0; c < q->shape[0]; c++)
+                    v.grad[(size_t)c * v.sc + (size_t)(y * in[2] + x) * v.sp] += d[c * positions + p] * snn__pool_factor(q);
+    }
+}
+
+/* -- flatten, reshape: another shape on the same numbers */
+static snn_status snn__view_infer(snn_net *net, snn__node *q)
+{
+    snn__node *x = &net->node[q->in[0]];
+    int k;
+    int64_t n = 1;
+    for (k = 0; k < 3; k++) q->shape[k] = q->i[k] > 0 ? q->i[k] : 1;
+    q->ndim = q->i[1] > 0 || q->i[2] > 0 ? 3 : 1;
+    if (!q->i[0]) q->shape[0] = x->n; /* flatten */
+    for (k = 0; k < q->ndim; k++) n *= q->shape[k];
+    if (n != x->n)
+        return snn__fail(net, SNN_ERR_SHAPE, "reshape \"%s\": %d x %d x %d does not hold the %d features of \"%s\"", q->name,
+                         q->shape[0], q->shape[1], q->shape[2], x->n, x->name);
+    q->signal = x->signal;
+    return SNN_OK;
+}
+
+/* -- add (residual sums), concat (along channels), scale, dropout */
+static snn__signal snn__mixed_signal(const snn_net *net, const snn__node *q)
+{
+    int k;
+    for (k = 0; k < q->ins; k++)
+        if (net->node[q->in[k]].signal != SNN__CONSTANT) return SNN__DENSE;
+    return SNN__CONSTANT;
+}
+static snn_status snn__add_infer(snn_net *net, snn__node *q)
+{
+    snn__node *a = &net->node[q->in[0]], *b = &net->node[q->in[1]];
+    if (a->ndim != b->ndim || memcmp(a->shape, b->shape, sizeof a->shape))
+        return snn__fail(net, SNN_ERR_SHAPE, "add \"%s\": \"%s\" is %d x %d x %d but \"%s\" is %d x %d x %d", q->name, a->name,
+                         a->shape[0], a->shape[1], a->shape[2], b->name, b->shape[0], b->shape[1], b->shape[2]);
+    q->ndim = a->ndim;
+    memcpy(q->shape, a->shape, sizeof q->shape);
+    q->signal = snn__mixed_signal(net, q);
+    return SNN_OK;
+}
+static void snn__add_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
+{
+    const float *a = snn__row_in(net, q, t, row, 0), *b = snn__row_in(net, q, t, row, 1);
+    float *y = snn__row_out(net, q, t, row);
+    int i;
+    for (i = 0; i < q->n; i++) y[i] = a[i] + b[i];
+}
+static void snn__add_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
+{
+    int k;
+    for (k = 0; k < 2; k++) {
+        float *d = snn__row_din(net, q, t, row, k);
+        if (d) snn__accumulate(d, snn__row_dout(net, q, t, row), (size_t)q->n);
+    }
+}
+
+static snn_status snn__concat_infer(snn_net *net, snn__node *q)
+{
+    snn__node *a = &net->node[q->in[0]], *b = &net->node[q->in[1]];
+    if (a->ndim != b->ndim || (a->ndim == 3 && (a->shape[1] != b->shape[1] || a->shape[2] != b->shape[2])))
+        return snn__fail(net, SNN_ERR_SHAPE, "concat \"%s\": \"%s\" is %d x %d x %d but \"%s\" is %d x %d x %d", q->name, a->name,
+                         a->shape[0], a->shape[1], a->shape[2], b->name, b->shape[0], b->shape[1], b->shape[2]);
+    q->ndim = a->ndim;
+    memcpy(q->shape, a->shape, sizeof q->shape);
+    q->shape[0] += b->shape[0];
+    q->signal = snn__mixed_signal(net, q);
+    return SNN_OK;
+}
+static void snn__concat_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
+{
+    const int n = net->node[q->in[0]].n;
+    float *y = snn__row_out(net, q, t, row);
+    memcpy(y, snn__row_in(net, q, t, row, 0), (size_t)n * sizeof(float));
+    memcpy(y + n, snn__row_in(net, q, t, row, 1), (size_t)(q->n - n) * sizeof(float));
+}
+static void snn__concat_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
+{
+    const float *dy = snn__row_dout(net, q, t, row);
+    int k, at = 0;
+    for (k = 0; k < 2; k++) {
+        const int n = net->node[q->in[k]].n;
+        float *d = snn__row_din(net, q, t, row, k);
+        if (d) snn__accumulate(d, dy + at, (size_t)n);
+        at += n;
+    }
+}
+
+static snn_status snn__same_infer(snn_net *net, snn__node *q)
+{
+    snn__node *x = &net->node[q->in[0]];
+    q->ndim = x->ndim;
+    memcpy(q->shape, x->shape, sizeof q->shape);
+    q->signal = x->signal == SNN__CONSTANT ? SNN__CONSTANT : SNN__DENSE;
+    return SNN_OK;
+}
+static snn_status snn__scale_infer(snn_net *net, snn__node *q)
+{
+    if (!snn__finite(q->f[0])) return snn__fail(net, SNN_ERR_NAN, "scale \"%s\": the factor is not finite", q->name);
+    return snn__same_infer(net, q);
+}
+static void snn__scale_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
+{
+    const float *x = snn__row_in(net, q, t, row, 0);
+    float *y = snn__row_out(net, q, t, row);
+    int i;
+    for (i = 0; i < q->n; i++) y[i] = q->f[0] * x[i];
+}
+static void snn__scale_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
+{
+    const float *dy = snn__row_dout(net, q, t, row);
+    float *d = snn__row_din(net, q, t, row, 0);
+    int i;
+    for (i = 0; d && i < q->n; i++) d[i] += q->f[0] * dy[i];
+}
+
+static snn_status snn__dropout_infer(snn_net *net, snn__node *q)
+{
+    snn_status status = snn__same_infer(net, q);
+    if (!(q->f[0] >= 0.0f && q->f[0] < 1.0f))
+        return snn__fail(net, SNN_ERR_ARGUMENT, "dropout \"%s\": p must be in [0, 1), given %g", q->name, (double)q->f[0]);
+    q->signal = SNN__DENSE; /* a fresh mask every step: nothing stays constant */
+    return status;
+}
+/* y = x keep/(1-p); the mask is drawn again in backward, from the same counter */
+static void snn__dropout_apply(const snn_net *net, const snn__node *q, size_t row, const float *x, float *y, int add)
+{
+    const float p = q->f[0], scale = 1.0f / (1.0f - p);
+    const uint32_t time = net->time + (uint32_t)(row / (size_t)net->desc.batch);
+    const uint64_t key = snn__rng_key(net->desc.seed ^ ((uint64_t)net->pass << 32), (uint32_t)(0x1000 + (q - net->node)), time);
+    const uint32_t first = (uint32_t)(row % (size_t)net->desc.batch) * (uint32_t)q->n;
+    int i;
+    for (i = 0; i < q->n; i++) {
+        float keep = !net->training || snn__rng_uniform(key, first + (uint32_t)i) >= p ? (net->training ? scale : 1.0f) : 0.0f;
+        y[i] = (add ? y[i] : 0.0f) + keep * x[i];
+    }
+}
+static void snn__dropout_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
+{
+    snn__dropout_apply(net, q, row, snn__row_in(net, q, t, row, 0), snn__row_out(net, q, t, row), 0);
+}
+static void snn__dropout_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
+{
+    float *d = snn__row_din(net, q, t, row, 0);
+    if (d) snn__dropout_apply(net, q, row, snn__row_dout(net, q, t, row), d, 1);
+}
+
+/* -- neurons over time: the scan
+ *
+ * A task takes some samples and a block of neurons, keeps their states in cache and walks all steps. The
+ * backward pass first walks them again to rebuild what forward did not store: the states before each step
+ * and the drives. */
+enum { SNN__SCAN_PARAM, SNN__SCAN_TAPE, SNN__SCAN_DRIVES, SNN__SCAN_WORK, SNN__SCAN_DPARAM }; /* s[] */
+enum { SNN__WORK_X, SNN__WORK_H, SNN__WORK_PREV, SNN__WORK_NOISE, SNN__WORK_GH, SNN__WORK_DDRIVE, SNN__WORK_DX,
+       SNN__WORK_SUM, SNN__WORK_GS, SNN__WORK_COUNT };
+
+static int snn__graded_varies(const snn__node *q) { return q->desc.per_neuron && (q->desc.learn_graded || q->desc.graded != 1.0f); }
+
+static snn_status snn__neuron_infer(snn_net *net, snn__node *q)
+{
+    snn__node *x = &net->node[q->in[0]];
+    const snn_neuron_def *def = q->neuron.def;
+    int k, missing;
+    q->ndim = x->ndim;
+    memcpy(q->shape, x->shape, sizeof q->shape);
+    if ((int)q->desc.surrogate < 0 || q->desc.surrogate >= SNN_SURROGATE_COUNT)
+        return snn__fail(net, SNN_ERR_ARGUMENT, "%s \"%s\": no surrogate has number %d", def->name, q->name, (int)q->desc.surrogate);
+    if (q->desc.surrogate == SNN_CUSTOM_SURROGATE && !q->desc.surrogate_fn)
+        return snn__fail(net, SNN_ERR_NULL, "%s \"%s\": a custom surrogate needs surrogate_fn", def->name, q->name);
+    if ((int)q->desc.reset < 0 || q->desc.reset > SNN_RESET_NONE)
+        return snn__fail(net, SNN_ERR_ARGUMENT, "%s \"%s\": no reset has number %d", def->name, q->name, (int)q->desc.reset);
+    if (q->desc.inhibition && x->ndim != 1)
+        return snn__fail(net, SNN_ERR_SHAPE, "%s \"%s\": inhibition wants a vector of neurons, the input has %d axes", def->name,
+                         q->name, x->ndim);
+    for (k = 0; k < def->params; k++) {
+        float v = snn__neuron_value(def, &q->desc, k, &missing);
+        if (missing) return snn__fail(net, SNN_ERR_ARGUMENT, "%s \"%s\": %s is required", def->name, q->name, def->param[k].name);
+        if (!snn__finite(v)) return snn__fail(net, SNN_ERR_NAN, "%s \"%s\": %s is not finite", def->name, q->name, def->param[k].name);
+    }
+    if (!snn__finite(q->desc.graded) || !snn__finite(q->desc.surrogate_p0) || !snn__finite(q->desc.surrogate_p1))
+        return snn__fail(net, SNN_ERR_NAN, "%s \"%s\": a number in the desc is not finite", def->name, q->name);
+    if (q->desc.graded == 0.0f) q->desc.graded = 1.0f;
+    q->signal = net->desc.spikes == SNN_SPIKES_PACKED && !snn__graded_varies(q) ? SNN__BITS : SNN__DENSE;
+    return SNN_OK;
+}
+static int snn__neuron_learns(const snn_net *net, const snn__node *q)
+{
+    int k;
+    for (k = 0; k < q->params; k++)
+        if (snn__param_grad(net, q, k)) return 1;
+    return 0;
+}
+static void snn__neuron_plan(snn_net *net, snn__node *q, snn__arena *a)
+{
+    const snn_neuron_def *def = q->neuron.def;
+    const size_t bn = snn__mul_size((size_t)net->desc.batch, (size_t)q->n);
+    snn_surrogate s;
+    int k;
+    memset(&s, 0, sizeof s);
+    s.kind = q->desc.surrogate;
+    s.p0 = q->desc.surrogate_p0;
+    s.p1 = q->desc.surrogate_p1;
+    s.custom = q->desc.surrogate_fn;
+    s.user = q->desc.surrogate_user;
+    s = snn__surrogate_defaults(&s);
+    snn__neuron_setup(&q->neuron, def, &q->desc, &s, net->desc.spikes == SNN_SPIKES_SMOOTH, net->kern->wide_neurons);
+    q->block = SNN__BLOCK; /* the tape of a block should stay in the second-level cache */
+    while (q->block > 32 && (size_t)net->segment * (size_t)(def->states + 1) * (size_t)q->block > 32768) q->block /= 2;
+    if (q->desc.inhibition || q->block > q->n) q->block = q->n;
+    for (k = 0; k < def->states; k++) q->state[k] = snn__arena_floats(a, bn, 1);
+    if (net->desc.inference) return;
+    for (k = 0; k < def->states; k++) q->dstate[k] = snn__arena_floats(a, bn, 1);
+    q->saved = snn__arena_floats(a, snn__mul_size((size_t)(net->segments > 1 ? net->segments + 1 : 1), (size_t)def->states), bn);
+}
+static void snn__neuron_scratch(snn_net *net, snn__node *q, snn__arena *task, snn__arena *op)
+{
+    const size_t block = (size_t)q->block, states = (size_t)q->neuron.def->states, params = (size_t)q->neuron.def->params + 1;
+    (void)op;
+    q->s[SNN__SCAN_PARAM] = snn__scratch_take(task, params * block, sizeof(float));
+    q->s[SNN__SCAN_WORK] = snn__scratch_take(task, SNN__WORK_COUNT * block, sizeof(float));
+    q->s[SNN__SCAN_DRIVES] = snn__scratch_take(task, (net->desc.inference ? 1 : (size_t)net->segment) * block, sizeof(float));
+    if (net->desc.inference) return;
+    q->s[SNN__SCAN_TAPE] = snn__scratch_take(task, snn__mul_size(((size_t)net->segment + 1) * states, block), sizeof(float));
+    q->s[SNN__SCAN_DPARAM] = snn__scratch_take(task, params * (size_t)q->n, sizeof(float));
+}
+
+typedef struct snn__scan {
+    snn_net *net;
+    snn__node *q, *x;
+    int split_b, split_n; /* tasks = split_b * split_n */
+    double spikes[SNN__TASKS];
+} snn__scan;
+
+static void snn__scan_split(snn__scan *s)
+{
+    int blocks = (s->q->n + s->q->block - 1) / s->q->block, b = s->net->desc.batch;
+    s->split_b = snn__task_count((size_t)b);
+    s->split_n = SNN__TASKS / s->split_b < blocks ? SNN__TASKS / s->split_b : blocks;
+}
+/* parameters k < params of neurons at .. at+n, and as the last the graded factor, as arrays */
+static void snn__scan_params(const snn_net *net, const snn__node *q, const snn__task *t, snn_neuron_block *b, int at, int n)
+{
+    float *p = SNN__SCRATCH(t, q, SNN__SCAN_PARAM, float);
+    const snn_neuron_def *def = q->neuron.def;
+    int k, i;
+    for (k = 0; k <= def->params; k++, p += q->block) {
+        const snn_tensor *v = &net->param[q->param0 + k].value;
+        int vector = snn_tensor_count(v) > 1 || (q->desc.per_neuron && q->n == 1), clamp = k < def->params && (def->param[k].flags & SNN_PARAM_CLAMP01);
+        for (i = 0; i < n; i++) {
+            float x = v->data[vector ? at + i : 0];
+            p[i] = clamp ? snn__clamp(x, 0.0f, 1.0f) : x;
+        }
+        if (k < def->params) b->param[k] = p;
+    }
+    b->n = n;
+    b->sub = q->neuron.sub;
+    b->zero = q->neuron.zero;
+    b->equal = q->neuron.equal;
+}
+/* input current of step t, sample s */
+static const float *snn__scan_input(const snn__scan *s, const snn__task *task, int t, int sample, int at, int n)
+{
+    const size_t row = (size_t)t * (size_t)s->net->desc.batch + (size_t)sample;
+    const snn__node *x = s->x;
+    if (x->signal == SNN__BITS) {
+        float *buffer = SNN__SCRATCH(task, s->q, SNN__SCAN_WORK, float) + SNN__WORK_X * s->q->block;
+        snn_spikes_unpack(buffer, snn__row_bits(s->net, x, row) + at / 32, n, snn__gain(x));
+        return buffer;
+    }
+    return x->out + snn__row_index(s->net, x, row) * (size_t)x->n + at;
+}
+static const float *snn__scan_noise(const snn__scan *s, const snn__task *task, int t, int sample, int at, int n)
+{
+    float *u;
+    uint64_t key;
+    int i;
+    if (s->q->neuron.surrogate.kind != SNN_STOCHASTIC) return NULL;
+    u = SNN__SCRATCH(task, s->q, SNN__SCAN_WORK, float) + SNN__WORK_NOISE * s->q->block;
+    key = snn__rng_key(s->net->desc.seed, (uint32_t)(0x2000 + (s->q - s->net->node)), s->net->time + (uint32_t)t);
+    for (i = 0; i < n; i++) u[i] = snn__rng_uniform(key, (uint32_t)sample * (uint32_t)s->q->n + (uint32_t)(at + i));
+    return u;
+}
+
+static void snn__scan_forward_task(void *arg, int id)
+{
+    snn__scan *s = (snn__scan *)arg;
+    snn_net *net = s->net;
+    snn__node *q = s->q;
+    const snn__neuron *neuron = &q->neuron;
+    const int B = net->desc.batch, bi = id / s->split_n, ni = id % s->split_n, blocks = (q->n + q->block - 1) / q->block;
+    const int h_wanted = neuron->immediate || neuron->inhibition || q->signal == SNN__DENSE;
+    snn_neuron_block b;
+    snn__task task;
+    float *work, *h;
+    size_t spikes = 0;
+    int k, t, i, block, sample;
+    task.memory = net->scratch + (size_t)id * net->task_size;
+    work = SNN__SCRATCH(&task, q, SNN__SCAN_WORK, float);
+    h = work + SNN__WORK_H * q->block;
+    memset(&b, 0, sizeof b);
+    b.drive = SNN__SCRATCH(&task, q, SNN__SCAN_DRIVES, float);
+    for (block = blocks * ni / s->split_n; block < blocks * (ni + 1) / s->split_n; block++) {
+        const int at = block * q->block, n = q->n - at < q->block ? q->n - at : q->block;
+        const float *f = SNN__SCRATCH(&task, q, SNN__SCAN_PARAM, const float) + (size_t)neuron->def->params * (size_t)q->block;
+        snn__scan_params(net, q, &task, &b, at, n);
+        for (sample = B * bi / s->split_b; sample < B * (bi + 1) / s->split_b; sample++) {
+            for (k = 0; k < neuron->def->states; k++) b.state[k] = q->state[k] + (size_t)sample * (size_t)q->n + at;
+            for (t = 0; t < net->len; t++) {
+                const size_t row = (size_t)t * (size_t)B + (size_t)sample, whole = (size_t)(net->t0 * B) + row;
+                b.x = snn__scan_input(s, &task, t, sample, at, n);
+                snn__neuron_advance(neuron, &b, snn__scan_noise(s, &task, t, sample, at, n), h_wanted ? h : NULL,
+                                    work + SNN__WORK_PREV * q->block);
+                if (q->signal == SNN__BITS) {
+                    uint32_t *bits = q->bits + (q->out_row0 + row) * (size_t)q->words + at / 32;
+                    if (neuron->inhibition) snn_spikes_pack(bits, h, n);
+                    else net->kern->fire(bits, b.drive, n, neuron->equal != 0.0f);
+                    spikes += snn__count_bits(bits, (size_t)((n + 31) / 32));
+                    if (q->rec_spk) snn_spikes_unpack(q->rec_spk + whole * (size_t)q->n + at, bits, n, snn__gain(q));
+                } else {
+                    float *out = q->out + (q->out_row0 + row) * (size_t)q->n + at;
+                    for (i = 0; i < n; i++) out[i] = neuron->inhibition ? h[i] : f[i] * h[i];
+                    spikes += snn__count_floats(out, (size_t)n);
+                    if (q->rec_spk && q->rec_spk != q->out) memcpy(q->rec_spk + whole * (size_t)q->n + at, out, (size_t)n * sizeof(float));
+                }
+                if (q->rec_mem) memcpy(q->rec_mem + whole * (size_t)q->n + at, b.state[0], (size_t)n * sizeof(float));
+            }
+        }
+    }
+    s->spikes[id] = (double)spikes;
+}
+
+static void snn__scan_run(snn_net *net, snn__node *q, void (*task)(void *, int))
+{
+    snn__scan s;
+    int i;
+    s.net = net;
+    s.q = q;
+    s.x = snn__input_of(net, q, 0);
+    snn__scan_split(&s);
+    memset(s.spikes, 0, sizeof s.spikes);
+    snn__parallel_for(&net->desc.threads, s.split_b * s.split_n, task, &s);
+    for (i = 0; i < s.split_b * s.split_n; i++) q->spikes += s.spikes[i];
+}
+
+static void snn__neuron_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
+{
+    const size_t bn = (size_t)net->desc.batch * (size_t)q->n;
+    int k;
+    (void)t;
+    (void)row;
+    for (k = 0; q->saved && k < q->neuron.def->states; k++)
+        memcpy(q->saved + ((size_t)(net->t0 / net->segment) * (size_t)q->neuron.def->states + (size_t)k) * bn, q->state[k],
+               bn * sizeof(float));
+    snn__scan_run(net, q, snn__scan_forward_task);
+}
+
+static void snn__scan_backward_task(void *arg, int id)
+{
+    snn__scan *s = (snn__scan *)arg;
+    snn_net *net = s->net;
+    snn__node *q = s->q, *x = s->x;
+    const snn__neuron *neuron = &q->neuron;
+    const int B = net->desc.batch, bi = id / s->split_n, ni = id % s->split_n, blocks = (q->n + q->block - 1) / q->block;
+    const int states = neuron->def->states, params = neuron->def->params, len = net->len, K = q->block;
+    const int learns = snn__neuron_learns(net, q);
+    const size_t bn = (size_t)B * (size_t)q->n, n_all = (size_t)q->n;
+    const float *saved = q->saved + (size_t)(net->t0 / net->segment) * (size_t)states * bn;
+    snn__task task;
+    snn_neuron_block b;
+    float *tape, *drives, *work, *dparam, *sum;
+    int k, t, i, block, sample;
+    task.memory = net->scratch + (size_t)id * net->task_size;
+    tape = SNN__SCRATCH(&task, q, SNN__SCAN_TAPE, float); /* [len+1][states][K] */
+    drives = SNN__SCRATCH(&task, q, SNN__SCAN_DRIVES, float);
+    work = SNN__SCRATCH(&task, q, SNN__SCAN_WORK, float);
+    dparam = SNN__SCRATCH(&task, q, SNN__SCAN_DPARAM, float); /* [params+1][n] */
+    sum = work + SNN__WORK_SUM * K;
+    memset(&b, 0, sizeof b);
+    if (learns || neuron->step == neuron->def->step) snn__zero(dparam, (size_t)(params + 1) * n_all);
+    for (block = blocks * ni / s->split_n; block < blocks * (ni + 1) / s->split_n; block++) {
+        const int at = block * K, n = q->n - at < K ? q->n - at : K;
+        const float *f = SNN__SCRATCH(&task, q, SNN__SCAN_PARAM, const float) + (size_t)params * (size_t)K;
+        float *df = NULL;
+        snn__scan_params(net, q, &task, &b, at, n);
+        /* a user's neuron always gets arrays to add to; a built-in one only if something is trained */
+        if (learns || neuron->step == neuron->def->step) {
+            for (k = 0; k < params; k++) b.dparam[k] = dparam + (size_t)k * n_all + at;
+            if (learns) df = dparam + (size_t)params * n_all + at;
+        }
+        if (!df && !q->gain && !snn__graded_varies(q)) f = NULL;
+        for (sample = B * bi / s->split_b; sample < B * (bi + 1) / s->split_b; sample++) {
+            const size_t first = (size_t)sample * n_all + (size_t)at;
+            for (k = 0; k < states; k++) memcpy(tape + k * K, saved + (size_t)k * bn + first, (size_t)n * sizeof(float));
+            for (t = 0; t < len; t++) { /* forward again */
+                float *now = tape + (size_t)t * (size_t)(states * K), *next = now + states * K;
+                memcpy(next, now, (size_t)(states * K) * sizeof(float));
+                for (k = 0; k < states; k++) b.state[k] = next + k * K;
+                b.drive = drives + t * K;
+                b.x = snn__scan_input(s, &task, t, sample, at, n);
+                snn__neuron_advance(neuron, &b, snn__scan_noise(s, &task, t, sample, at, n),
+                                    neuron->immediate ? work + SNN__WORK_H * K : NULL, work + SNN__WORK_PREV * K);
+            }
+            for (k = 0; k < states; k++) b.dstate[k] = q->dstate[k] + first;
+            if (x->backward && x->signal == SNN__CONSTANT) snn__zero(sum, (size_t)n);
+            for (t = len - 1; t >= 0; t--) {
+                const size_t row = (size_t)t * (size_t)B + (size_t)sample, whole = (size_t)(net->t0 * B) + row;
+                const float *gs = q->backward && q->dout ? q->dout + (q->dout_row0 + row) * n_all + at : NULL;
+                float *dx = work + SNN__WORK_DX * K, *to;
+                for (k = 0; k < states; k++) b.state[k] = tape + (size_t)t * (size_t)(states * K) + k * K;
+                b.drive = drives + t * K;
+                b.x = snn__scan_input(s, &task, t, sample, at, n);
+                if (q->drec_mem) snn__accumulate(b.dstate[0], q->drec_mem + whole * n_all + at, (size_t)n);
+                if (x->backward && x->signal != SNN__CONSTANT && !x->add) dx = x->dout + (x->dout_row0 + row) * n_all + at;
+                b.dx = dx;
+                snn__neuron_retreat(neuron, &b, gs, f, df, snn__scan_noise(s, &task, t, sample, at, n),
+                                    work + SNN__WORK_H * K, work + SNN__WORK_GH * K, work + SNN__WORK_DDRIVE * K);
+                if (!x->backward) continue;
+                to = x->signal == SNN__CONSTANT ? sum : x->dout + (x->dout_row0 + row) * n_all + at;
+                if (to != dx) snn__accumulate(to, dx, (size_t)n);
+            }
+            if (x->backward && x->signal == SNN__CONSTANT) {
+                float *to = x->dout + first;
+                for (i = 0; i < n; i++) to[i] = (x->add ? to[i] : 0.0f) + sum[i];
+            }
+        }
+    }
+}
+static void snn__neuron_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
+{
+    const snn_neuron_def *def = q->neuron.def;
+    snn__scan s;
+    snn__task slot;
+    int id, k, i;
+    (void)t;
+    (void)row;
+    snn__scan_run(net, q, snn__scan_backward_task);
+    if (!snn__neuron_learns(net, q)) return;
+    s.net = net;
+    s.q = q;
+    snn__scan_split(&s);
+    for (id = 0; id < s.split_b * s.split_n; id++) {
+        const float *dparam;
+        slot.memory = net->scratch + (size_t)id * net->task_size;
+        dparam = SNN__SCRATCH(&slot, q, SNN__SCAN_DPARAM, const float);
+        for (k = 0; k <= def->params; k++, dparam += q->n) {
+            float *g = snn__param_grad(net, q, k);
+            const snn_tensor *v = &net->param[q->param0 + k].value;
+            const int vector = snn_tensor_count(v) > 1, clamp = k < def->params && (def->param[k].flags & SNN_PARAM_CLAMP01);
+            for (i = 0; g && i < q->n; i++) {
+                float p = v->data[vector ? i : 0];
+                if (!clamp || (p >= 0.0f && p <= 1.0f)) g[vector ? i : 0] += dparam[i];
+            }
+        }
+    }
+}
+
+static snn_status snn__input_infer(snn_net *net, snn__node *q)
+{
+    int k;
+    for (k = 0; k < 3; k++) q->shape[k] = k && !q->i[k] ? 1 : q->i[k];
+    q->ndim = q->i[1] || q->i[2] ? 3 : 1;
+    for (k = 0; k < q->ndim; k++)
+        if (q->shape[k] <= 0 || q->shape[k] > 1 << 24)
+            return snn__fail(net, SNN_ERR_SHAPE, "input: %d x %d x %d is not a shape", q->i[0], q->i[1], q->i[2]);
+    q->signal = net->desc.input == SNN_INPUT_CONSTANT ? SNN__CONSTANT
+                : net->desc.input == SNN_INPUT_SPIKES ? SNN__BITS : SNN__DENSE;
+    return SNN_OK;
+}
+
+/* -- the registry: id, name, prefix, int and float attributes, inputs, kind, keeps input, functions */
+#define SNN__LAYER_LIST(X)                                                                         \
+    X(INPUT, "input", "input", "channels height width", "", 0, SNN__SOURCE, 0, snn__input_infer, NULL, NULL, NULL, NULL, \
+      NULL, NULL, NULL)                                                                            \
+    X(LINEAR, "linear", "fc", "out_features bias init", "init_gain", 1, SNN__WHOLE, 1, snn__linear_infer, snn__linear_plan, \
+      snn__linear_scratch, snn__linear_prepare, NULL, snn__linear_forward, snn__linear_backward, NULL) \
+    X(CONV2D, "conv2d", "conv",                                                                    \
+      "out_channels kernel_h kernel_w stride_h stride_w padding_h padding_w dilation_h dilation_w groups bias init", \
+      "init_gain", 1, SNN__ROW, 1, snn__conv_infer, snn__conv_plan, snn__conv_scratch, snn__conv_prepare, snn__conv_begin, \
+      snn__conv_forward, snn__conv_backward, snn__conv_end)                                        \
+    X(MAX_POOL2D, "max_pool2d", "pool", "kernel_h kernel_w stride_h stride_w padding_h padding_w", "", 1, SNN__ROW, 0, \
+      snn__pool_infer, NULL, snn__pool_scratch, NULL, NULL, snn__max_pool_forward, snn__max_pool_backward, NULL) \
+    X(AVG_POOL2D, "avg_pool2d", "pool", "kernel_h kernel_w stride_h stride_w padding_h padding_w", "", 1, SNN__ROW, 0, \
+      snn__avg_pool_infer, NULL, snn__pool_scratch, NULL, NULL, snn__mean_pool_forward, snn__mean_pool_backward, NULL) \
+    X(SUM_POOL2D, "sum_pool2d", "pool", "kernel_h kernel_w stride_h stride_w padding_h padding_w", "", 1, SNN__ROW, 0, \
+      snn__sum_pool_infer, NULL, snn__pool_scratch, NULL, NULL, snn__mean_pool_forward, snn__mean_pool_backward, NULL) \
+    X(RESHAPE, "reshape", "view", "channels height width", "", 1, SNN__VIEW, 0, snn__view_infer, NULL, NULL, NULL, NULL, \
+      NULL, NULL, NULL)                                                                            \
+    X(ADD, "add", "add", "", "", 2, SNN__ROW, 0, snn__add_infer, NULL, snn__plain_scratch, NULL, NULL, snn__add_forward, \
+      snn__add_backward, NULL)                                                                     \
+    X(CONCAT, "concat", "concat", "", "", 2, SNN__ROW, 0, snn__concat_infer, NULL, snn__plain_scratch, NULL, NULL, \
+      snn__concat_forward, snn__concat_backward, NULL)                                             \
+    X(SCALE, "scale", "scale", "", "factor", 1, SNN__ROW, 0, snn__scale_infer, NULL, snn__plain_scratch, NULL, NULL, \
+      snn__scale_forward, snn__scale_backward, NULL)                                               \
+    X(DROPOUT, "dropout", "dropout", "", "p", 1, SNN__ROW, 0, snn__dropout_infer, NULL, snn__plain_scratch, NULL, NULL, \
+      snn__dropout_forward, snn__dropout_backward, NULL)                                           \
+    X(NEURON, "neuron", "neuron", "", "", 1, SNN__SCAN, 1, snn__neuron_infer, snn__neuron_plan, snn__neuron_scratch, NULL, \
+      NULL, snn__neuron_forward, snn__neuron_backward, NULL)
+
+enum {
+#define SNN__X(id, name, prefix, ints, floats, ins, kind, keep, inf, pl, sc, pr, be, fw, bw, en) SNN__##id,
+    SNN__LAYER_LIST(SNN__X)
+#undef SNN__X
+    SNN__LAYER_COUNT
+};
+static const snn__op snn__op_table[] = {
+#define SNN__X(id, name, prefix, ints, floats, ins, kind, keep, inf, pl, sc, pr, be, fw, bw, en)   \
+    {name, prefix, ints, floats, ins, kind, keep, inf, pl, sc, pr, be, fw, bw, en},
+    SNN__LAYER_LIST(SNN__X)
+#undef SNN__X
+};
+
+/* ---- >>encode ------------------------------------------------------------------------------ */
+/* Data into spikes and labels into targets, time first; every draw is counter-based. */
+
+static float snn__float_or(float value, float fallback)
+{
+    return value != 0.0f ? value : fallback;
+}
+
+static float snn__round_even(float x)
+{
+    float below = SNN_FLOORF(x);
+    const float rest = x - below;
+    if (rest > 0.5f || (rest == 0.5f && below * 0.5f != SNN_FLOORF(below * 0.5f))) below += 1.0f;
+    return below;
+}
+
+static int snn__all_finite(const float *x, size_t count)
+{
+    size_t i;
+    for (i = 0; i < count; i++)
+        if (!snn__finite(x[i])) return 0;
+    return 1;
+}
+
+static int snn__labels_valid(const int *y, size_t count, size_t classes)
+{
+    size_t i;
+    for (i = 0; i < count; i++)
+        if (y[i] < 0 || (size_t)y[i] >= classes) return 0;
+    return 1;
+}
+
+/* -- rate */
+
+static void snn__bernoulli_row(float *out, const float *data, int n, float gain, float offset,
+                               uint64_t seed, int t)
+{
+    int i;
+    for (i = 0; i < n; i++) {
+        const float p = snn__clamp(data[i] * gain + offset, 0.0f, 1.0f);
+        out[i] = (float)snn_bernoulli(p, seed, 0, (uint32_t)t, (uint32_t)i);
+    }
+}
+
+SNN_DEF snn_status snn_encode_rate(float *out, const float *data, int T, int n, float gain,
+                                   float offset, int first, uint64_t seed)
+{
+    int t;
+    if (!out || !data) return SNN_ERR_NULL;
+    if (T < 1 || n < 1 || first < 0 || first >= T) return SNN_ERR_ARGUMENT;
+    if (!snn__finite(gain) || !snn__finite(offset)) return SNN_ERR_ARGUMENT;
+    if (!snn__all_finite(data, (size_t)n)) return SNN_ERR_NAN;
+    memset(out, 0, (size_t)first * (size_t)n * sizeof(float));
+    for (t = first; t < T; t++)
+        snn__bernoulli_row(out + (size_t)t * (size_t)n, data, n, gain, offset, seed, t);
+    return SNN_OK;
+}
+
+SNN_DEF snn_status snn_encode_rate_sequence(float *out, const float *data, int T, int n, int first,
+                                            uint64_t seed)
+{
+    const size_t row = (size_t)n;
+    int t;
+    if (!out || !data) return SNN_ERR_NULL;
+    if (T < 1 || n < 1 || first < 0) return SNN_ERR_ARGUMENT;
+    if (!snn__all_finite(data, (size_t)T * row)) return SNN_ERR_NAN;
+    memset(out, 0, (size_t)first * row * sizeof(float));
+    out += (size_t)first * row;
+    for (t = 0; t < T; t++) /* draws follow the data's step: `first` only delays the same spikes */
+        snn__bernoulli_row(out + (size_t)t * row, data + (size_t)t * row, n, 1.0f, 0.0f, seed, t);
+    return SNN_OK;
+}
+
+/* -- latency */
+
+typedef struct snn__latency {
+    snn_latency_desc d; /* resolved; a normalised linear code has its own tau */
+    float edge;         /* log: smallest value that is coded; linear: latest time, less `first` */
+} snn__latency;
+
+static snn_latency_desc snn__latency_defaults(const snn_latency_desc *d)
+{
+    snn_latency_desc r = *d;
+    r.threshold = snn__float_or(r.threshold, 0.01f);
+    r.tau = snn__float_or(r.tau, 1.0f);
+    r.epsilon = snn__float_or(r.epsilon, 1e-7f);
+    if (!r.set_targets) r.on_target = snn__float_or(r.on_target, 1.0f);
+    return r;
+}
+
+/* unit: the data must lie in [0,1] */
+static snn_status snn__latency_open(snn__latency *l, const float *data, int T, int n,
+                                    const snn_latency_desc *desc, int unit)
+{
+    snn_latency_desc *d = &l->d;
+    int i, above = 0, below = 0;
+    if (!data || !desc) return SNN_ERR_NULL;
+    if (desc->_start || desc->_end) return SNN_ERR_DESC;
+    *d = snn__latency_defaults(desc);
+    if (n < 1 || T < 0 || d->first < 0 || (T && d->first >= T)) return SNN_ERR_ARGUMENT;
+    if (d->normalize && !T) return SNN_ERR_ARGUMENT;
+    if (!(d->threshold > 0.0f && d->threshold < 1.0f)) return SNN_ERR_ARGUMENT;
+    if (!(d->tau > 0.0f) || !snn__finite(d->tau)) return SNN_ERR_ARGUMENT;
+    if (!snn__all_finite(data, (size_t)n)) return SNN_ERR_NAN;
+    for (i = 0; i < n; i++) {
+        above |= data[i] > 1.0f;
+        below |= data[i] < 0.0f;
+    }
+    if (unit ? above || below : d->first && above && below) return SNN_ERR_ARGUMENT;
+
+    if (d->linear) {
+        if (d->normalize) d->tau = (float)(T - 1 - d->first);
+        l->edge = (float)((double)d->tau * (1.0 - (double)d->threshold));
+    } else { /* rounded once, as the reference does: x - threshold cancels all but a few bits */
+        l->edge = (float)((double)d->threshold + (double)d->epsilon);
+        if (!(l->edge > d->threshold)) return SNN_ERR_ARGUMENT;
+    }
+    return SNN_OK;
+}
+
+static float snn__latency_time(const snn__latency *l, float x)
+{
+    float t;
+    if (l->d.linear) {
+        t = -l->d.tau * (x - 1.0f);
+        if (t > l->edge) t = l->edge;
+    } else {
+        if (x < l->edge) x = l->edge;
+        t = l->d.tau * SNN_LOGF(x / (x - l->d.threshold));
+    }
+    return t + (float)l->d.first;
+}
+
+/* Times of all values; returns the largest. */
+static float snn__latency_fill(const snn__latency *l, float *times, const float *data, int T, int n)
+{
+    const float first = (float)l->d.first, steps = (float)(T - 1);
+    float low, high;
+    int i;
+    low = high = snn__latency_time(l, data[0]);
+    for (i = 0; i < n; i++) {
+        const float t = times[i] = snn__latency_time(l, data[i]);
+        if (t < low) low = t;
+        if (t > high) high = t;
+    }
+    if (!l->d.normalize) return high;
+    if (!l->d.linear && high > first) {
+        for (i = 0; i < n; i++)
+            times[i] = (times[i] - first) * (steps - first) / (high - first) + first;
+        return steps;
+    }
+    if (l->d.linear && low < 0.0f) { /* only data above 1 */
+        for (i = 0; i < n; i++)
+            times[i] = high > low ? (times[i] - low) / (high - low) * steps : 0.0f;
+        return steps;
+    }
+    return high;
+}
+
+/* Steps of the code whose latest spike is at `last`, or a negative status. */
+static int snn__latency_fit(const snn__latency *l, int T, float last)
+{
+    last = snn__round_even(last);
+    if (T) return l->d.bypass || last <= (float)(T - 1) ? T : SNN_ERR_ARGUMENT;
+    if (!l->d.bypass) return SNN_ERR_ARGUMENT;
+    return last < 1e9f ? (int)last + 1 : SNN_ERR_TOO_LARGE;
+}
+
+SNN_DEF snn_status snn_latency_times(float *times, const float *data, int T, int n,
+                                     const snn_latency_desc *d)
+{
+    snn__latency l;
+    snn_status status;
+    if (!times) return SNN_ERR_NULL;
+    status = snn__latency_open(&l, data, T, n, d, 0);
+    if (status == SNN_OK) snn__latency_fill(&l, times, data, T, n);
+    return status;
+}
+
+SNN_DEF int snn_latency_steps(const float *data, int T, int n, const snn_latency_desc *d)
+{
+    snn__latency l;
+    float last = 0.0f;
+    int i;
+    const snn_status status = snn__latency_open(&l, data, T, n, d, 1);
+    if (status != SNN_OK) return status;
+    if (l.d.normalize) return T; /* always fits */
+    for (i = 0; i < n; i++) {
+        const float t = snn__latency_time(&l, data[i]);
+        if (t > last) last = t;
+    }
+    return snn__latency_fit(&l, T, last);
+}
+
+SNN_DEF snn_status snn_encode_latency(float *out, float *times, const float *data, int T, int n,
+                                      const snn_latency_desc *d)
+{
+    snn__latency l;
+    snn_status status;
+    float on, off;
+    size_t i, count;
+    int steps;
+    if (!out || !times) return SNN_ERR_NULL;
+    status = snn__latency_open(&l, data, T, n, d, 1);
+    if (status != SNN_OK) return status;
+    steps = snn__latency_fit(&l, T, snn__latency_fill(&l, times, data, T, n));
+    if (steps < 0) return (snn_status)steps;
+    if (l.d.interpolate)
+        return snn_latency_ramp(out, times, steps, n, l.d.on_target, l.d.off_target);
+
+    off = l.d.off_target > 0.0f ? l.d.off_target : 0.0f; /* max(spike * on, off) */
+    on = l.d.on_target > l.d.off_target ? l.d.on_target : l.d.off_target;
+    count = (size_t)steps * (size_t)n;
+    for (i = 0; i < count; i++) out[i] = off;
+    for (i = 0; i < (size_t)n; i++) {
+        const float t = snn__round_even(times[i]);
+        if (l.d.clip && data[i] < l.d.threshold) continue;
+        if (t <= (float)(steps - 1)) out[(size_t)t * (size_t)n + i] = on;
+    }
+    return SNN_OK;
+}
+
+SNN_DEF snn_status snn_latency_ramp(float *out, const float *times, int T, int n, float on,
+                                    float off)
+{
+    int t, i;
+    if (!out || !times) return SNN_ERR_NULL;
+    if (T < 1 || n < 1 || !(on >= off)) return SNN_ERR_ARGUMENT;
+    if (!snn__all_finite(times, (size_t)n)) return SNN_ERR_NAN;
+    for (i = 0; i < n; i++)
+        if (times[i] < -0.5f) return SNN_ERR_ARGUMENT;
+    for (t = 0; t < T; t++)
+        for (i = 0; i < n; i++) {
+            const float end = snn__round_even(times[i]);
+            /* a spike at 0 is over, and one after T never starts: 0.5 puts both above `on` below */
+            const float v = t > 0 ? (float)t / (end == 0.0f || end > (float)T ? 0.5f : end)
+                                  : (float)(end == 0.0f);
+            const float y = v * (on - off) + off;
+            out[(size_t)t * (size_t)n + (size_t)i] = y > on ? off : y;
+        }
+    return SNN_OK;
+}
+
+/* -- delta */
+
+SNN_DEF snn_status snn_encode_delta(float *out, const float *data, int T, int n, float threshold,
+                                    int padding, int off_spike)
+{
+    const size_t row = (size_t)n, count = (size_t)T * (size_t)n;
+    size_t i;
+    if (!out || !data) return SNN_ERR_NULL;
+    if (T < 1 || n < 1 || !snn__finite(threshold)) return SNN_ERR_ARGUMENT;
+    if (!snn__all_finite(data, count)) return SNN_ERR_NAN;
+    for (i = 0; i < count; i++) {
+        const float before = i >= row ? data[i - row] : padding ? data[i] : 0.0f;
+        const float rise = data[i] - before;
+        out[i] = (float)((rise >= threshold) - (off_spike && rise <= -threshold));
+    }
+    return SNN_OK;
+}
+
+/* -- targets */
+
+SNN_DEF snn_status snn_one_hot(float *out, const int *targets, int B, int C, int inverse)
+{
+    int b, c;
+    if (!out || !targets) return SNN_ERR_NULL;
+    if (B < 1 || C < 1) return SNN_ERR_ARGUMENT;
+    if (!snn__labels_valid(targets, (size_t)B, (size_t)C)) return SNN_ERR_ARGUMENT;
+    for (b = 0; b < B; b++)
+        for (c = 0; c < C; c++) *out++ = (float)((c == targets[b]) != (inverse != 0));
+    return SNN_OK;
+}
+
+SNN_DEF snn_status snn_from_one_hot(int *targets, const float *rows, int B, int C)
+{
+    int b, c;
+    if (!targets || !rows) return SNN_ERR_NULL;
+    if (B < 1 || C < 1) return SNN_ERR_ARGUMENT;
+    for (b = 0; b < B; b++, rows += C) {
+        for (c = 0; c < C && rows[c] != 1.0f; c++) {}
+        targets[b] = c < C ? c : -1;
+    }
+    return SNN_OK;
+}
+
+/* The train of a rate, one value every `stride` floats. */
+static snn_status snn__rate_train(float *train, size_t stride, int T, int first, float rate,
+                                  int pattern, uint64_t seed)
+{
+    int t, k;
+    if (T < 1 || first < 0 || first > T || !(rate >= 0.0f && rate <= 1.0f)) return SNN_ERR_ARGUMENT;
+    if (pattern < 0 || pattern > 2) return SNN_ERR_ARGUMENT;
+    for (t = 0; t < T; t++)
+        train[(size_t)t * stride] =
+            pattern == 2 && t >= first ? (float)snn_bernoulli(rate, seed, 0, (uint32_t)t, 0) : 0.0f;
+    if (pattern == 2 || rate == 0.0f) return SNN_OK;
+    for (k = 0; (double)first + (double)k / (double)rate < (double)T; k++) {
+        if (pattern == 1)
+            t = (int)(snn_uniform(seed, 0, 0, (uint32_t)k) * (float)(T - first) + (float)first);
+        else /* through float, so that 10 / 0.1f is step 100 and not 99 */
+            t = (int)(float)((double)first + (double)k / (double)rate);
+        if (t < T) train[(size_t)t * stride] = 1.0f;
+    }
+    return SNN_OK;
+}
+
+/* The same array as ramps: behind the scan, so it can be done in place. */
+static void snn__train_to_ramp(float *x, size_t stride, int T, float on, float off)
+{
+    int t, j, start = 0; /* first step after the spike before */
+    for (t = 0; t < T; t++) {
+        if (x[(size_t)t * stride] == 0.0f) continue;
+        for (j = start; j < t; j++)
+            x[(size_t)j * stride] = off + (on - off) * ((float)(j - start) / (float)(t - start));
+        x[(size_t)t * stride] = on;
+        start = t + 1;
+    }
+    for (t = start; t < T; t++) x[(size_t)t * stride] = off;
+}
+
+SNN_DEF int snn_target_rate_code(float *train, int *times, int T, int first, float rate,
+                                 int pattern, uint64_t seed)
+{
+    snn_status status;
+    int t, count = 0;
+    if (!train) return SNN_ERR_NULL;
+    status = snn__rate_train(train, 1, T, first, rate, pattern, seed);
+    if (status != SNN_OK) return status;
+    for (t = 0; t < T; t++) {
+        if (train[t] == 0.0f) continue;
+        if (times) times[count] = t;
+        count++;
+    }
+    return count;
+}
+
+SNN_DEF void snn_rate_ramp(float *out, const int *times, int count, int T, float on, float off)
+{
+    int k;
+    if (!out || T < 1 || (count > 0 && !times)) return;
+    memset(out, 0, (size_t)T * sizeof(float));
+    for (k = 0; k < count; k++)
+        if (times[k] >= 0 && times[k] < T) out[times[k]] = 1.0f;
+    snn__train_to_ramp(out, 1, T, on, off);
+}
+
+static snn_target_desc snn__target_defaults(const snn_target_desc *d)
+{
+    snn_target_desc r = *d;
+    if (!r.set_rates) r.correct_rate = snn__float_or(r.correct_rate, 1.0f);
+    if (!r.set_targets) r.on_target = snn__float_or(r.on_target, 1.0f);
+    return r;
+}
+
+SNN_DEF int snn_targets_rate(float *out, const int *targets, int T, int B, int C,
+                             const snn_target_desc *d)
+{
+    snn_target_desc r;
+    size_t row, pair;
+    int t, b, c, plain;
+    if (!out || !targets || !d) return SNN_ERR_NULL;
+    if (d->_start || d->_end) return SNN_ERR_DESC;
+    r = snn__target_defaults(d);
+    plain = r.correct_rate == 1.0f && r.incorrect_rate == 0.0f;
+    if (plain && r.first == 0) T = 1;
+    if (T < 1 || B < 1 || C < 1 || r.first < 0 || r.first > T) return SNN_ERR_ARGUMENT;
+    if (r.pattern < 0 || r.pattern > 2 || !(r.incorrect_rate <= r.correct_rate))
+        return SNN_ERR_ARGUMENT;
+    if (!snn__labels_valid(targets, (size_t)B, (size_t)C)) return SNN_ERR_ARGUMENT;
+
+    /* The trains of right and wrong classes start out as pairs at the front of `out`. Rows are
+     * written from the last on, never over an earlier step's pair; one output needs one train. */
+    row = (size_t)B * (size_t)C;
+    pair = row > 1 ? 2 : 1;
+    if (!plain) {
+        for (c = (int)pair - 1; c >= 0; c--) {
+            const snn_status status =
+                snn__rate_train(out + c, pair, T, r.first, c ? r.incorrect_rate : r.correct_rate,
+                                r.pattern, c ? ~r.seed : r.seed);
+            if (status != SNN_OK) return status;
+            if (r.interpolate) snn__train_to_ramp(out + c, pair, T, r.on_target, r.off_target);
+        }
+    }
+    for (t = T - 1; t >= 0; t--) {
+        float right = plain ? 1.0f : out[(size_t)t * pair];
+        float wrong = plain ? 0.0f : out[(size_t)t * pair + pair - 1];
+        float *step = out + (size_t)t * row;
+        if (plain && t < r.first) {
+            right = wrong = r.off_target;
+        } else if (plain && r.first == 0 && r.on_target <= r.off_target) {
+            right = r.on_target;
+            wrong = r.off_target;
+        } else if (plain || !r.interpolate) {
+            right *= r.on_target;
+            wrong *= r.on_target;
+            if (right < r.off_target) right = r.off_target;
+            if (wrong < r.off_target) wrong = r.off_target;
+        }
+        for (b = 0; b < B; b++)
+            for (c = 0; c < C; c++) *step++ = c == targets[b] ? right : wrong;
+    }
+    return T;
+}
+
+SNN_DEF snn_status snn_targets_latency(float *out, float *scratch, const int *targets, int T, int B,
+                                       int C, const snn_latency_desc *d)
+{
+    const snn_status status = snn_one_hot(scratch, targets, B, C, 0);
+    if (status != SNN_OK) return status;
+    if (B > 0x7fffffff / C) return SNN_ERR_TOO_LARGE;
+    return snn_encode_latency(out, scratch + (size_t)B * (size_t)C, scratch, T, B * C, d);
+}
+/* ---- >>loss -------------------------------------------------------------------------------- */
+/* Each reads one number per class out of [T][B][C] and sends its gradient back there. */
+
+typedef enum snn__reading {
+    SNN__STEP,  /* value of step s */
+    SNN__TOTAL, /* sum over the steps */
+    SNN__PEAK,  /* maximum over the steps, the first one */
+    SNN__SPIKE  /* step of spike number s, T-1 where there is none */
+} snn__reading;
+
+typedef struct snn__reader {
+    snn__reading reading;
+    size_t T, B, C, group, classes; /* `group` consecutive outputs make a class */
+    const float *x;
+} snn__reader;
+
+enum { SNN__TILE = 64 };
+typedef struct snn__tile { /* up to SNN__TILE classes of one sample */
+    float z[SNN__TILE];    /* what was read */
+    float g[SNN__TILE];    /* its gradient */
+    size_t at[SNN__TILE];  /* PEAK, SPIKE: the element that it came from */
+} snn__tile;
+
+static snn_status snn__reader_open(snn__reader *r, snn__reading reading, int T, int B, int C,
+                                   int population, const float *x)
+{
+    if (!x) return SNN_ERR_NULL;
+    if (T < 1 || B < 1 || C < 1 || population < 0) return SNN_ERR_ARGUMENT;
+    if (population && C % population) return SNN_ERR_SHAPE;
+    r->reading = reading;
+    r->T = (size_t)T;
+    r->B = (size_t)B;
+    r->C = (size_t)C;
+    r->classes = population ? (size_t)population : (size_t)C;
+    r->group = r->C / r->classes;
+    r->x = x;
+    return SNN_OK;
+}
+
+static size_t snn__tile_count(const snn__reader *r, size_t k0)
+{
+    const size_t left = r->classes - k0;
+    return left > SNN__TILE ? (size_t)SNN__TILE : left;
+}
+
+/* Reads the tile of classes k0 .. k0+n-1 of sample b and returns n. */
+static size_t snn__read(const snn__reader *r, size_t s, size_t b, size_t k0, snn__tile *tile)
+{
+    const size_t n = snn__tile_count(r, k0), group = r->group;
+    const size_t end = r->reading == SNN__STEP ? s + 1 : r->T;
+    size_t t = r->reading == SNN__STEP ? s : 0, j, k;
+    for (k = 0; k < n; k++) tile->z[k] = 0.0f;
+    for (k = 0; k < n && r->reading > SNN__TOTAL; k++) {
+        const size_t from = r->reading == SNN__SPIKE ? r->T - 1 : 0;
+        tile->at[k] = (from * r->B + b) * r->C + (k0 + k) * group;
+        tile->z[k] = r->reading == SNN__SPIKE ? -1.0f - (float)s : r->x[tile->at[k]];
+    }
+    for (; t < end; t++) {
+        const size_t base = (t * r->B + b) * r->C + k0 * group;
+        for (j = 0; j < group; j++) {
+            const float *x = r->x + base + j;
+            if (r->reading <= SNN__TOTAL) {
+                for (k = 0; k < n; k++) tile->z[k] += x[k * group];
+                continue;
+            }
+            for (k = 0; k < n; k++) {
+                const float v = x[k * group];
+                if (r->reading == SNN__PEAK) {
+                    if (!(v > tile->z[k])) continue;
+                    tile->z[k] = v;
+                } else {
+                    if (v == 0.0f || tile->z[k] >= 0.0f || (tile->z[k] += 1.0f) < 0.0f) continue;
+                    tile->z[k] = (float)t;
+                }
+                tile->at[k] = base + j + k * group;
+            }
+        }
+    }
+    if (r->reading == SNN__SPIKE)
+        for (k = 0; k < n; k++)
+            if (tile->z[k] < 0.0f) tile->z[k] = (float)(r->T - 1);
+    return n;
+}
+
+/* Adds tile->g to the gradients of all that snn__read read. */
+static void snn__read_back(const snn__reader *r, size_t s, size_t b, size_t k0, size_t n,
+                           const snn__tile *tile, float *dx)
+{
+    const size_t end = r->reading == SNN__STEP ? s + 1 : r->T;
+    size_t t = r->reading == SNN__STEP ? s : 0, j, k;
+    if (r->reading > SNN__TOTAL) {
+        for (k = 0; k < n; k++) dx[tile->at[k]] += tile->g[k];
+        return;
+    }
+    for (; t < end; t++)
+        for (j = 0; j < r->group; j++) {
+            float *d = dx + (t * r->B + b) * r->C + k0 * r->group + j;
+            for (k = 0; k < n; k++) d[k * r->group] += tile->g[k];
+        }
+}
+
+/* -- losses */
+
+typedef struct snn__loss_info {
+    const char *name;
+    snn__reading reading;
+    int membrane; /* reads mem, not spk */
+    int squared;  /* squared error, not cross entropy */
+    int over_T;   /* how often it is divided by T */
+} snn__loss_info;
+
+static const snn__loss_info snn__loss_table[SNN_LOSS_COUNT] = { /* in the order of snn_loss_kind */
+    {"ce_rate", SNN__STEP, 0, 0, 1},
+    {"ce_count", SNN__TOTAL, 0, 0, 0},
+    {"ce_membrane", SNN__STEP, 1, 0, 0},
+    {"ce_max_membrane", SNN__PEAK, 1, 0, 0},
+    {"ce_temporal", SNN__SPIKE, 0, 0, 0},
+    {"mse_count", SNN__TOTAL, 0, 1, 1},
+    {"mse_membrane", SNN__STEP, 1, 1, 1},
+    {"mse_temporal", SNN__SPIKE, 0, 1, 2},
+};
+
+typedef struct snn__loss_pass {
+    snn_loss_desc d; /* resolved */
+    snn__reader in;
+    size_t rows;     /* readings of a sample: steps, spikes or 1 */
+    float scale;     /* of every element: 1/T and the mean */
+    const int *y;
+    const float *dloss;
+    float *loss, *dx;
+    double total;
+} snn__loss_pass;
+
+static snn_loss_desc snn__loss_defaults(const snn_loss_desc *d)
+{
+    snn_loss_desc r = *d;
+    r.correct_rate = snn__float_or(r.correct_rate, 1.0f);
+    if (r.multi_spike == 0) r.multi_spike = 1;
+    if (!r.set_targets) {
+        if (r.kind == SNN_LOSS_MSE_MEMBRANE) r.on_target = snn__float_or(r.on_target, 1.0f);
+        if (r.kind == SNN_LOSS_MSE_TEMPORAL) r.off_target = snn__float_or(r.off_target, -1.0f);
+    }
+    return r;
+}
+
+static snn_status snn__loss_open(snn__loss_pass *p, const snn_loss_desc *desc, int T, int B, int C,
+                                 const float *spk, const float *mem, const int *y)
+{
+    snn_loss_desc *d = &p->d;
+    const snn__loss_info *info;
+    snn_status status;
+    size_t b;
+    double count;
+    if (!desc) return SNN_ERR_NULL;
+    if (desc->_start || desc->_end) return SNN_ERR_DESC;
+    if ((int)desc->kind < 0 || desc->kind >= SNN_LOSS_COUNT) return SNN_ERR_ARGUMENT;
+    if ((int)desc->reduction < 0 || desc->reduction > SNN_NONE) return SNN_ERR_ARGUMENT;
+    *d = snn__loss_defaults(desc);
+    info = &snn__loss_table[d->kind];
+    status = snn__reader_open(&p->in, info->reading, T, B, C, d->population,
+                              info->membrane ? mem : spk);
+    if (status != SNN_OK) return status;
+    if (d->l1_rate != 0.0f && !spk) return SNN_ERR_NULL;
+    if (d->l1_rate != 0.0f && d->reduction == SNN_NONE) return SNN_ERR_ARGUMENT;
+
+    if (d->kind != SNN_LOSS_MSE_TEMPORAL) {
+        d->tolerance = 0.0f;
+        d->multi_spike = 1;
+        d->on_times = d->off_times = d->times = NULL;
+    }
+    if (d->multi_spike < 1) return SNN_ERR_ARGUMENT;
+    if (d->multi_spike > 1 && !d->times && (!d->on_times || !d->off_times)) return SNN_ERR_NULL;
+    p->rows = info->reading == SNN__STEP ? p->in.T : (size_t)d->multi_spike;
+    if (d->kind == SNN_LOSS_MSE_COUNT) { /* in float: 0.7f of 10 steps are 7 spikes, in double 6 */
+        const float most = (float)T * (float)p->in.group;
+        d->on_target = SNN_FLOORF(most * d->correct_rate);
+        d->off_target = SNN_FLOORF(most * d->incorrect_rate);
+    }
+
+    if (d->time_var_targets && info->reading != SNN__STEP) return SNN_ERR_ARGUMENT;
+    if (d->times && !d->weight) y = NULL; /* needs no labels */
+    else if (!y) return SNN_ERR_NULL;
+    else if (!snn__labels_valid(y, d->time_var_targets ? p->in.T : p->in.B, p->in.classes))
+        return SNN_ERR_ARGUMENT;
+    p->y = y;
+
+    count = (double)p->in.B; /* what the mean divides by */
+    if (info->squared) count *= (double)p->in.classes;
+    if (info->squared && info->reading == SNN__SPIKE) count *= (double)p->rows;
+    if (d->kind == SNN_LOSS_CE_TEMPORAL && d->weight)
+        for (count = 0.0, b = 0; b < p->in.B; b++) count += (double)d->weight[y[b]];
+    if (d->reduction != SNN_MEAN) count = 1.0;
+    if (info->over_T > 0) count *= (double)T;
+    if (info->over_T > 1) count *= (double)T;
+    p->scale = (float)(1.0 / count);
+    return SNN_OK;
+}
+
+/* Adds to the value that element e counts towards; returns the gradient of that value. */
+static float snn__loss_add(snn__loss_pass *p, size_t e, float value)
+{
+    if (p->d.reduction != SNN_NONE) {
+        p->total += (double)value;
+        return p->dloss ? p->dloss[0] : 1.0f;
+    }
+    p->loss[e] += value;
+    return p->dloss ? p->dloss[e] : 1.0f;
+}
+
+/* -w log softmax(z)[label];  dz = w (softmax(z) - onehot). Pass 0 sums exponentials relative to
+ * the largest z so far; pass 1 sends the gradients back. */
+static void snn__entropy_row(snn__loss_pass *p, size_t s, size_t b)
+{
+    const size_t K = p->in.classes, label = (size_t)p->y[p->d.time_var_targets ? s : b];
+    const int temporal = p->in.reading == SNN__SPIKE, reciprocal = p->d.reciprocal;
+    float w = p->d.weight ? p->scale * p->d.weight[label] : p->scale;
+    float top = -3e38f, sum = 0.0f, right = 0.0f;
+    size_t k0, k, n;
+    int pass;
+    snn__tile tile;
+    for (pass = 0; pass < (p->dx ? 2 : 1); pass++) {
+        for (k0 = 0; k0 < K; k0 += n) {
+            n = snn__tile_count(&p->in, k0);
+            if (pass == 0 || K > SNN__TILE) { /* pass 1 still has a single tile */
+                float high = top;
+                snn__read(&p->in, s, b, k0, &tile);
+                if (temporal)
+                    for (k = 0; k < n; k++)
+                        tile.z[k] = reciprocal ? 1.0f / (tile.z[k] + 1.0f) : -tile.z[k];
+                for (k = 0; k < n; k++) high = tile.z[k] > high ? tile.z[k] : high;
+                if (k0 > 0 && high > top) sum *= snn__exp1(top - high);
+                top = high;
+                for (k = 0; k < n; k++) tile.g[k] = snn__exp1(tile.z[k] - top);
+            }
+            if (pass == 0) {
+                for (k = 0; k < n; k++) sum += tile.g[k];
+                if (label - k0 < n) right = tile.z[label - k0];
+                continue;
+            }
+            for (k = 0; k < n; k++) tile.g[k] *= w / sum;
+            if (label - k0 < n) tile.g[label - k0] -= w;
+            if (temporal && reciprocal) /* the sign of dtime and that of an earlier spike cancel */
+                for (k = 0; k < n; k++) tile.g[k] *= tile.z[k] * tile.z[k];
+            snn__read_back(&p->in, s, b, k0, n, &tile, p->dx);
+        }
+        if (pass == 0) w *= snn__loss_add(p, b, w * (top - right + SNN_LOGF(sum)));
+    }
+}
+
+/* w (z - target)^2;  dz = 2 w (z - target), negated for spike times: more spike means earlier */
+static void snn__squared_row(snn__loss_pass *p, size_t s, size_t b)
+{
+    const snn_loss_desc *d = &p->d;
+    const size_t K = p->in.classes;
+    const size_t label = p->y ? (size_t)p->y[d->time_var_targets ? s : b] : 0;
+    const float w = d->weight ? p->scale * d->weight[label] : p->scale;
+    const float on = d->on_times ? d->on_times[s] : d->on_target;
+    const float off = d->off_times ? d->off_times[s] : d->off_target;
+    const float *times = d->times ? d->times + (s * p->in.B + b) * K : NULL;
+    const float last = (float)(p->in.T - 1);
+    const int temporal = p->in.reading == SNN__SPIKE;
+    size_t k0, k, n;
+    snn__tile tile;
+    for (k0 = 0; k0 < K; k0 += n) {
+        n = snn__read(&p->in, s, b, k0, &tile);
+        for (k = 0; k < n; k++) {
+            float target = times ? times[k0 + k] : k0 + k == label ? on : off, diff, up;
+            if (temporal && target < 0.0f) target += last + 1.0f; /* counts from the end */
+            diff = tile.z[k] - target;
+            if (SNN_FABSF(diff) < d->tolerance) diff = 0.0f;
+            up = snn__loss_add(p, b * K + k0 + k, w * diff * diff);
+            tile.g[k] = (temporal ? -2.0f : 2.0f) * w * diff * up;
+            /* missing spikes all land on the last step, which takes the gradient of only one */
+            if (temporal && s + 1 < p->rows && tile.z[k] == last) tile.g[k] = 0.0f;
+        }
+        if (p->dx) snn__read_back(&p->in, s, b, k0, n, &tile, p->dx);
+    }
+}
+
+SNN_DEF snn_status snn_loss(const snn_loss_desc *d, int T, int B, int C, const float *spk,
+                            const float *mem, const int *y, const float *dloss, float *loss,
+                            float *dspk, float *dmem)
+{
+    snn__loss_pass p;
+    const snn__loss_info *info;
+    size_t s, b;
+    const snn_status status = snn__loss_open(&p, d, T, B, C, spk, mem, y);
+    if (status != SNN_OK) return status;
+    if (!loss) return SNN_ERR_NULL;
+    info = &snn__loss_table[p.d.kind];
+    p.dloss = dloss;
+    p.loss = loss;
+    p.dx = info->membrane ? dmem : dspk;
+    p.total = 0.0;
+    if (p.d.reduction == SNN_NONE)
+        memset(loss, 0, p.in.B * (info->squared ? p.in.classes : 1) * sizeof(float));
+    for (s = 0; s < p.rows; s++)
+        for (b = 0; b < p.in.B; b++) {
+            if (info->squared) snn__squared_row(&p, s, b);
+            else snn__entropy_row(&p, s, b);
+        }
+    if (p.d.l1_rate != 0.0f) {
+        const float up = p.d.l1_rate * (dloss ? dloss[0] : 1.0f);
+        const size_t count = p.in.T * p.in.B * p.in.C;
+        double spikes = 0.0;
+        size_t i;
+        for (i = 0; i < count; i++) spikes += (double)spk[i];
+        p.total += (double)p.d.l1_rate * spikes;
+        for (i = 0; dspk && i < count; i++) dspk[i] += up;
+    }
+    if (p.d.reduction != SNN_NONE) *loss = (float)p.total;
+    return SNN_OK;
+}
+
+SNN_DEF const char *snn_loss_name(snn_loss_kind kind)
+{
+    return (int)kind >= 0 && kind < SNN_LOSS_COUNT ? snn__loss_table[kind].name : "unknown";
+}
+
+/* -- metrics */
+
+static snn_status snn__metric_open(snn__reader *r, snn_metric metric, int T, int B, int C,
+                                   int population, const float *x)
+{
+    if ((int)metric < 0 || metric > SNN_ACCURACY_MEMBRANE) return SNN_ERR_ARGUMENT;
+    return snn__reader_open(r, metric == SNN_ACCURACY_TEMPORAL ? SNN__SPIKE : SNN__TOTAL, T, B, C,
+                            population, x);
+}
+
+/* Largest reading, or the earliest spike; the lowest index wins ties. */
+static int snn__best_class(const snn__reader *r, size_t b)
+{
+    const float sign = r->reading == SNN__SPIKE ? -1.0f : 1.0f;
+    float best = 0.0f;
+    size_t winner = 0, k0, k, n;
+    snn__tile tile;
+    for (k0 = 0; k0 < r->classes; k0 += n) {
+        n = snn__read(r, 0, b, k0, &tile);
+        for (k = 0; k < n; k++)
+            if (k0 + k == 0 || sign * tile.z[k] > best) {
+                best = sign * tile.z[k];
+                winner = k0 + k;
+            }
+    }
+    return (int)winner;
+}
+
+SNN_DEF snn_status snn_predict(snn_metric metric, int T, int B, int C, const float *x, int *y,
+                               int population)
+{
+    snn__reader r;
+    size_t b;
+    const snn_status status = snn__metric_open(&r, metric, T, B, C, population, x);
+    if (status != SNN_OK) return status;
+    if (!y) return SNN_ERR_NULL;
+    for (b = 0; b < r.B; b++) y[b] = snn__best_class(&r, b);
+    return SNN_OK;
+}
+
+SNN_DEF double snn_accuracy(snn_metric metric, int T, int B, int C, const float *x, const int *y,
+                            int population)
+{
+    snn__reader r;
+    size_t b, hits = 0;
+    const snn_status status = snn__metric_open(&r, metric, T, B, C, population, x);
+    if (status != SNN_OK) return (double)status;
+    if (!y) return (double)SNN_ERR_NULL;
+    if (!snn__labels_valid(y, r.B, r.classes)) return (double)SNN_ERR_ARGUMENT;
+    for (b = 0; b < r.B; b++) hits += snn__best_class(&r, b) == y[b];
+    return (double)hits / (double)r.B;
+}
+/* ---- >>optim ------------------------------------------------------------------------------- */
+/* One pass over n parameters per step; all that depends on the step is a constant of that pass. */
+
+static snn_optim_desc snn__optim_defaults(const snn_optim_desc *d)
+{
+    snn_optim_desc r = *d;
+    r.beta1 = snn__float_or(r.beta1, 0.9f);
+    r.beta2 = snn__float_or(r.beta2, r.kind == SNN_RMSPROP ? 0.99f : 0.999f);
+    r.eps = snn__float_or(r.eps, 1e-8f);
+    return r;
+}
+
+/* Square root to 2 ulp: sqrtf may set errno, and compilers do not vectorise a loop that does. */
+SNN__HD float snn__sqrt1(float x)
+{
+    const float half = 0.5f * x;
+    float y; /* 1/sqrt(x): first guess by halving the exponent, then Newton's steps */
+    int32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    bits = 0x5f375a86 - (bits >> 1);
+    memcpy(&y, &bits, sizeof y);
+    y *= 1.5f - half * y * y;
+    y *= 1.5f - half * y * y;
+    y *= 1.5f - half * y * y;
+    return x * y;
+}
+
+/* 1 - b^k. In double: b^k is close to 1 for many steps. */
+static double snn__bias(float b, int k)
+{
+    double power = 1.0, square = (double)b;
+    for (; k > 0; k >>= 1, square *= square)
+        if (k & 1) power *= square;
+    return 1.0 - power;
+}
+
+/* shrink: AdamW's decay, else 1; decay: Adam's L2 term, else 0; rate, unbias: bias corrections */
+static void snn__adam_pass(float *SNN__RESTRICT p, const float *SNN__RESTRICT g,
+                           float *SNN__RESTRICT m, float *SNN__RESTRICT v, size_t n, float b1,
+                           float b2, float rate, float unbias, float eps, float shrink, float decay)
+{
+    const float a1 = 1.0f - b1, a2 = 1.0f - b2;
+    size_t i;
+    for (i = 0; i < n; i++) {
+        const float w = p[i] * shrink, gi = g[i] + decay * w;
+        const float mi = b1 * m[i] + a1 * gi, vi = b2 * v[i] + a2 * gi * gi;
+        m[i] = mi;
+        v[i] = vi;
+        p[i] = w - rate * mi / (snn__sqrt1(vi) * unbias + eps);
+    }
+}
+
+static void snn__sgd_pass(float *SNN__RESTRICT p, const float *SNN__RESTRICT g, size_t n, float lr,
+                          float decay)
+{
+    size_t i;
+    for (i = 0; i < n; i++) p[i] -= lr * (g[i] + decay * p[i]);
+}
+
+/* b = keep b + add g;  p -= lr (now g + through b) */
+static void snn__momentum_pass(float *SNN__RESTRICT p, const float *SNN__RESTRICT g,
+                               float *SNN__RESTRICT b, size_t n, float lr, float decay, float keep,
+                               float add, float now, float through)
+{
+    size_t i;
+    for (i = 0; i < n; i++) {
+        const float gi = g[i] + decay * p[i], bi = keep * b[i] + add * gi;
+        b[i] = bi;
+        p[i] -= lr * (now * gi + through * bi);
+    }
+}
+
+static void snn__rmsprop_pass(float *SNN__RESTRICT p, const float *SNN__RESTRICT g,
+                              float *SNN__RESTRICT v, size_t n, float lr, float decay, float alpha,
+                              float eps)
+{
+    size_t i;
+    for (i = 0; i < n; i++) {
+        const float gi = g[i] + decay * p[i], vi = alpha * v[i] + (1.0f - alpha) * gi * gi;
+        v[i] = vi;
+        p[i] -= lr * gi / (snn__sqrt1(vi) + eps);
+    }
+}
+
+static void snn__rmsprop_momentum_pass(float *SNN__RESTRICT p, const float *SNN__RESTRICT g,
+                                       float *SNN__RESTRICT v, float *SNN__RESTRICT b, size_t n,
+                                       float lr, float decay, float alpha, float eps, float mu)
+{
+    size_t i;
+    for (i = 0; i < n; i++) {
+        const float gi = g[i] + decay * p[i], vi = alpha * v[i] + (1.0f - alpha) * gi * gi;
+        const float bi = mu * b[i] + gi / (snn__sqrt1(vi) + eps);
+        v[i] = vi;
+        b[i] = bi;
+        p[i] -= lr * bi;
+    }
+}
+
+SNN_DEF snn_status snn_optim_update(const snn_optim_desc *d, int k, float *p, const float *g,
+                                    float *m1, float *m2, size_t n)
+{
+    snn_optim_desc r;
+    int adam, momentum;
+    if (!d || !p || !g) return SNN_ERR_NULL;
+    if (d->_start || d->_end) return SNN_ERR_DESC;
+    r = snn__optim_defaults(d);
+    if ((int)r.kind < 0 || r.kind > SNN_RMSPROP || k < 1) return SNN_ERR_ARGUMENT;
+    if (!(r.lr > 0.0f) || !snn__finite(r.lr)) return SNN_ERR_ARGUMENT;
+    if (!(r.beta1 >= 0.0f && r.beta1 < 1.0f)) return SNN_ERR_ARGUMENT;
+    if (!(r.beta2 >= 0.0f && r.beta2 < 1.0f)) return SNN_ERR_ARGUMENT;
+    if (!(r.eps >= 0.0f && r.weight_decay >= 0.0f && r.momentum >= 0.0f)) return SNN_ERR_ARGUMENT;
+    adam = r.kind == SNN_ADAM || r.kind == SNN_ADAMW;
+    momentum = !adam && r.momentum > 0.0f;
+    if (r.kind == SNN_SGD && r.nesterov && (!momentum || r.dampening != 0.0f))
+        return SNN_ERR_ARGUMENT;
+    if (!m1 && (adam || momentum || r.kind == SNN_RMSPROP)) return SNN_ERR_NULL;
+    if (!m2 && (adam || (momentum && r.kind == SNN_RMSPROP))) return SNN_ERR_NULL;
+
+    if (adam) {
+        const float rate = (float)((double)r.lr / snn__bias(r.beta1, k));
+        const float unbias = 1.0f / SNN_SQRTF((float)snn__bias(r.beta2, k));
+        const int apart = r.kind == SNN_ADAMW;
+        snn__adam_pass(p, g, m1, m2, n, r.beta1, r.beta2, rate, unbias, r.eps,
+                       apart ? 1.0f - r.lr * r.weight_decay : 1.0f, apart ? 0.0f : r.weight_decay);
+    } else if (r.kind == SNN_SGD && !momentum) {
+        snn__sgd_pass(p, g, n, r.lr, r.weight_decay);
+    } else if (r.kind == SNN_SGD) { /* the first step fills the buffer with g itself */
+        snn__momentum_pass(p, g, m1, n, r.lr, r.weight_decay, k > 1 ? r.momentum : 0.0f,
+                           k > 1 ? 1.0f - r.dampening : 1.0f, r.nesterov ? 1.0f : 0.0f,
+                           r.nesterov ? r.momentum : 1.0f);
+    } else if (!momentum) {
+        snn__rmsprop_pass(p, g, m1, n, r.lr, r.weight_decay, r.beta2, r.eps);
+    } else {
+        snn__rmsprop_momentum_pass(p, g, m1, m2, n, r.lr, r.weight_decay, r.beta2, r.eps,
+                                   r.momentum);
+    }
+    return SNN_OK;
+}
+
+/* -- schedules */
+
+static snn_schedule_desc snn__schedule_defaults(const snn_schedule_desc *d)
+{
+    snn_schedule_desc r = *d;
+    r.gamma = snn__float_or(r.gamma, 0.1f);
+    return r;
+}
+
+/* from .. to along half a cosine, x in [0,1] */
+static float snn__cosine(float from, float to, float x)
+{
+    return to + (from - to) * 0.5f * (1.0f + SNN_COSF(3.14159265f * x));
+}
+
+/* A bad desc gives 0, which no optimiser accepts. */
+SNN_DEF float snn_schedule(const snn_schedule_desc *d, int k)
+{
+    snn_schedule_desc r;
+    float x;
+    if (!d || d->_start || d->_end) return 0.0f;
+    r = snn__schedule_defaults(d);
+    if (k < 0) k = 0;
+    if (k < r.warmup) return r.lr * (float)(k + 1) / (float)r.warmup;
+    if (r.warmup > 0) { /* counted in the period */
+        k -= r.warmup;
+        r.period -= r.warmup;
+    }
+    switch (r.kind) {
+    case SNN_SCHEDULE_CONSTANT: return r.lr;
+    case SNN_SCHEDULE_STEP:
+        return r.step_size > 0 ? r.lr * SNN_POWF(r.gamma, (float)(k / r.step_size)) : 0.0f;
+    case SNN_SCHEDULE_COSINE:
+        if (r.period < 1) return 0.0f;
+        x = (float)(k % r.period) / (float)r.period;
+        if (k / r.period % 2) return snn__cosine(r.min_lr, r.lr, x); /* past the period it rises */
+        return snn__cosine(r.lr, r.min_lr, x);
+    case SNN_SCHEDULE_ONE_CYCLE: {
+        const float low = r.lr / 25.0f, end = r.lr / 250000.0f;
+        const float top = 0.3f * (float)r.period - 1.0f, last = (float)(r.period - 1);
+        if (r.period < 1) return 0.0f;
+        if ((float)k >= last) return end;
+        if ((float)k <= top) return snn__cosine(low, r.lr, (float)k / top);
+        return snn__cosine(r.lr, end, ((float)k - top) / (last - top));
+    }
+    default: return 0.0f;
+    }
+}
+
+#if SNN__KERNEL_PRAGMA
+    #pragma GCC pop_options
+#endif
+
+/* ---- >>net --------------------------------------------------------------------------------- */
+/* The graph: building, planning, running. */
+
+static snn_status snn__fail_list(snn_net *net, snn_status status, const char *format, va_list args)
+{
+    snn__text t;
+    t.at = net->error;
+    t.size = sizeof net->error;
+    t.length = 0;
+    net->error[0] = 0;
+    snn__text_list(&t, format, args);
+    if (!net->built) net->status = status; /* building: the first error stays */
+    if (net->desc.logger.log) net->desc.logger.log(status, net->error, net->desc.logger.user);
+    return status;
+}
+static snn_status snn__fail(snn_net *net, snn_status status, const char *format, ...)
+{
+    va_list args;
+    if (!net->built && net->status != SNN_OK) return net->status;
+    va_start(args, format);
+    status = snn__fail_list(net, status, format, args);
+    va_end(args);
+    return status;
+}
+
+static snn_net_desc snn__net_defaults(const snn_net_desc *d)
+{
+    snn_net_desc r = *d;
+    if (!r.batch) r.batch = 1;
+    if (!r.steps) r.steps = 1;
+    if (!r.max_layers) r.max_layers = 64;
+    if (!r.moments) r.moments = 2;
+    if (r.moments < 0 || r.inference) r.moments = 0;
+    if (!r.checkpoint || r.checkpoint > r.steps) r.checkpoint = r.steps;
+    if (r.dt == 0.0f) r.dt = 1e-3f;
+    return r;
+}
+
+static void *snn__default_alloc(size_t size, void *user)
+{
+    (void)user;
+#ifndef SNN_NO_STDLIB
+    return malloc(size);
+#else
+    (void)size;
+    return NULL;
+#endif
+}
+static void snn__default_free(void *pointer, size_t size, void *user)
+{
+    (void)user;
+    (void)size;
+#ifndef SNN_NO_STDLIB
+    free(pointer);
+#else
+    (void)pointer;
+#endif
+}
+
+static snn_status snn__net_check(const snn_net_desc *d)
+{
+    if (d->_start || d->_end) return SNN_ERR_DESC;
+    if (d->batch < 0 || d->steps < 0 || d->checkpoint < 0 || d->max_layers < 0 || d->moments > 2 || !snn__finite(d->dt) ||
+        d->dt < 0.0f || d->batch > 1 << 24 || d->steps > 1 << 24 || d->max_layers > 1 << 16 || (int)d->input < 0 ||
+        d->input > SNN_INPUT_SPIKES || (int)d->spikes < 0 || d->spikes > SNN_SPIKES_SMOOTH || (int)d->isa < 0 || d->isa > SNN_ISA_AVX512)
+        return SNN_ERR_ARGUMENT;
+    if (!d->allocator.alloc != !d->allocator.free) return SNN_ERR_NULL;
+    return SNN_OK;
+}
+static size_t snn__head_size(const snn_net_desc *d)
+{
+    return snn__add_size(sizeof(snn_net) + SNN__ALIGN, snn__mul_size((size_t)d->max_layers, sizeof(snn__node)));
+}
+static snn_net *snn__net_init(void *memory, const snn_net_desc *d)
+{
+    snn_net *net = (snn_net *)memory;
+    memset(memory, 0, snn__head_size(d));
+    net->desc = *d;
+    net->node = (snn__node *)(void *)((char *)memory + (sizeof(snn_net) + SNN__ALIGN - 1) / SNN__ALIGN * SNN__ALIGN);
+    net->kern = snn__kernels_select(snn__isa_resolve(d->isa), d->deterministic);
+    net->head_size = snn__head_size(d);
+    net->training = !d->inference;
+    return net;
+}
+
+SNN_DEF snn_status snn_net_create(snn_net **out, const snn_net_desc *desc)
+{
+    snn_net_desc d;
+    snn_status status;
+    void *memory;
+    if (!out || !desc) return SNN_ERR_NULL;
+    *out = NULL;
+    status = snn__net_check(desc);
+    if (status != SNN_OK) return status;
+    d = snn__net_defaults(desc);
+    if (!d.allocator.alloc) {
+        d.allocator.alloc = snn__default_alloc;
+        d.allocator.free = snn__default_free;
+    }
+    memory = d.allocator.alloc(snn__head_size(&d), d.allocator.user);
+    if (!memory) return SNN_ERR_MEMORY;
+    *out = snn__net_init(memory, &d);
+    (*out)->owned = 1;
+    return SNN_OK;
+}
+
+SNN_DEF snn_status snn_net_create_in(snn_net **out, const snn_net_desc *desc, void *memory, size_t size)
+{
+    snn_net_desc d;
+    snn_status status;
+    size_t skip;
+    if (!out || !desc || !memory) return SNN_ERR_NULL;
+    *out = NULL;
+    status = snn__net_check(desc);
+    if (status != SNN_OK) return status;
+    d = snn__net_defaults(desc);
+    skip = (SNN__ALIGN - (size_t)((uintptr_t)memory % SNN__ALIGN)) % SNN__ALIGN;
+    if (size < skip || size - skip < snn__head_size(&d)) return SNN_ERR_MEMORY;
+    *out = snn__net_init((char *)memory + skip, &d);
+    (*out)->buffer = (char *)memory + skip + (*out)->head_size;
+    (*out)->buffer_size = size - skip - (*out)->head_size;
+    return SNN_OK;
+}
+
+SNN_DEF void snn_net_destroy(snn_net *net)
+{
+    snn_allocator a;
+    if (!net || !net->owned) return;
+    a = net->desc.allocator;
+    if (net->block) a.free(net->block, net->block_size, a.user);
+    a.free(net, net->head_size, a.user);
+}
+
+SNN_DEF const char *snn_net_error(const snn_net *net) { return net ? net->error : snn_status_text(SNN_ERR_NULL); }
+
+/* -- building */
+
+static int snn__name_ok(const char *name)
+{
+    size_t i;
+    for (i = 0; name[i]; i++)
+        if (i + 1 >= SNN_NAME_SIZE || (unsigned char)name[i] <= ' ' || name[i] == '"' || name[i] == '\\' || name[i] == '=' ||
+            (unsigned char)name[i] > 126)
+            return 0;
+    return i > 0;
+}
+
+/* ints and floats: the op's attributes. Every layer comes through here, also from files. */
+static int snn__node_add(snn_net *net, int op, const char *name, int in0, int in1, const int *ints, const float *floats,
+                         const snn_neuron_def *def, const snn_neuron_desc *desc)
+{
+    const snn__op *o = &snn__op_table[op];
+    snn__node *q;
+    snn__text t;
+    int k, number = 1;
+    int64_t n = 1;
+    if (!net) return SNN_ERR_NULL;
+    if (net->built) return snn__fail(net, SNN_ERR_STATE, "layers cannot be added to a net that is built");
+    if (net->status != SNN_OK) return net->status;
+    if (net->count == net->desc.max_layers)
+        return snn__fail(net, SNN_ERR_TOO_LARGE, "no room for another layer: max_layers is %d", net->desc.max_layers);
+    q = &net->node[net->count];
+    memset(q, 0, sizeof *q);
+    q->op = op;
+    q->ins = o->ins;
+    q->in[0] = in0;
+    q->in[1] = in1;
+    for (k = 0; k < o->ins; k++)
+        if (q->in[k] < 0 || q->in[k] >= net->count)
+            return snn__fail(net, SNN_ERR_ARGUMENT, "%s: input %d is not a node, there are %d", o->name, q->in[k], net->count);
+    if (op == SNN__INPUT && net->count)
+        return snn__fail(net, SNN_ERR_STATE, "a net has one input and it comes first");
+    if (ints) memcpy(q->i, ints, sizeof q->i);
+    if (floats) memcpy(q->f, floats, sizeof q->f);
+    q->neuron.def = def;
+    if (desc) q->desc = *desc;
+    if (name && *name) {
+        if (!snn__name_ok(name))
+            return snn__fail(net, SNN_ERR_ARGUMENT, "%s: a name has 1 to %d printable characters without spaces, quotes, = or \\",
+                             o->name, SNN_NAME_SIZE - 1);
+        for (k = 0; k < net->count; k++)
+            if (!strcmp(net->node[k].name, name))
+                return snn__fail(net, SNN_ERR_ARGUMENT, "%s: the name \"%s\" is taken", o->name, name);
+        memcpy(q->name, name, strlen(name) + 1);
+    } else
+        for (;; number++) { /* prefix1, prefix2, ...: the first free one */
+            t.at = q->name;
+            t.size = sizeof q->name;
+            t.length = 0;
+            snn__text_str(&t, def ? def->prefix : o->prefix);
+            if (op != SNN__INPUT) snn__text_int(&t, number);
+            for (k = 0; k < net->count && strcmp(net->node[k].name, q->name); k++) {}
+            if (k == net->count) break;
+        }
+    if (o->infer(net, q) != SNN_OK) return net->status;
+    for (k = q->ndim; k < 3; k++) q->shape[k] = 1;
+    for (k = 0; k < q->ndim; k++) n *= q->shape[k];
+    if (n <= 0 || n > 1 << 28)
+        return snn__fail(net, SNN_ERR_TOO_LARGE, "%s \"%s\": %d x %d x %d is too large", o->name, q->name, q->shape[0], q->shape[1],
+                         q->shape[2]);
+    q->n = (int)n;
+    q->words = (q->n + 31) / 32;
+    q->root = o->kind == SNN__VIEW ? net->node[in0].root : net->count;
+    return net->count++;
+}
+
+/* the first canary check of every layer call; a negative x is an earlier error passing through */
+#define SNN__LAYER_BEGIN(x)                                                                        \
+    if (!net) return SNN_ERR_NULL;                                                                 \
+    if ((x) < 0) return net->status != SNN_OK ? (int)net->status : snn__fail(net, SNN_ERR_ARGUMENT, "a layer's input is %d, not a node", x)
+#define SNN__DESC_CHECK(what, d)                                                                   \
+    if (!(d)) return snn__fail(net, SNN_ERR_NULL, "%s: desc is NULL", what);                       \
+    if ((d)->_start || (d)->_end) return snn__fail(net, SNN_ERR_DESC, "%s: the desc was not zero-initialised", what)
+
+static int snn__either(int a, int b, int fallback) { return a ? a : b ? b : fallback; }
+
+SNN_DEF int snn_input(snn_net *net, int channels, int height, int width)
+{
+    int i[SNN__INTS] = {0};
+    i[0] = channels;
+    i[1] = height;
+    i[2] = width;
+    return snn__node_add(net, SNN__INPUT, NULL, 0, 0, i, NULL, NULL, NULL);
+}
+
+SNN_DEF int snn_linear(snn_net *net, int x, const snn_linear_desc *d)
+{
+    int i[SNN__INTS] = {0};
+    float f[SNN__FLOATS] = {0};
+    SNN__LAYER_BEGIN(x);
+    SNN__DESC_CHECK("linear", d);
+    i[SNN__LINEAR_OUT] = d->out_features;
+    i[SNN__LINEAR_BIAS] = !d->no_bias;
+    i[SNN__LINEAR_INIT] = (int)d->init;
+    f[0] = d->init_gain;
+    return snn__node_add(net, SNN__LINEAR, d->name, x, 0, i, f, NULL, NULL);
+}
+
+SNN_DEF int snn_conv2d(snn_net *net, int x, const snn_conv2d_desc *d)
+{
+    int i[SNN__INTS] = {0};
+    float f[SNN__FLOATS] = {0};
+    SNN__LAYER_BEGIN(x);
+    SNN__DESC_CHECK("conv2d", d);
+    i[SNN__CONV_OUT] = d->out_channels;
+    i[SNN__CONV_KH] = snn__either(d->kernel_h, d->kernel, 0);
+    i[SNN__CONV_KW] = snn__either(d->kernel_w, d->kernel, 0);
+    i[SNN__CONV_SH] = snn__either(d->stride_h, d->stride, 1);
+    i[SNN__CONV_SW] = snn__either(d->stride_w, d->stride, 1);
+    i[SNN__CONV_PH] = snn__either(d->padding_h, d->padding, 0);
+    i[SNN__CONV_PW] = snn__either(d->padding_w, d->padding, 0);
+    i[SNN__CONV_DH] = snn__either(d->dilation_h, d->dilation, 1);
+    i[SNN__CONV_DW] = snn__either(d->dilation_w, d->dilation, 1);
+    i[SNN__CONV_GROUPS] = snn__either(d->groups, 0, 1);
+    i[SNN__CONV_BIAS] = !d->no_bias;
+    i[SNN__CONV_INIT] = (int)d->init;
+    f[0] = d->init_gain;
+    return snn__node_add(net, SNN__CONV2D, d->name, x, 0, i, f, NULL, NULL);
+}
+
+static int snn__pool_add(snn_net *net, int x, const snn_pool2d_desc *d, int op)
+{
+    int i[SNN__INTS] = {0};
+    SNN__LAYER_BEGIN(x);
+    SNN__DESC_CHECK(snn__op_table[op].name, d);
+    i[SNN__POOL_KH] = snn__either(d->kernel_h, d->kernel, 0);
+    i[SNN__POOL_KW] = snn__either(d->kernel_w, d->kernel, 0);
+    i[SNN__POOL_SH] = snn__either(d->stride_h, d->stride, i[SNN__POOL_KH]);
+    i[SNN__POOL_SW] = snn__either(d->stride_w, d->stride, i[SNN__POOL_KW]);
+    i[SNN__POOL_PH] = snn__either(d->padding_h, d->padding, 0);
+    i[SNN__POOL_PW] = snn__either(d->padding_w, d->padding, 0);
+    return snn__node_add(net, op, d->name, x, 0, i, NULL, NULL, NULL);
+}
+SNN_DEF int snn_max_pool2d(snn_net *net, int x, const snn_pool2d_desc *d) { return snn__pool_add(net, x, d, SNN__MAX_POOL2D); }
+SNN_DEF int snn_avg_pool2d(snn_net *net, int x, const snn_pool2d_desc *d) { return snn__pool_add(net, x, d, SNN__AVG_POOL2D); }
+SNN_DEF int snn_sum_pool2d(snn_net *net, int x, const snn_pool2d_desc *d) { return snn__pool_add(net, x, d, SNN__SUM_POOL2D); }
+
+SNN_DEF int snn_reshape(snn_net *net, int x, int channels, int height, int width)
+{
+    int i[SNN__INTS] = {0};
+    SNN__LAYER_BEGIN(x);
+    i[0] = channels;
+    i[1] = height;
+    i[2] = width;
+    if (channels < 0 || height < 0 || width < 0)
+        return snn__fail(net, SNN_ERR_SHAPE, "reshape: %d x %d x %d is not a shape", channels, height, width);
+    return snn__node_add(net, SNN__RESHAPE, NULL, x, 0, i, NULL, NULL, NULL);
+}
+SNN_DEF int snn_flatten(snn_net *net, int x) { return snn_reshape(net, x, 0, 0, 0); }
+
+static int snn__float_add(snn_net *net, int op, int a, int b, float value)
+{
+    float f[SNN__FLOATS] = {0};
+    SNN__LAYER_BEGIN(a);
+    SNN__LAYER_BEGIN(b);
+    f[0] = value;
+    return snn__node_add(net, op, NULL, a, b, NULL, f, NULL, NULL);
+}
+SNN_DEF int snn_add(snn_net *net, int a, int b) { return snn__float_add(net, SNN__ADD, a, b, 0.0f); }
+SNN_DEF int snn_concat(snn_net *net, int a, int b) { return snn__float_add(net, SNN__CONCAT, a, b, 0.0f); }
+SNN_DEF int snn_scale(snn_net *net, int x, float factor) { return snn__float_add(net, SNN__SCALE, x, x, factor); }
+SNN_DEF int snn_dropout(snn_net *net, int x, float p) { return snn__float_add(net, SNN__DROPOUT, x, x, p); }
+
+SNN_DEF int snn_neuron(snn_net *net, int x, const snn_neuron_def *def, const snn_neuron_desc *d)
+{
+    SNN__LAYER_BEGIN(x);
+    if (!def || !def->name || !def->prefix || !def->step || !def->grad)
+        return snn__fail(net, SNN_ERR_NULL, "neuron: the definition needs name, prefix, step and grad");
+    if (def->states < 1 || def->states > SNN_MAX_STATES || def->params < 1 || def->params > SNN_MAX_PARAMS)
+        return snn__fail(net, SNN_ERR_ARGUMENT, "%s: %d states and %d parameters, allowed are 1 to %d and 1 to %d", def->name,
+                         def->states, def->params, SNN_MAX_STATES, SNN_MAX_PARAMS);
+    SNN__DESC_CHECK(def->name, d);
+    return snn__node_add(net, SNN__NEURON, d->name, x, 0, NULL, NULL, def, d);
+}
+#define SNN__X(id, name)                                                                           \
+    SNN_DEF int snn_##name(snn_net *net, int x, const snn_neuron_desc *d) { return snn_neuron(net, x, &snn__##name##_def, d); }
+SNN_NEURON_LIST(SNN__X)
+#undef SNN__X
+
+SNN_DEF snn_status snn_net_record(snn_net *net, int node, int what)
+{
+    if (!net) return SNN_ERR_NULL;
+    if (net->built) return snn__fail(net, SNN_ERR_STATE, "what to record is said before the net is built");
+    if (net->status != SNN_OK) return net->status;
+    if (node < 0 || node >= net->count)
+        return snn__fail(net, SNN_ERR_ARGUMENT, "record: %d is not a node, there are %d", node, net->count);
+    net->node[net->node[node].root].record |= what;
+    return SNN_OK;
+}
+
+/* -- planning */
+
+/* parameter k of a node: name, shape, trained? */
+static int snn__param_spec(const snn_net *net, const snn__node *q, int k, const char **name, int *shape, int *trained)
+{
+    const snn__node *x = &net->node[q->in[0]];
+    *trained = 1;
+    switch (q->op) {
+    case SNN__LINEAR:
+    case SNN__CONV2D:
+        *name = k ? "bias" : "weight";
+        shape[0] = q->shape[0];
+        if (k) return 1;
+        shape[1] = x->n;
+        if (q->op == SNN__LINEAR) return 2;
+        shape[1] = x->shape[0] / q->i[SNN__CONV_GROUPS];
+        shape[2] = q->i[SNN__CONV_KH];
+        shape[3] = q->i[SNN__CONV_KW];
+        return 4;
+    default: {
+        const snn_neuron_def *def = q->neuron.def;
+        int learn = q->desc.learn_custom;
+        if (k == def->params) {
+            *name = "graded_spikes_factor";
+            learn = q->desc.learn_graded;
+        } else {
+            *name = def->param[k].name;
+            if (def->param[k].learn) memcpy(&learn, (const char *)&q->desc + def->param[k].learn, sizeof learn);
+            if (def->param[k].flags & SNN_PARAM_FIXED) learn = 0;
+        }
+        *trained = learn != 0;
+        shape[0] = q->n;
+        return q->desc.per_neuron ? 1 : 0;
+    }
+    }
+}
+static int snn__param_number(const snn__node *q)
+{
+    switch (q->op) {
+    case SNN__LINEAR: return 1 + q->i[SNN__LINEAR_BIAS];
+    case SNN__CONV2D: return 1 + q->i[SNN__CONV_BIAS];
+    case SNN__NEURON: return q->neuron.def->params + 1;
+    default: return 0;
+    }
+}
+
+/* who reads whom, which rows need only one row of scratch, where gradients flow */
+static void snn__plan_graph(snn_net *net)
+{
+    const int n = net->count;
+    int i, j, k, dims, shape[SNN_MAX_DIMS], trained;
+    const char *name;
+    snn__node *out = &net->node[net->node[n - 1].root];
+    out->record |= SNN_RECORD_SPIKES | SNN_RECORD_MEMBRANE | (net->desc.inference ? 0 : SNN_RECORD_GRADIENT);
+    for (i = 0; i < n; i++) {
+        snn__node *q = &net->node[i];
+        if (net->desc.inference) q->record &= ~SNN_RECORD_GRADIENT;
+        q->backward = (q->record & SNN_RECORD_GRADIENT) != 0;
+        for (k = 0; k < snn__param_number(q); k++) {
+            dims = snn__param_spec(net, q, k, &name, shape, &trained);
+            (void)dims;
+            q->backward |= trained;
+        }
+        for (k = 0; k < q->ins; k++) q->backward |= snn__input_of(net, q, k)->backward;
+        if (net->desc.inference) q->backward = 0;
+    }
+    for (i = n - 1; i >= 0; i--) {
+        snn__node *q = &net->node[i];
+        int mixed = 0, user = -1;
+        q->users = q->chunk = q->hwc = 0;
+        q->exec = q->last_user = i;
+        if (q->root != i) continue;
+        for (j = i + 1; j < n; j++) {
+            const snn__node *u = &net->node[j];
+            for (k = 0; k < u->ins && u->root == j; k++)
+                if (net->node[u->in[k]].root == i) {
+                    q->users++;
+                    user = j;
+                    if (u->exec > q->last_user) q->last_user = u->exec;
+                    if (u->signal != SNN__CONSTANT && q->signal == SNN__CONSTANT && snn__op_table[u->op].kind != SNN__SCAN) mixed = 1;
+                }
+        }
+        q->add = q->users != 1 || mixed || (q->record & SNN_RECORD_GRADIENT);
+        if (q->users == 1 && !q->record && snn__op_table[q->op].kind == SNN__ROW) {
+            const snn__node *u = &net->node[user];
+            const snn__op *o = &snn__op_table[u->op];
+            if (o->kind == SNN__ROW && !o->keeps_input && net->node[u->in[0]].root == i &&
+                (u->signal == SNN__CONSTANT) == (q->signal == SNN__CONSTANT)) {
+                q->chunk = 1;
+                q->exec = u->exec;
+                q->hwc = q->op == SNN__CONV2D && u->in[0] == i &&
+                         (u->op == SNN__MAX_POOL2D || u->op == SNN__AVG_POOL2D || u->op == SNN__SUM_POOL2D);
+            }
+        }
+    }
+}
+
+static size_t snn__plan_rows(const snn_net *net, const snn__node *q, int whole)
+{
+    return snn__mul_size((size_t)net->desc.batch, q->signal == SNN__CONSTANT ? 1 : (size_t)(whole ? net->desc.steps : net->segment));
+}
+
+/* Sets aside a buffer that is needed from one moment of the pass to another: forward of node i is moment i,
+ * backward moment 2n-1-i. Buffers that never meet share memory. */
+static void snn__buffer_want(snn__buffer *b, size_t size, int from, int to)
+{
+    b->size = snn__add_size(size, size ? SNN__SLACK + SNN__ALIGN - 1 : 0) / SNN__ALIGN * SNN__ALIGN;
+    b->from = from;
+    b->to = to;
+    b->offset = SIZE_MAX;
+}
+static size_t snn__buffer_place(snn_net *net)
+{
+    size_t top = 0;
+    for (;;) { /* the largest unplaced first, at the lowest free offset */
+        snn__buffer *b = NULL;
+        size_t at = 0;
+        int i, k, moved = 1;
+        for (i = 0; i < net->count; i++)
+            for (k = 0; k < 3; k++) {
+                snn__buffer *c = &net->node[i].buf[k];
+                if (c->size && c->offset == SIZE_MAX && (!b || c->size > b->size)) b = c;
+            }
+        if (!b) return top;
+        while (moved)
+            for (moved = 0, i = 0; i < net->count; i++)
+                for (k = 0; k < 3; k++) {
+                    snn__buffer *c = &net->node[i].buf[k];
+                    if (c->size && c->offset != SIZE_MAX && c->from <= b->to && b->from <= c->to && at < c->offset + c->size &&
+                        c->offset < snn__add_size(at, b->size)) {
+                        at = c->offset + c->size;
+                        moved = 1;
+                    }
+                }
+        b->offset = at;
+        if (snn__add_size(at, b->size) > top) top = snn__add_size(at, b->size);
+    }
+}
+static float *snn__pooled(const snn_net *net, const snn__buffer *b)
+{
+    return b->size && net->pool ? (float *)(void *)(net->pool + b->offset) : NULL;
+}
+
+static void snn__plan_buffers(snn_net *net, snn__arena *a)
+{
+    const int n = net->count;
+    int i, j, k;
+    for (i = 0; i < n; i++) {
+        snn__node *q = &net->node[i];
+        const snn__op *o = &snn__op_table[q->op];
+        const size_t whole = snn__plan_rows(net, q, 1), rows = snn__plan_rows(net, q, 0);
+        const int spikes = q->record & SNN_RECORD_SPIKES;
+        int last = q->last_user;
+        memset(q->buf, 0, sizeof q->buf);
+        if (q->root != i || q->chunk) continue;
+        for (j = i + 1; j < n && !net->desc.inference; j++) /* the earliest reader that wants it again in backward */
+            for (k = 0; k < net->node[j].ins; k++)
+                if (net->node[net->node[j].in[k]].root == i && net->node[j].root == j && snn__op_table[net->node[j].op].keeps_input) {
+                    last = 2 * n - 1 - net->node[j].exec;
+                    j = n - 1;
+                    break;
+                }
+        q->whole_out = q->signal != SNN__CONSTANT && (o->kind == SNN__SOURCE || (spikes && q->signal == SNN__DENSE));
+        if (q->signal == SNN__BITS) {
+            if (o->kind == SNN__SOURCE) q->bits = (uint32_t *)snn__arena_take(a, snn__mul_size(whole, (size_t)q->words), sizeof(uint32_t));
+            else snn__buffer_want(&q->buf[0], snn__mul_size(snn__mul_size(rows, (size_t)q->words), sizeof(uint32_t)), i, last);
+            if (spikes) q->rec_spk = snn__arena_floats(a, whole, (size_t)q->n);
+        } else if (q->signal == SNN__CONSTANT || q->whole_out) {
+            q->out = snn__arena_floats(a, whole, (size_t)q->n);
+            if (spikes) q->rec_spk = q->out;
+        } else snn__buffer_want(&q->buf[0], snn__mul_size(snn__mul_size(rows, (size_t)q->n), sizeof(float)), i, last);
+        if (q->op == SNN__NEURON && (q->record & SNN_RECORD_MEMBRANE)) {
+            q->rec_mem = snn__arena_floats(a, whole, (size_t)q->n);
+            if (q->record & SNN_RECORD_GRADIENT) q->drec_mem = snn__arena_floats(a, whole, (size_t)q->n);
+        }
+        if (q->op == SNN__MAX_POOL2D && q->backward)
+            snn__buffer_want(&q->buf[2], snn__mul_size(rows, (size_t)q->n), q->exec, 2 * n - 1 - q->exec);
+        if (!q->backward) continue;
+        q->whole_dout = q->signal != SNN__CONSTANT && (q->record & SNN_RECORD_GRADIENT);
+        if (q->record & SNN_RECORD_GRADIENT) q->dout = snn__arena_floats(a, whole, (size_t)q->n);
+        else if (q->users == 1 && !q->record && q->signal != SNN__BITS && o->kind != SNN__SOURCE &&
+                 net->node[q->last_user].op == SNN__NEURON && !q->whole_out)
+            q->dout = NULL; /* a neuron reads each input current and then writes its gradient to the same place */
+        else snn__buffer_want(&q->buf[1], snn__mul_size(snn__mul_size(rows, (size_t)q->n), sizeof(float)), 2 * n - 1 - q->last_user, 2 * n - 1 - i);
+    }
+    net->pool_size = snn__buffer_place(net);
+    net->pool = (char *)snn__arena_take(a, net->pool_size, 1);
+    for (i = 0; i < n; i++) {
+        snn__node *q = &net->node[i];
+        if (q->buf[0].size && q->signal == SNN__BITS) q->bits = (uint32_t *)(void *)snn__pooled(net, &q->buf[0]);
+        else if (q->buf[0].size) q->out = snn__pooled(net, &q->buf[0]);
+        if (q->buf[1].size) q->dout = snn__pooled(net, &q->buf[1]);
+        else if (q->backward && !q->chunk && !q->dout) q->dout = q->out;
+        q->argmax = (unsigned char *)snn__pooled(net, &q->buf[2]);
+    }
+}
+
+static void snn__plan_params(snn_net *net, snn__arena *a)
+{
+    int i, k, d, pass, dims, shape[SNN_MAX_DIMS], trained, number = 0;
+    size_t total[2] = {0, 0}, at[2] = {0, 0}, size;
+    const char *name;
+    for (i = 0; i < net->count; i++) {
+        net->node[i].param0 = number;
+        net->node[i].params = snn__param_number(&net->node[i]);
+        number += net->node[i].params;
+    }
+    net->params = number;
+    net->param = (snn_param *)snn__arena_take(a, (size_t)number, sizeof(snn_param));
+    for (pass = 0; pass < 2; pass++) { /* sizes, then places: trained ones first, in one block */
+        if (pass) {
+            net->trained = total[0];
+            net->values = snn__arena_floats(a, snn__add_size(total[0], total[1]), 1);
+            net->grads = net->desc.inference ? NULL : snn__arena_floats(a, total[0], 1);
+            for (k = 0; k < net->desc.moments; k++) net->moment[k] = snn__arena_floats(a, total[0], 1);
+            at[1] = total[0];
+        }
+        for (i = 0; i < net->count; i++)
+            for (k = 0; k < net->node[i].params; k++) {
+                snn__node *q = &net->node[i];
+                dims = snn__param_spec(net, q, k, &name, shape, &trained);
+                for (size = 1, d = 0; d < dims; d++) size = snn__mul_size(size, (size_t)shape[d]);
+                size = snn__add_size(size, SNN__LANES - 1) / SNN__LANES * SNN__LANES;
+                if (!pass) {
+                    total[!trained] = snn__add_size(total[!trained], size);
+                    continue;
+                }
+                if (net->param) {
+                    snn_param *p = &net->param[q->param0 + k];
+                    snn__text t;
+                    t.at = p->name;
+                    t.size = sizeof p->name;
+                    t.length = 0;
+                    snn__text_format(&t, "%s.%s", q->name, name);
+                    p->node = i;
+                    p->value = snn_tensor_make(net->values + at[!trained], dims, shape);
+                    p->grad = snn_tensor_make(trained && net->grads ? net->grads + at[0] : NULL, dims, shape);
+                    if (q->op == SNN__NEURON && k == q->neuron.def->params) /* the value of a spike, if not 1 */
+                        q->gain = !q->desc.per_neuron && !q->desc.inhibition && (q->desc.graded != 1.0f || trained) ? p->value.data : NULL;
+                }
+                at[!trained] += size;
+            }
+    }
+}
+
+static int snn__op_tasks(const snn_net *net, snn__node *q)
+{
+    size_t rows = snn__plan_rows(net, q, 0);
+    if (snn__op_table[q->op].kind == SNN__SCAN) {
+        snn__scan s;
+        s.net = (snn_net *)net;
+        s.q = q;
+        snn__scan_split(&s);
+        return s.split_b * s.split_n;
+    }
+    if (snn__op_table[q->op].kind == SNN__ROW) return snn__task_count(rows);
+    {
+        int forward = snn__task_count((rows + SNN__LINEAR_ROWS - 1) / SNN__LINEAR_ROWS);
+        int backward = net->desc.inference ? 1 : snn__task_count((size_t)snn__input_of(net, q, 0)->words);
+        return forward > backward ? forward : backward;
+    }
+}
+/* the link before q in its chain, or NULL */
+static snn__node *snn__chain_previous(const snn_net *net, const snn__node *q)
+{
+    snn__node *p = q->ins ? snn__input_of(net, q, 0) : NULL;
+    return p && p->chunk ? p : NULL;
+}
+
+/* The planner. Runs twice, on an arena that counts and on the real one; both times the same code. */
+static void snn__plan(snn_net *net, snn__arena *a)
+{
+    snn__node *q, *p;
+    int i;
+    net->segment = net->desc.inference ? net->desc.steps : net->desc.checkpoint;
+    net->segments = (net->desc.steps + net->segment - 1) / net->segment;
+    snn__plan_graph(net);
+    snn__plan_params(net, a);
+    net->task_size = net->op_size = 0;
+    net->tasks = 1;
+    for (i = 0; i < net->count; i++) {
+        const snn__op *o;
+        q = &net->node[i];
+        o = &snn__op_table[q->op];
+        if (o->plan) o->plan(net, q, a);
+    }
+    snn__plan_buffers(net, a);
+    for (i = 0; i < net->count; i++) {
+        snn__arena task, op;
+        q = &net->node[i];
+        if (!snn__op_table[q->op].forward || q->chunk) continue;
+        memset(&task, 0, sizeof task);
+        memset(&op, 0, sizeof op);
+        task.size = op.size = SIZE_MAX;
+        for (p = q; p; p = snn__chain_previous(net, p)) snn__op_table[p->op].scratch(net, p, &task, &op);
+        a->overflow |= task.overflow | op.overflow;
+        if (task.used > net->task_size) net->task_size = task.used;
+        if (op.used > net->op_size) net->op_size = op.used;
+        if (snn__op_tasks(net, q) > net->tasks) net->tasks = snn__op_tasks(net, q);
+    }
+    net->scratch = (char *)snn__arena_take(a, (size_t)net->tasks, net->task_size);
+    net->op_scratch = (char *)snn__arena_take(a, net->op_size, 1);
+    net->labels = (int *)snn__arena_take(a, 2 * (size_t)net->desc.batch, sizeof(int));
+}
+
+static size_t snn__plan_size(snn_net *net)
+{
+    snn__arena a;
+    memset(&a, 0, sizeof a);
+    a.size = SIZE_MAX;
+    snn__plan(net, &a);
+    return a.overflow || a.used > SIZE_MAX / 2 ? SIZE_MAX : a.used + SNN__ALIGN; /* room to align the block */
+}
+
+SNN_DEF size_t snn_net_memory(const snn_net *net)
+{
+    size_t size;
+    if (!net || net->status != SNN_OK || !net->count) return 0;
+    if (net->built) return net->head_size + net->block_size;
+    size = snn__plan_size((snn_net *)net); /* the graph marks it sets are set again by build */
+    return size == SIZE_MAX ? 0 : net->head_size + size;
+}
+
+/* -- initial weights */
+
+static void snn__orthogonal(float *w, int rows, int cols, float gain)
+{
+    /* modified Gram-Schmidt over the shorter side: `a` vectors of `b` elements, strides sa, sb */
+    const int wide = rows <= cols, a = wide ? rows : cols, b = wide ? cols : rows;
+    const size_t sa = wide ? (size_t)cols : 1, sb = wide ? 1 : (size_t)cols;
+    int i, j, k;
+    for (i = 0; i < a; i++) {
+        float *u = w + (size_t)i * sa;
+        double dot = 0;
+        for (j = 0; j < i; j++) {
+            const float *v = w + (size_t)j * sa;
+            for (dot = 0, k = 0; k < b; k++) dot += (double)u[(size_t)k * sb] * (double)v[(size_t)k * sb];
+            for (k = 0; k < b; k++) u[(size_t)k * sb] -= (float)dot * v[(size_t)k * sb];
+        }
+        for (dot = 0, k = 0; k < b; k++) dot += (double)u[(size_t)k * sb] * (double)u[(size_t)k * sb];
+        for (k = 0; k < b; k++) u[(size_t)k * sb] *= (float)(1.0 / sqrt(dot > 1e-30 ? dot : 1e-30));
+    }
+    for (k = 0; k < rows * cols; k++) w[k] *= gain;
+}
+
+static void snn__init_weights(snn_net *net, int node)
+{
+    snn__node *q = &net->node[node];
+    snn_tensor *w = &net->param[q->param0].value;
+    const int conv = q->op == SNN__CONV2D;
+    const snn_init init = (snn_init)(conv ? q->i[SNN__CONV_INIT] : q->i[SNN__LINEAR_INIT]);
+    const int kernel = conv ? w->shape[2] * w->shape[3] : 1, fan_in = w->shape[1] * kernel, fan_out = w->shape[0] * kernel;
+    const size_t n = snn_tensor_count(w);
+    const uint64_t key = snn__rng_key(net->desc.seed, (uint32_t)node, 0);
+    float gain = q->f[0], bound, *b = q->params > 1 ? net->param[q->param0 + 1].value.data : NULL;
+    size_t i;
+    if (gain == 0.0f) gain = init == SNN_INIT_KAIMING_UNIFORM || init == SNN_INIT_KAIMING_NORMAL ? 1.41421356f : init == SNN_INIT_CONSTANT ? 0.0f : 1.0f;
+    switch (init) {
+    case SNN_INIT_KAIMING_UNIFORM: bound = gain * SNN_SQRTF(3.0f / (float)fan_in); break;
+    case SNN_INIT_KAIMING_NORMAL: bound = gain / SNN_SQRTF((float)fan_in); break;
+    case SNN_INIT_XAVIER_UNIFORM: bound = gain * SNN_SQRTF(6.0f / (float)(fan_in + fan_out)); break;
+    case SNN_INIT_XAVIER_NORMAL: bound = gain * SNN_SQRTF(2.0f / (float)(fan_in + fan_out)); break;
+    case SNN_INIT_DEFAULT: bound = gain / SNN_SQRTF((float)fan_in); break;
+    default: bound = 1.0f; break;
+    }
+    for (i = 0; i < n; i++)
+        switch (init) {
+        case SNN_INIT_CONSTANT: w->data[i] = gain; break;
+        case SNN_INIT_KAIMING_NORMAL:
+        case SNN_INIT_XAVIER_NORMAL:
+        case SNN_INIT_ORTHOGONAL: w->data[i] = bound * snn_normal(net->desc.seed, (uint32_t)node, 0, (uint32_t)i); break;
+        default: w->data[i] = bound * (2.0f * snn__rng_uniform(key, (uint32_t)i) - 1.0f); break;
+        }
+    if (init == SNN_INIT_ORTHOGONAL) snn__orthogonal(w->data, w->shape[0], fan_in, gain);
+    bound = init == SNN_INIT_CONSTANT ? 0.0f : 1.0f / SNN_SQRTF((float)fan_in);
+    for (i = 0; b && i < (size_t)w->shape[0]; i++)
+        b[i] = bound * (2.0f * snn_uniform(net->desc.seed, (uint32_t)node, 1, (uint32_t)i) - 1.0f);
+}
+
+SNN_DEF snn_status snn_net_build(snn_net *net)
+{
+    snn__arena a;
+    size_t size;
+    int i, k;
+    if (!net) return SNN_ERR_NULL;
+    if (net->built) return snn__fail(net, SNN_ERR_STATE, "the net is built already");
+    if (net->status != SNN_OK) return net->status;
+    if (net->count < 2) return snn__fail(net, SNN_ERR_STATE, "a net needs an input and at least one layer");
+    for (i = 0; i < net->count; i++) {
+        snn__node *q = &net->node[i];
+        if ((q->op == SNN__LINEAR && (q->i[SNN__LINEAR_INIT] < 0 || q->i[SNN__LINEAR_INIT] > SNN_INIT_CONSTANT)) ||
+            (q->op == SNN__CONV2D && (q->i[SNN__CONV_INIT] < 0 || q->i[SNN__CONV_INIT] > SNN_INIT_CONSTANT)))
+            return snn__fail(net, SNN_ERR_ARGUMENT, "%s \"%s\": no init has that number", snn__op_table[q->op].name, q->name);
+    }
+    size = snn__plan_size(net);
+    if (size == SIZE_MAX) return snn__fail(net, SNN_ERR_TOO_LARGE, "the net's size overflows");
+    memset(&a, 0, sizeof a);
+    if (net->owned) {
+        net->block = net->desc.allocator.alloc(size, net->desc.allocator.user);
+        if (!net->block) return snn__fail(net, SNN_ERR_MEMORY, "no memory for the net: it needs %u bytes", size);
+        a.base = (char *)net->block;
+    } else {
+        if (size > net->buffer_size)
+            return snn__fail(net, SNN_ERR_MEMORY, "the buffer has %u bytes for the net, which needs %u",
+                             net->head_size + net->buffer_size, net->head_size + size);
+        a.base = net->buffer;
+    }
+    net->block_size = size;
+    memset(a.base, 0, size);
+    a.base += (SNN__ALIGN - (size_t)((uintptr_t)a.base % SNN__ALIGN)) % SNN__ALIGN;
+    a.size = size;
+    snn__plan(net, &a);
+    for (i = 0; i < net->count; i++) {
+        snn__node *q = &net->node[i];
+        if (q->op == SNN__LINEAR || q->op == SNN__CONV2D) snn__init_weights(net, i);
+        for (k = 0; q->op == SNN__NEURON && k < q->params; k++) {
+            snn_tensor *v = &net->param[q->param0 + k].value;
+            float x = k < q->neuron.def->params ? snn__neuron_value(q->neuron.def, &q->desc, k, NULL) : q->desc.graded;
+            size_t j, n = snn_tensor_count(v);
+            for (j = 0; j < n; j++) v->data[j] = x;
+        }
+    }
+    net->dirty = 1;
+    net->built = 1;
+    net->len = net->segment;
+    return SNN_OK;
+}
+
+/* -- running */
+
+static snn_status snn__ready(snn_net *net)
+{
+    if (!net) return SNN_ERR_NULL;
+    if (net->status != SNN_OK) return net->status;
+    if (!net->built) return snn__fail(net, SNN_ERR_STATE, "the net is not built");
+    return SNN_OK;
+}
+
+typedef struct snn__row_job {
+    snn_net *net;
+    snn__node *q;
+    size_t rows;
+    int tasks, backward, by_sample;
+} snn__row_job;
+
+static void snn__row_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
+{
+    snn__node *p = snn__chain_previous(net, q);
+    if (p) snn__row_forward(net, p, t, row);
+    snn__op_table[q->op].forward(net, q, t, row);
+}
+static void snn__row_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
+{
+    snn__node *p = snn__chain_previous(net, q);
+    snn__op_table[q->op].backward(net, q, t, row);
+    if (p && p->backward) snn__row_backward(net, p, t, row);
+}
+static void snn__row_task(void *arg, int id)
+{
+    const snn__row_job *job = (const snn__row_job *)arg;
+    snn_net *net = job->net;
+    const size_t batch = (size_t)net->desc.batch, units = job->by_sample ? batch : job->rows;
+    const size_t u0 = units * (size_t)id / (size_t)job->tasks, u1 = units * (size_t)(id + 1) / (size_t)job->tasks;
+    snn__node *p;
+    snn__task t;
+    size_t row, u, base;
+    t.net = net;
+    t.id = id;
+    t.memory = net->scratch + (size_t)id * net->task_size;
+    for (p = job->q; job->backward && p; p = snn__chain_previous(net, p))
+        if (snn__op_table[p->op].begin) snn__op_table[p->op].begin(net, p, &t);
+    for (base = 0; base < job->rows; base += job->by_sample ? batch : job->rows)
+        for (u = u0; u < u1; u++) {
+            row = base + u;
+            if (job->backward) snn__row_backward(net, job->q, &t, row);
+            else snn__row_forward(net, job->q, &t, row);
+        }
+}
+static void snn__run(snn_net *net, snn__node *q, int backward)
+{
+    const snn__op *o = &snn__op_table[q->op];
+    snn__row_job job;
+    snn__node *p;
+    int k;
+    if (o->kind != SNN__ROW) {
+        (backward ? o->backward : o->forward)(net, q, NULL, 0);
+        return;
+    }
+    job.net = net;
+    job.q = q;
+    job.rows = snn__rows(net, q);
+    job.backward = backward;
+    job.by_sample = 0; /* a sample's steps stay with one task where they meet in one row of a constant input */
+    for (p = q; p; p = snn__chain_previous(net, p))
+        for (k = 0; backward && k < p->ins; k++)
+            job.by_sample |= q->signal != SNN__CONSTANT && snn__input_of(net, p, k)->signal == SNN__CONSTANT;
+    job.tasks = snn__task_count(job.by_sample ? (size_t)net->desc.batch : job.rows);
+    snn__parallel_for(&net->desc.threads, job.tasks, snn__row_task, &job);
+    for (p = q; backward && p; p = snn__chain_previous(net, p))
+        if (snn__op_table[p->op].end) snn__op_table[p->op].end(net, p, job.tasks);
+}
+
+static void snn__segment_set(snn_net *net, int t0, int len)
+{
+    int i;
+    net->t0 = t0;
+    net->len = len;
+    net->time = net->time0 + (uint32_t)t0;
+    for (i = 0; i < net->count; i++) {
+        snn__node *q = &net->node[i];
+        q->out_row0 = q->whole_out ? (size_t)t0 * (size_t)net->desc.batch : 0;
+        if (q->op == SNN__INPUT && q->signal != SNN__CONSTANT) q->out_row0 = (size_t)t0 * (size_t)net->desc.batch;
+        q->dout_row0 = q->whole_dout ? (size_t)t0 * (size_t)net->desc.batch : 0;
+    }
+}
+static void snn__segment_forward(snn_net *net)
+{
+    int i;
+    for (i = 0; i < net->count; i++) {
+        snn__node *q = &net->node[i];
+        if (q->chunk || !snn__op_table[q->op].forward) continue;
+        if (q->signal == SNN__CONSTANT && net->constant_valid) continue;
+        snn__run(net, q, 0);
+    }
+    net->constant_valid = 1;
+}
+static void snn__segment_backward(snn_net *net)
+{
+    int i, j;
+    for (i = net->count - 1; i >= 0; i--) {
+        snn__node *q = &net->node[i];
+        for (j = 0; j < net->count; j++) { /* gradients that are added up start from zero when their first reader comes */
+            snn__node *p = &net->node[j];
+            if (p->backward && p->add && p->dout && !p->chunk && p->last_user == i && !(p->record & SNN_RECORD_GRADIENT))
+                snn__zero(p->dout, snn__rows(net, p) * (size_t)p->n);
+        }
+        if (q->chunk || !q->backward || !snn__op_table[q->op].backward) continue;
+        snn__run(net, q, 1);
+    }
+}
+
+static void snn__states(snn_net *net, int save, int slot)
+{
+    int i, k;
+    for (i = 0; i < net->count; i++) {
+        snn__node *q = &net->node[i];
+        const size_t bn = (size_t)net->desc.batch * (size_t)q->n;
+        for (k = 0; q->saved && k < q->neuron.def->states; k++) {
+            float *s = q->saved + ((size_t)slot * (size_t)q->neuron.def->states + (size_t)k) * bn;
+            if (save) memcpy(s, q->state[k], bn * sizeof(float));
+            else memcpy(q->state[k], s, bn * sizeof(float));
+        }
+    }
+}
+
+/* the input of `steps` steps into the net; checked */
+static snn_status snn__input_load(snn_net *net, const float *x, int steps)
+{
+    snn__node *q = &net->node[0];
+    const size_t rows = (size_t)net->desc.batch * (size_t)(q->signal == SNN__CONSTANT ? 1 : steps), n = (size_t)q->n;
+    size_t i;
+    if (!x) {
+        if (q->signal == SNN__BITS) return snn__fail(net, SNN_ERR_NULL, "input: a net with spike input keeps no floats, x is NULL");
+        x = q->out;
+    }
+    for (i = 0; i < rows * n; i++)
+        if (!snn__finite(x[i]))
+            return snn__fail(net, SNN_ERR_NAN, "input: element %u of row %u is NaN or infinite", i % n, i / n);
+    if (q->signal == SNN__BITS) {
+        for (i = 0; i < rows; i++) snn_spikes_pack(q->bits + i * (size_t)q->words, x + i * n, q->n);
+        if (q->rec_spk) memcpy(q->rec_spk, x, rows * n * sizeof(float));
+    } else if (x != q->out) memcpy(q->out, x, rows * n * sizeof(float));
+    return SNN_OK;
+}
+
+static void snn__prepare(snn_net *net)
+{
+    int i;
+    for (i = 0; net->dirty && i < net->count; i++)
+        if (snn__op_table[net->node[i].op].prepare) snn__op_table[net->node[i].op].prepare(net, &net->node[i]);
+    if (net->dirty) net->constant_valid = 0;
+    net->dirty = 0;
+}
+
+static void snn__pass(snn_net *net, int steps)
+{
+    int i, t;
+    snn__prepare(net);
+    for (i = 0; i < net->count; i++) net->node[i].spikes = 0;
+    for (t = 0; t < steps; t += net->segment) {
+        snn__segment_set(net, t, steps - t < net->segment ? steps - t : net->segment);
+        snn__segment_forward(net);
+    }
+    net->pass_steps = steps;
+    net->time = net->time0 + (uint32_t)steps;
+    net->ran = 1;
+}
+
+SNN_DEF snn_status snn_net_continue(snn_net *net, const float *x, int steps)
+{
+    snn_status status = snn__ready(net);
+    if (status != SNN_OK) return status;
+    if (steps < 1 || steps > net->desc.steps)
+        return snn__fail(net, SNN_ERR_ARGUMENT, "continue: %d steps, the net has room for 1 to %d", steps, net->desc.steps);
+    status = snn__input_load(net, x, steps);
+    if (status != SNN_OK) return status;
+    net->time0 = net->time;
+    net->constant_valid = 0;
+    snn__pass(net, steps);
+    return SNN_OK;
+}
+SNN_DEF snn_status snn_net_forward(snn_net *net, const float *x)
+{
+    snn_status status = snn_net_reset(net);
+    return status == SNN_OK ? snn_net_continue(net, x, net->desc.steps) : status;
+}
+SNN_DEF snn_status snn_net_step(snn_net *net, const float *x)
+{
+    snn_status status = snn__ready(net);
+    if (status != SNN_OK) return status;
+    if (x || net->node[0].signal != SNN__CONSTANT) {
+        status = snn__input_load(net, x, 1);
+        if (status != SNN_OK) return status;
+        net->constant_valid = 0;
+    }
+    net->time0 = net->time;
+    snn__pass(net, 1);
+    return SNN_OK;
+}
+SNN_DEF snn_status snn_net_reset(snn_net *net)
+{
+    snn_status status = snn__ready(net);
+    int i, k;
+    if (status != SNN_OK) return status;
+    for (i = 0; i < net->count; i++)
+        for (k = 0; net->node[i].op == SNN__NEURON && k < net->node[i].neuron.def->states; k++)
+            snn__zero(net->node[i].state[k], (size_t)net->desc.batch * (size_t)net->node[i].n);
+    net->time = net->time0 = 0;
+    net->pass++;
+    net->ran = 0;
+    return SNN_OK;
+}
+
+SNN_DEF snn_status snn_net_backward(snn_net *net)
+{
+    snn_status status = snn__ready(net);
+    int i, k, segment, last;
+    if (status != SNN_OK) return status;
+    if (net->desc.inference) return snn__fail(net, SNN_ERR_STATE, "backward: the net was created for inference");
+    if (!net->ran) return snn__fail(net, SNN_ERR_STATE, "backward: once after each forward or continue");
+    for (i = 0; i < net->count; i++)
+        for (k = 0; net->node[i].op == SNN__NEURON && k < net->node[i].neuron.def->states; k++)
+            snn__zero(net->node[i].dstate[k], (size_t)net->desc.batch * (size_t)net->node[i].n);
+    last = (net->pass_steps - 1) / net->segment;
+    if (last > 0) snn__states(net, 1, net->segments);
+    for (segment = last; segment >= 0; segment--) {
+        const int t0 = segment * net->segment, left = net->pass_steps - t0;
+        if (segment < last) { /* its signals are gone: run it again from the saved states */
+            snn__states(net, 0, segment);
+            snn__segment_set(net, t0, left < net->segment ? left : net->segment);
+            net->constant_valid = 0;
+            snn__segment_forward(net);
+        }
+        snn__segment_backward(net);
+    }
+    if (last > 0) snn__states(net, 0, net->segments);
+    net->time = net->time0 + (uint32_t)net->pass_steps;
+    net->ran = 0;
+    net->constant_valid = 0;
+    return SNN_OK;
+}
+
+SNN_DEF snn_status snn_net_zero_grad(snn_net *net)
+{
+    snn_status status = snn__ready(net);
+    int i;
+    if (status != SNN_OK) return status;
+    if (net->grads) snn__zero(net->grads, net->trained);
+    for (i = 0; i < net->count; i++) {
+        snn__node *q = &net->node[i];
+        const size_t n = (q->signal == SNN__CONSTANT ? 1 : (size_t)net->desc.steps) * (size_t)net->desc.batch * (size_t)q->n;
+        if ((q->record & SNN_RECORD_GRADIENT) && q->dout) snn__zero(q->dout, n);
+        if (q->drec_mem) snn__zero(q->drec_mem, n);
+    }
+    return SNN_OK;
+}
+SNN_DEF snn_status snn_net_train(snn_net *net, int training)
+{
+    snn_status status = snn__ready(net);
+    if (status == SNN_OK) net->training = training != 0;
+    return status;
+}
+SNN_DEF snn_status snn_net_params_changed(snn_net *net)
+{
+    snn_status status = snn__ready(net);
+    if (status == SNN_OK) net->dirty = 1;
+    return status;
+}
+
+/* -- looking inside */
+
+SNN_DEF int snn_net_output(const snn_net *net) { return net && net->count ? net->count - 1 : SNN_ERR_NULL; }
+SNN_DEF int snn_net_node(const snn_net *net, const char *name)
+{
+    int i;
+    for (i = 0; net && name && i < net->count; i++)
+        if (!strcmp(net->node[i].name, name)) return i;
+    return SNN_ERR_NOT_FOUND;
+}
+SNN_DEF const char *snn_net_node_name(const snn_net *net, int node)
+{
+    return net && node >= 0 && node < net->count ? net->node[node].name : NULL;
+}
+
+/* [steps][B][shape of node] over data; steps < 0: no time axis */
+static snn_tensor snn__view(const snn_net *net, const snn__node *q, float *data, int steps)
+{
+    int shape[SNN_MAX_DIMS], n = 0, k;
+    if (steps >= 0) shape[n++] = q->signal == SNN__CONSTANT ? 1 : steps;
+    shape[n++] = net->desc.batch;
+    for (k = 0; k < q->ndim; k++) shape[n++] = q->shape[k];
+    return snn_tensor_make(data, n, shape);
+}
+static snn_tensor snn__node_view(const snn_net *net, int node, int what)
+{
+    const snn__node *q;
+    float *data = NULL;
+    if (!net || !net->built || node < 0 || node >= net->count) return snn_tensor_make(NULL, 0, NULL);
+    q = &net->node[net->node[node].root];
+    if (q->op != SNN__NEURON) what &= ~2; /* no membrane: the output itself */
+    switch (what) {
+    case 0: data = q->record & SNN_RECORD_SPIKES ? q->rec_spk : NULL; break;
+    case 1: data = q->record & SNN_RECORD_GRADIENT ? q->dout : NULL; break;
+    case 2: data = q->rec_mem; break;
+    default: data = q->drec_mem; break;
+    }
+    return snn__view(net, &net->node[node], data, net->pass_steps ? net->pass_steps : net->desc.steps);
+}
+SNN_DEF snn_tensor snn_net_spikes(const snn_net *net, int node) { return snn__node_view(net, node, 0); }
+SNN_DEF snn_tensor snn_net_dspikes(const snn_net *net, int node) { return snn__node_view(net, node, 1); }
+SNN_DEF snn_tensor snn_net_membrane(const snn_net *net, int node) { return snn__node_view(net, node, 2); }
+SNN_DEF snn_tensor snn_net_dmembrane(const snn_net *net, int node) { return snn__node_view(net, node, 3); }
+SNN_DEF snn_tensor snn_net_input(const snn_net *net)
+{
+    if (!net || !net->built) return snn_tensor_make(NULL, 0, NULL);
+    return snn__view(net, &net->node[0], net->node[0].out, net->node[0].signal == SNN__CONSTANT ? -1 : net->desc.steps);
+}
+static snn_tensor snn__state_view(const snn_net *net, int node, int k, int gradient)
+{
+    const snn__node *q;
+    if (!net || !net->built || node < 0 || node >= net->count) return snn_tensor_make(NULL, 0, NULL);
+    q = &net->node[net->node[node].root];
+    if (q->op != SNN__NEURON || k < 0 || k >= q->neuron.def->states) return snn_tensor_make(NULL, 0, NULL);
+    return snn__view(net, q, gradient ? q->dstate[k] : q->state[k], -1);
+}
+SNN_DEF snn_tensor snn_net_state(const snn_net *net, int node, int k) { return snn__state_view(net, node, k, 0); }
+SNN_DEF snn_tensor snn_net_dstate(const snn_net *net, int node, int k) { return snn__state_view(net, node, k, 1); }
+
+SNN_DEF int snn_net_param_count(const snn_net *net) { return net && net->built ? net->params : 0; }
+SNN_DEF const snn_param *snn_net_param(const snn_net *net, int index)
+{
+    return index >= 0 && index < snn_net_param_count(net) ? &net->param[index] : NULL;
+}
+SNN_DEF const snn_param *snn_net_find_param(const snn_net *net, const char *name)
+{
+    int i;
+    for (i = 0; name && i < snn_net_param_count(net); i++)
+        if (!strcmp(net->param[i].name, name)) return &net->param[i];
+    return NULL;
+}
+SNN_DEF snn_tensor snn_net_values(const snn_net *net)
+{
+    int n = net && net->built ? (int)net->trained : 0;
+    return snn_tensor_make(n ? net->values : NULL, 1, &n);
+}
+SNN_DEF snn_tensor snn_net_grads(const snn_net *net)
+{
+    int n = net && net->built ? (int)net->trained : 0;
+    return snn_tensor_make(n ? net->grads : NULL, 1, &n);
+}
+
+SNN_DEF snn_status snn_net_stats(const snn_net *net, int node, snn_layer_stats *out)
+{
+    const snn__node *q, *x;
+    double steps;
+    if (!net || !out) return SNN_ERR_NULL;
+    memset(out, 0, sizeof *out);
+    if (!net->built || node < 0 || node >= net->count) return SNN_ERR_ARGUMENT;
+    q = &net->node[node];
+    steps = (double)(net->pass_steps ? net->pass_steps : 1) * net->desc.batch;
+    out->spikes = q->spikes;
+    out->rate = q->op == SNN__NEURON ? q->spikes / (steps * q->n) : 0.0;
+    if (q->op == SNN__LINEAR) out->dense_ops = (double)net->node[q->in[0]].n * q->n;
+    if (q->op == SNN__CONV2D) out->dense_ops = (double)q->n * (double)(snn_tensor_count(&net->param[q->param0].value) / (size_t)q->shape[0]);
+    if (!q->ins) return SNN_OK;
+    x = snn__input_of(net, q, 0);
+    out->synops = out->dense_ops * (x->op == SNN__NEURON ? x->spikes / (steps * x->n) : 1.0);
+    if (q->signal == SNN__CONSTANT) out->synops = out->dense_ops / (net->pass_steps ? net->pass_steps : 1);
+    return SNN_OK;
+}
+
+SNN_DEF size_t snn_net_print(const snn_net *net, char *text, size_t size)
+{
+    snn__text t;
+    double ops = 0, spikes = 0, dense = 0;
+    size_t line, params = 0;
+    int i, k;
+    t.at = text;
+    t.size = text ? size : 0;
+    t.length = 0;
+    if (text && size) text[0] = 0;
+    if (!net) return 0;
+    snn__text_str(&t, "layer             kind          shape          parameters  spikes/step  synops/step\n");
+    for (i = 0; i < net->count; i++) {
+        const snn__node *q = &net->node[i];
+        snn_layer_stats s;
+        size_t n = 0;
+        line = t.length;
+        snn__text_str(&t, q->name);
+        snn__text_column(&t, line, 18);
+        snn__text_str(&t, q->op == SNN__NEURON ? q->neuron.def->name : snn__op_table[q->op].name);
+        snn__text_column(&t, line, 32);
+        for (k = 0; k < q->ndim; k++) snn__text_format(&t, k ? "x%d" : "%d", q->shape[k]);
+        snn__text_column(&t, line, 47);
+        for (k = 0; net->built && k < q->params; k++) n += snn_tensor_count(&net->param[q->param0 + k].value);
+        params += n;
+        snn__text_format(&t, "%u", n);
+        snn__text_column(&t, line, 59);
+        snn_net_stats(net, i, &s);
+        if (q->op == SNN__NEURON) {
+            double per = s.rate * q->n;
+            snn__text_format(&t, "%g", (double)(int)(per * 10) / 10);
+            spikes += per;
+        }
+        snn__text_column(&t, line, 72);
+        if (s.dense_ops > 0) snn__text_format(&t, "%u of %u", (size_t)s.synops, (size_t)s.dense_ops);
+        ops += s.synops;
+        dense += s.dense_ops;
+        snn__text_char(&t, '\n');
+    }
+    snn__text_format(&t, "%u parameters, %u bytes, batch %d, %d steps, %s; a step: %u spikes, %u of %u synaptic operations\n", params,
+                     snn_net_memory(net), net->desc.batch, net->desc.steps, snn_isa_name(net->kern->isa), (size_t)spikes, (size_t)ops,
+                     (size_t)dense);
+    return t.length;
+}
+
+/* ---- >>train ------------------------------------------------------------------------------- */
+/* The training step, truncated backpropagation, batches, evaluation, the gradient check. */
+
+SNN_DEF snn_status snn_net_loss(snn_net *net, const snn_loss_desc *d, const int *y, float *loss)
+{
+    snn_status status = snn__ready(net);
+    snn_tensor spk, mem;
+    snn__node *q;
+    float value = 0.0f, *dspk, *dmem;
+    int steps;
+    if (status != SNN_OK) return status;
+    if (!d) return snn__fail(net, SNN_ERR_NULL, "loss: desc is NULL");
+    if (!net->pass_steps) return snn__fail(net, SNN_ERR_STATE, "loss: no forward pass yet");
+    q = &net->node[net->node[net->count - 1].root];
+    spk = snn_net_spikes(net, net->count - 1);
+    mem = snn_net_membrane(net, net->count - 1);
+    dspk = snn_net_dspikes(net, net->count - 1).data;
+    dmem = snn_net_dmembrane(net, net->count - 1).data;
+    steps = spk.shape[0];
+    if (dspk) snn__zero(dspk, (size_t)steps * (size_t)net->desc.batch * (size_t)q->n);
+    if (dmem && dmem != dspk) snn__zero(dmem, (size_t)steps * (size_t)net->desc.batch * (size_t)q->n);
+    status = snn_loss(d, steps, net->desc.batch, q->n, spk.data, mem.data, y, NULL, &value, dspk, dmem);
+    if (status != SNN_OK)
+        return snn__fail(net, status, "loss %s over %d steps, %d samples, %d outputs: %s", snn_loss_name(d->kind), steps,
+                         net->desc.batch, q->n, snn_status_text(status));
+    if (loss) *loss = value;
+    return SNN_OK;
+}
+
+static const snn_param_group *snn__group_of(const snn_optim_desc *d, const char *name)
+{
+    int i;
+    for (i = 0; d->groups && i < d->num_groups; i++)
+        if (d->groups[i].prefix && !strncmp(name, d->groups[i].prefix, strlen(d->groups[i].prefix))) return &d->groups[i];
+    return NULL;
+}
+
+SNN_DEF snn_status snn_net_optim_step(snn_net *net, const snn_optim_desc *d)
+{
+    snn_status status = snn__ready(net);
+    int i, needed;
+    if (status != SNN_OK) return status;
+    if (!d) return snn__fail(net, SNN_ERR_NULL, "optimiser: desc is NULL");
+    if (net->desc.inference) return snn__fail(net, SNN_ERR_STATE, "optimiser: the net was created for inference");
+    needed = d->kind == SNN_ADAM || d->kind == SNN_ADAMW ? 2
+             : d->kind == SNN_SGD ? d->momentum != 0.0f : 1 + (d->momentum != 0.0f);
+    if (needed > net->desc.moments)
+        return snn__fail(net, SNN_ERR_STATE, "optimiser: needs %d state blocks, the net was created with moments %d", needed,
+                         net->desc.moments);
+    if (d->clip_value > 0.0f) {
+        size_t k;
+        for (k = 0; k < net->trained; k++) net->grads[k] = snn__clamp(net->grads[k], -d->clip_value, d->clip_value);
+    }
+    if (d->clip_norm > 0.0f) {
+        double sum = 0.0, norm;
+        size_t k;
+        for (k = 0; k < net->trained; k++) sum += (double)net->grads[k] * (double)net->grads[k];
+        norm = sqrt(sum);
+        for (k = 0; norm > (double)d->clip_norm && k < net->trained; k++)
+            net->grads[k] *= (float)((double)d->clip_norm / (norm + 1e-6)); /* as torch's clip_grad_norm_ */
+    }
+    for (i = 0; i < net->params; i++) {
+        snn_param *p = &net->param[i];
+        const snn_param_group *g = snn__group_of(d, p->name);
+        snn_optim_desc one = *d;
+        const ptrdiff_t at = p->value.data - net->values;
+        if (!p->grad.data || (g && g->frozen)) continue;
+        if (g && g->lr_scale != 0.0f) one.lr *= g->lr_scale;
+        if (g) one.weight_decay += g->weight_decay;
+        status = snn_optim_update(&one, net->optim_step + 1, p->value.data, p->grad.data, net->moment[0] ? net->moment[0] + at : NULL,
+                                  net->moment[1] ? net->moment[1] + at : NULL, snn_tensor_count(&p->value));
+        if (status != SNN_OK) return snn__fail(net, status, "optimiser: %s", snn_status_text(status));
+    }
+    net->optim_step++;
+    net->dirty = 1;
+    return SNN_OK;
+}
+
+/* loss, backward, update after a pass */
+static snn_status snn__learn(snn_net *net, const snn_optim_desc *o, const snn_loss_desc *l, const int *y, float *loss)
+{
+    snn_status status = snn_net_zero_grad(net);
+    if (status == SNN_OK) status = snn_net_loss(net, l, y, loss);
+    if (status == SNN_OK) status = snn_net_backward(net);
+    if (status == SNN_OK) status = snn_net_optim_step(net, o);
+    return status;
+}
+
+SNN_DEF float snn_train_step(snn_net *net, const snn_optim_desc *o, const snn_loss_desc *l, const float *x, const int *y)
+{
+    float loss = 0.0f;
+    if (snn_net_forward(net, x) != SNN_OK || snn__learn(net, o, l, y, &loss) != SNN_OK) return -1.0f;
+    return loss;
+}
+
+SNN_DEF float snn_train_truncated(snn_net *net, const snn_optim_desc *o, const snn_loss_desc *l, const float *x, const int *y,
+                                  int total)
+{
+    snn_loss_desc chunk_loss;
+    float loss = 0.0f, sum = 0.0f;
+    int t, K, rest;
+    if (snn_net_reset(net) != SNN_OK) return -1.0f;
+    K = net->desc.steps;
+    if (!x || !y || !l || total < K) {
+        snn__fail(net, SNN_ERR_ARGUMENT, "truncated training: needs x, y, a loss and total >= the net's %d steps, given %d", K, total);
+        return -1.0f;
+    }
+    chunk_loss = *l;
+    rest = total % K;
+    for (t = 0; t < total; t += K) {
+        const int steps = total - t < K ? rest : K;
+        const float *now = net->node[0].signal == SNN__CONSTANT ? x : x + (size_t)t * (size_t)net->desc.batch * (size_t)net->node[0].n;
+        if (snn_net_continue(net, now, steps) != SNN_OK ||
+            snn__learn(net, o, &chunk_loss, l->time_var_targets ? y + t : y, &loss) != SNN_OK)
+            return -1.0f;
+        /* full chunks count by the number of chunks (a fraction, when there is a rest), the rest by its length */
+        sum += steps == K ? loss / ((float)total / (float)K) : loss / (float)rest;
+    }
+    return sum;
+}
+
+static float snn__data_at(const snn_data *data, int sample, size_t i)
+{
+    const size_t at = (size_t)sample * (size_t)data->features + i;
+    return data->x ? data->x[at] : (float)data->bytes[at] * (1.0f / 255.0f);
+}
+static int snn__data_ok(const snn_data *data)
+{
+    return data && (data->x || data->bytes) && data->y && data->count > 0 && data->features > 0;
+}
+
+SNN_DEF int snn_batch(const snn_data *data, const int *order, int start, int batch, int T, float *x, int *y)
+{
+    int b, real;
+    if (!snn__data_ok(data) || !x || !y) return SNN_ERR_NULL;
+    if (start < 0 || start >= data->count || batch < 1 || T < 0 || (T && data->features % T)) return SNN_ERR_ARGUMENT;
+    real = data->count - start < batch ? data->count - start : batch;
+    for (b = 0; b < batch; b++) {
+        const int at = start + (b < real ? b : real - 1), sample = order ? order[at] : at;
+        const size_t n = (size_t)(T ? data->features / T : data->features);
+        size_t i;
+        int t;
+        if (sample < 0 || sample >= data->count) return SNN_ERR_ARGUMENT;
+        y[b] = data->y[sample];
+        for (t = 0; t < (T ? T : 1); t++)
+            for (i = 0; i < n; i++)
+                x[((size_t)t * (size_t)batch + (size_t)b) * n + i] = snn__data_at(data, sample, (size_t)t * n + i);
+    }
+    return real;
+}
+
+SNN_DEF double snn_evaluate(snn_net *net, const snn_data *data, snn_metric metric)
+{
+    snn__node *q;
+    int B, T, start, b, t, training, right = 0, out;
+    size_t i;
+    if (snn__ready(net) != SNN_OK) return net ? (double)net->status : (double)SNN_ERR_NULL;
+    q = &net->node[0];
+    B = net->desc.batch;
+    T = q->signal == SNN__CONSTANT ? 1 : net->desc.steps;
+    out = net->count - 1;
+    if (!snn__data_ok(data) || (int64_t)data->features != (int64_t)T * q->n)
+        return (double)snn__fail(net, SNN_ERR_SHAPE, "evaluate: a sample has %d features, the net wants %d", data ? data->features : 0,
+                                 T * q->n);
+    training = net->training;
+    net->training = 0;
+    for (start = 0; start < data->count; start += B) {
+        const int real = data->count - start < B ? data->count - start : B;
+        snn_tensor r;
+        for (t = 0; t < T; t++)
+            for (b = 0; b < B; b++) { /* straight into the input's own buffer */
+                const int sample = start + (b < real ? b : real - 1);
+                const size_t row = (size_t)t * (size_t)B + (size_t)b, from = (size_t)t * (size_t)q->n;
+                if (q->signal == SNN__BITS) memset(q->bits + row * (size_t)q->words, 0, (size_t)q->words * sizeof(uint32_t));
+                for (i = 0; i < (size_t)q->n; i++) {
+                    const float v = snn__data_at(data, sample, from + i);
+                    if (q->signal != SNN__BITS) q->out[row * (size_t)q->n + i] = v;
+                    else if (v != 0.0f) q->bits[row * (size_t)q->words + i / 32] |= 1u << (i % 32);
+                }
+            }
+        snn_net_reset(net);
+        net->constant_valid = 0;
+        snn__pass(net, net->desc.steps);
+        net->ran = 0;
+        r = metric == SNN_ACCURACY_MEMBRANE ? snn_net_membrane(net, out) : snn_net_spikes(net, out);
+        snn_predict(metric, r.shape[0], B, net->node[out].n, r.data, net->labels, 0);
+        for (b = 0; b < real; b++) right += net->labels[b] == data->y[start + b];
+    }
+    net->training = training;
+    return (double)right / (double)data->count;
+}
+
+SNN_DEF snn_status snn_net_gradcheck(snn_net *net, const float *x, const int *y, const snn_loss_desc *loss, float eps, float *worst)
+{
+    snn_status status = snn__ready(net);
+    const uint32_t pass = net ? net->pass : 0;
+    float up = 0.0f, down = 0.0f;
+    int i, j;
+    if (status != SNN_OK) return status;
+    if (!worst || !(eps > 0.0f)) return snn__fail(net, SNN_ERR_ARGUMENT, "gradcheck: needs worst and a positive eps");
+    if (net->desc.spikes != SNN_SPIKES_SMOOTH) return snn__fail(net, SNN_ERR_STATE, "gradcheck: the net must be created with SNN_SPIKES_SMOOTH");
+    *worst = 0.0f;
+    status = snn_net_zero_grad(net);
+    if (status == SNN_OK) status = snn_net_forward(net, x);
+    if (status == SNN_OK) status = snn_net_loss(net, loss, y, NULL);
+    if (status == SNN_OK) status = snn_net_backward(net);
+    for (i = 0; status == SNN_OK && i < net->params; i++) {
+        snn_param *p = &net->param[i];
+        const int n = (int)snn_tensor_count(&p->value);
+        float largest = 1e-3f;
+        for (j = 0; p->grad.data && j < n; j++) {
+            float g = SNN_FABSF(p->grad.data[j]);
+            if (g > largest) largest = g;
+        }
+        for (j = 0; p->grad.data && j < (n < 64 ? n : 64) && status == SNN_OK; j++) {
+            const int at = n <= 64 ? j : (int)(snn_random(net->desc.seed, 0x6c, (uint32_t)i, (uint32_t)j) % (uint32_t)n);
+            const float keep = p->value.data[at];
+            float error;
+            int side;
+            for (side = 0; side < 2 && status == SNN_OK; side++) {
+                p->value.data[at] = side ? keep - eps : keep + eps;
+                net->dirty = 1;
+                net->pass = pass; /* forward counts one up: the same dropout masks every time */
+                status = snn_net_forward(net, x);
+                if (status == SNN_OK) status = snn_net_loss(net, loss, y, side ? &down : &up);
+            }
+            p->value.data[at] = keep;
+            net->dirty = 1;
+            error = SNN_FABSF((up - down) / (2.0f * eps) - p->grad.data[at]) / largest;
+            if (status == SNN_OK && !(error <= *worst)) *worst = error;
+        }
+    }
+    return status;
+}
+
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SNN_IMPLEMENTATION_DONE */
+#endif /* SNN_IMPLEMENTATION */
