@@ -815,7 +815,7 @@ SNN_DEF void snn_idx_free(snn_idx *idx);
     #include <immintrin.h>
     #define SNN__TARGET_AVX2 __attribute__((target("avx2")))
     #define SNN__TARGET_FMA __attribute__((target("avx2,fma")))
-    #define SNN__TARGET_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma")))
+    #define SNN__TARGET_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,popcnt")))
 #else
     #define SNN__X86 0
 #endif
@@ -984,6 +984,12 @@ typedef struct snn__kernels {
     void (*scatter)(float *w, size_t ld, int n, const uint32_t *idx, const float *val, int count, const float *y);
     /* bit i of words = d[i] > 0 (or >= 0) */
     void (*fire)(uint32_t *words, const float *d, int n, int at_threshold);
+    /* indices (and values) of the nonzeros of n bits or floats; returns their number. idx and val must have
+     * room for SNN__LANES more than n. */
+    int (*list_bits)(const uint32_t *words, int n, uint32_t *idx);
+    int (*list_floats)(const float *x, int n, uint32_t *idx, float *val);
+    /* where x[i] > best[i]: best[i] = x[i], arg[i] = k */
+    void (*maximum)(float *best, int32_t *arg, const float *x, int32_t k, int n);
 } snn__kernels;
 
 /* one vocabulary per register width: type, width, load, store, broadcast, multiply-add */
@@ -1170,19 +1176,92 @@ SNN__TARGET_AVX2 static void snn__fire_avx2(uint32_t *words, const float *d, int
 }
 #endif
 
+static int snn__list_bits_scalar(const uint32_t *words, int n, uint32_t *idx)
+{
+    int count = 0, i;
+    for (i = 0; i < n; i += 32) {
+        uint32_t w = *words++;
+        for (; w; w &= w - 1) idx[count++] = (uint32_t)(i + SNN__CTZ(w));
+    }
+    return count;
+}
+static int snn__list_floats_scalar(const float *x, int n, uint32_t *idx, float *val)
+{
+    int count = 0, i;
+    for (i = 0; i < n; i++) { /* no branch: they would be guessed wrong */
+        idx[count] = (uint32_t)i;
+        val[count] = x[i];
+        count += x[i] != 0.0f;
+    }
+    return count;
+}
+#if SNN__X86
+SNN__TARGET_AVX512 static int snn__list_bits_avx512(const uint32_t *words, int n, uint32_t *idx)
+{
+    const __m512i step = _mm512_set1_epi32(16);
+    __m512i at = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    int count = 0, i;
+    for (i = 0; i < n; i += 32) {
+        uint32_t w = *words++;
+        _mm512_storeu_si512(idx + count, _mm512_maskz_compress_epi32((__mmask16)w, at));
+        count += SNN__POPCOUNT(w & 0xffffu);
+        at = _mm512_add_epi32(at, step);
+        _mm512_storeu_si512(idx + count, _mm512_maskz_compress_epi32((__mmask16)(w >> 16), at));
+        count += SNN__POPCOUNT(w >> 16);
+        at = _mm512_add_epi32(at, step);
+    }
+    return count;
+}
+SNN__TARGET_AVX512 static int snn__list_floats_avx512(const float *x, int n, uint32_t *idx, float *val)
+{
+    const __m512i step = _mm512_set1_epi32(16);
+    __m512i at = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    int count = 0, i;
+    for (i = 0; i < n; i += 16) {
+        __mmask16 valid = (__mmask16)(n - i < 16 ? (1u << (n - i)) - 1u : 0xffffu);
+        __m512 v = _mm512_maskz_loadu_ps(valid, x + i);
+        __mmask16 m = _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+        _mm512_storeu_si512(idx + count, _mm512_maskz_compress_epi32(m, at));
+        _mm512_storeu_ps(val + count, _mm512_maskz_compress_ps(m, v));
+        count += SNN__POPCOUNT((uint32_t)m);
+        at = _mm512_add_epi32(at, step);
+    }
+    return count;
+}
+#endif
+
+SNN__INLINE void snn__maximum_loop(float *SNN__RESTRICT best, int32_t *SNN__RESTRICT arg, const float *SNN__RESTRICT x, int32_t k, int n)
+{
+    int i;
+    for (i = 0; i < n; i++) {
+        arg[i] = x[i] > best[i] ? k : arg[i];
+        best[i] = x[i] > best[i] ? x[i] : best[i];
+    }
+}
+static void snn__maximum_plain(float *best, int32_t *arg, const float *x, int32_t k, int n)
+{
+    snn__maximum_loop(best, arg, x, k, n);
+}
+#if SNN__X86
+SNN__TARGET_AVX2 static void snn__maximum_avx2(float *best, int32_t *arg, const float *x, int32_t k, int n)
+{
+    snn__maximum_loop(best, arg, x, k, n);
+}
+#endif
+
 static const snn__kernels snn__kernels_scalar = {SNN_ISA_SCALAR, 0, 4, 4, snn__tile_s, snn__tile1_s,
-                                                 snn__gather_s, snn__scatter_s, snn__fire_scalar};
+                                                 snn__gather_s, snn__scatter_s, snn__fire_scalar, snn__list_bits_scalar, snn__list_floats_scalar, snn__maximum_plain};
 #if SNN__VECTORS
 static const snn__kernels snn__kernels_simd128 = {SNN_ISA_SIMD128, 0, 4, 8, snn__tile_v4, snn__tile1_v4,
-                                                  snn__gather_v4, snn__scatter_v4, snn__fire_scalar};
+                                                  snn__gather_v4, snn__scatter_v4, snn__fire_scalar, snn__list_bits_scalar, snn__list_floats_scalar, snn__maximum_plain};
 #endif
 #if SNN__X86
 static const snn__kernels snn__kernels_avx2_exact = {SNN_ISA_AVX2, 1, 4, 16, snn__tile_v8, snn__tile1_v8,
-                                                     snn__gather_v8, snn__scatter_v8, snn__fire_avx2};
+                                                     snn__gather_v8, snn__scatter_v8, snn__fire_avx2, snn__list_bits_scalar, snn__list_floats_scalar, snn__maximum_avx2};
 static const snn__kernels snn__kernels_avx2 = {SNN_ISA_AVX2, 1, 6, 16, snn__tile_f8, snn__tile1_f8,
-                                               snn__gather_f8, snn__scatter_f8, snn__fire_avx2};
+                                               snn__gather_f8, snn__scatter_f8, snn__fire_avx2, snn__list_bits_scalar, snn__list_floats_scalar, snn__maximum_avx2};
 static const snn__kernels snn__kernels_avx512 = {SNN_ISA_AVX512, 1, 8, 32, snn__tile_f16, snn__tile1_f16,
-                                                 snn__gather_f16, snn__scatter_f16, snn__fire_avx2};
+                                                 snn__gather_f16, snn__scatter_f16, snn__fire_avx2, snn__list_bits_avx512, snn__list_floats_avx512, snn__maximum_avx2};
 #endif
 
 static const snn__kernels *snn__kernels_select(snn_isa isa, int deterministic)
@@ -1200,27 +1279,6 @@ static const snn__kernels *snn__kernels_select(snn_isa isa, int deterministic)
     return &snn__kernels_scalar;
 }
 
-/* indices of the set bits of n bits; returns their number */
-static int snn__list_bits(const uint32_t *words, int n, uint32_t *idx)
-{
-    int count = 0, i;
-    for (i = 0; i < n; i += 32) {
-        uint32_t w = *words++;
-        for (; w; w &= w - 1) idx[count++] = (uint32_t)(i + SNN__CTZ(w));
-    }
-    return count;
-}
-/* indices and values of the nonzero elements */
-static int snn__list_floats(const float *x, int n, uint32_t *idx, float *val)
-{
-    int count = 0, i;
-    for (i = 0; i < n; i++) {
-        idx[count] = (uint32_t)i;
-        val[count] = x[i];
-        count += x[i] != 0.0f;
-    }
-    return count;
-}
 static size_t snn__count_bits(const uint32_t *words, size_t n)
 {
     size_t i, s = 0;
@@ -2170,6 +2228,14 @@ typedef struct snn__buffer {
     int from, to;
 } snn__buffer;
 
+typedef struct snn__conv_shape {
+    int c, h, w, hp, wp;      /* input, padded */
+    int o, oh, ow, p;         /* output, positions */
+    int g, cg, og, ogp;       /* groups; channels of one in and out; out padded */
+    int k, kp, op;            /* kernel size of a group, padded; row of channels-last output */
+    int run, runs, cells;     /* a receptive field is `runs` runs of `run` elements, `cells` cells each */
+} snn__conv_shape;
+
 typedef struct snn__node {
     int op;
     char name[SNN_NAME_SIZE];
@@ -2204,7 +2270,11 @@ typedef struct snn__node {
     float *saved;        /* [segments+1][states][B][n] at the start of each segment; [..+1]: the end */
     const float *gain;   /* value of a spike; NULL: 1 */
     float *wt, *wk;      /* prepared weights, transposed and padded */
-    uint32_t *map;       /* conv: place of each input element in the padded channels-last image */
+    uint32_t *map;       /* conv: place of each input element in the padded channels-last image; pool: of each
+                            element of a window, from its first */
+    uint32_t *cell;      /* conv: the cell (pixel and group) of each input element */
+    int32_t *run;        /* conv: pixels from a receptive field's first to where each of its runs starts */
+    snn__conv_shape conv;
     int block;           /* neurons: neurons a task scans together */
     size_t s[16];        /* offsets in a task's scratch; s[15]: in the op's own */
     double spikes;       /* counted in the last pass */
@@ -2383,7 +2453,7 @@ static void snn__linear_plan(snn_net *net, snn__node *q, snn__arena *a)
 static void snn__linear_scratch(snn_net *net, snn__node *q, snn__arena *task, snn__arena *op)
 {
     snn__node *x = snn__input_of(net, q, 0);
-    size_t list = (size_t)SNN__LINEAR_ROWS * (size_t)x->n, ld = snn__linear_ld(q), dense, dwt;
+    size_t list = (size_t)SNN__LINEAR_ROWS * (size_t)x->n + SNN__LANES, ld = snn__linear_ld(q), dense, dwt;
     q->s[0] = snn__scratch_take(task, list, sizeof(uint32_t));
     q->s[1] = snn__scratch_take(task, list, sizeof(float));
     q->s[2] = snn__scratch_take(task, SNN__LINEAR_TILE, sizeof(float));
@@ -2444,8 +2514,8 @@ static void snn__linear_forward_task(void *arg, int task)
         rows = r1 - r < SNN__LINEAR_ROWS ? r1 - r : (size_t)SNN__LINEAR_ROWS;
         for (k = 0; k < rows; k++)
             count[k] = x->signal == SNN__BITS
-                           ? snn__list_bits(snn__row_bits(net, x, r + k), x->n, idx + k * in)
-                           : snn__list_floats(x->out + snn__row_index(net, x, r + k) * in, x->n, idx + k * in, val + k * in);
+                           ? kern->list_bits(snn__row_bits(net, x, r + k), x->n, idx + k * in)
+                           : kern->list_floats(x->out + snn__row_index(net, x, r + k) * in, x->n, idx + k * in, val + k * in);
         for (o = 0; o < ld; o += SNN__LINEAR_TILE) {
             size_t w = ld - o < SNN__LINEAR_TILE ? ld - o : (size_t)SNN__LINEAR_TILE;
             size_t real = out > o ? (out - o < w ? out - o : w) : 0;
@@ -2521,8 +2591,8 @@ static void snn__linear_backward_task(void *arg, int task)
     snn__zero(dwt + i0 * ld, (i1 - i0) * ld);
     for (r = 0; r < job->rows; r++) {
         int count;
-        if (x->signal == SNN__BITS) count = snn__list_bits(snn__row_bits(net, x, r) + i0 / 32, (int)(i1 - i0), idx);
-        else count = snn__list_floats(x->out + snn__row_index(net, x, r) * in + i0, (int)(i1 - i0), idx, val);
+        if (x->signal == SNN__BITS) count = net->kern->list_bits(snn__row_bits(net, x, r) + i0 / 32, (int)(i1 - i0), idx);
+        else count = net->kern->list_floats(x->out + snn__row_index(net, x, r) * in + i0, (int)(i1 - i0), idx, val);
         net->kern->scatter(dwt + i0 * ld, ld, (int)SNN__PAD(out), idx, x->signal == SNN__BITS ? NULL : val, count,
                            job->dy + r * out);
     }
@@ -2582,16 +2652,8 @@ static void snn__linear_backward(snn_net *net, snn__node *q, snn__task *t, size_
  * gathers, for the nonzero dy[p][o], rows of w [o][k] and adds the result to the image. */
 enum { SNN__CONV_OUT, SNN__CONV_KH, SNN__CONV_KW, SNN__CONV_SH, SNN__CONV_SW, SNN__CONV_PH, SNN__CONV_PW,
        SNN__CONV_DH, SNN__CONV_DW, SNN__CONV_GROUPS, SNN__CONV_BIAS, SNN__CONV_INIT };
-enum { SNN__CONV_IMAGE = 4, SNN__CONV_IDX, SNN__CONV_VAL, SNN__CONV_Y, SNN__CONV_TMP, SNN__CONV_DY, SNN__CONV_DIMAGE,
-       SNN__CONV_COL, SNN__CONV_DW_PART, SNN__CONV_DB_PART }; /* s[] */
-
-typedef struct snn__conv_shape {
-    int c, h, w, hp, wp;      /* input, padded */
-    int o, oh, ow, p;         /* output, positions */
-    int g, cg, og, ogp;       /* groups; channels of one in and out; out padded */
-    int k, kp, op;            /* kernel size of a group, padded; row of channels-last output */
-    int run, runs;            /* a receptive field is `runs` runs of `run` elements */
-} snn__conv_shape;
+enum { SNN__CONV_EVENT = 4, SNN__CONV_EVAL, SNN__CONV_START, SNN__CONV_NEXT, SNN__CONV_IDX, SNN__CONV_VAL, SNN__CONV_Y,
+       SNN__CONV_TMP, SNN__CONV_DY, SNN__CONV_DIMAGE, SNN__CONV_DW_PART }; /* s[] */
 
 static snn__conv_shape snn__conv_shape_of(const snn_net *net, const snn__node *q)
 {
@@ -2617,21 +2679,14 @@ static snn__conv_shape snn__conv_shape_of(const snn_net *net, const snn__node *q
     if (i[SNN__CONV_DW] == 1 && s.g == 1) {
         s.run = i[SNN__CONV_KW] * s.c;
         s.runs = i[SNN__CONV_KH];
+        s.cells = i[SNN__CONV_KW];
     } else {
         s.run = s.cg;
         s.runs = i[SNN__CONV_KH] * i[SNN__CONV_KW];
+        s.cells = 1;
     }
     return s;
 }
-/* where run j of the receptive field of position (oy, ox) and group g starts in the image */
-SNN__INLINE size_t snn__conv_run(const int *i, const snn__conv_shape *s, int oy, int ox, int g, int j)
-{
-    int ky = s->runs == i[SNN__CONV_KH] && s->run != s->cg ? j : j / i[SNN__CONV_KW];
-    int kx = s->runs == i[SNN__CONV_KH] && s->run != s->cg ? 0 : j % i[SNN__CONV_KW];
-    int y = oy * i[SNN__CONV_SH] + ky * i[SNN__CONV_DH], x = ox * i[SNN__CONV_SW] + kx * i[SNN__CONV_DW];
-    return ((size_t)y * (size_t)s->wp + (size_t)x) * (size_t)s->c + (size_t)(g * s->cg);
-}
-
 static snn_status snn__conv_infer(snn_net *net, snn__node *q)
 {
     snn__node *x = &net->node[q->in[0]];
@@ -2661,194 +2716,209 @@ static snn_status snn__conv_infer(snn_net *net, snn__node *q)
     q->shape[0] = s.o;
     q->shape[1] = s.oh;
     q->shape[2] = s.ow;
+    q->conv = s;
     q->signal = x->signal == SNN__CONSTANT ? SNN__CONSTANT : SNN__DENSE;
     return SNN_OK;
 }
 static void snn__conv_plan(snn_net *net, snn__node *q, snn__arena *a)
 {
-    snn__conv_shape s = snn__conv_shape_of(net, q);
+    const snn__conv_shape *s = &q->conv;
     snn__node *x = snn__input_of(net, q, 0);
-    int c, y, xx;
-    q->wt = snn__arena_floats(a, (size_t)(s.g * s.k), (size_t)s.ogp);
-    q->wk = x->backward ? snn__arena_floats(a, (size_t)s.o, (size_t)s.kp) : NULL;
+    int i;
+    q->wt = snn__arena_floats(a, (size_t)(s->g * s->k), (size_t)s->ogp);
+    q->wk = x->backward ? snn__arena_floats(a, (size_t)s->o, (size_t)s->kp) : NULL;
     q->map = (uint32_t *)snn__arena_take(a, (size_t)x->n, sizeof(uint32_t));
-    for (c = 0; q->map && c < s.c; c++)
-        for (y = 0; y < s.h; y++)
-            for (xx = 0; xx < s.w; xx++)
-                q->map[(c * s.h + y) * s.w + xx] =
-                    (uint32_t)(((y + q->i[SNN__CONV_PH]) * s.wp + xx + q->i[SNN__CONV_PW]) * s.c + c);
+    q->cell = (uint32_t *)snn__arena_take(a, (size_t)x->n, sizeof(uint32_t));
+    q->run = (int32_t *)snn__arena_take(a, (size_t)s->runs, sizeof(int32_t));
+    for (i = 0; q->run && i < s->runs; i++)
+        q->run[i] = s->cells > 1 || s->runs == q->i[SNN__CONV_KH]
+                        ? i * q->i[SNN__CONV_DH] * s->wp
+                        : i / q->i[SNN__CONV_KW] * q->i[SNN__CONV_DH] * s->wp + i % q->i[SNN__CONV_KW] * q->i[SNN__CONV_DW];
+    for (i = 0; q->map && i < x->n; i++) {
+        const int c = i / (s->h * s->w), y = i / s->w % s->h + q->i[SNN__CONV_PH], xx = i % s->w + q->i[SNN__CONV_PW];
+        q->map[i] = (uint32_t)((y * s->wp + xx) * s->c + c);
+        q->cell[i] = (uint32_t)((y * s->wp + xx) * s->g + c / s->cg);
+    }
 }
 static void snn__conv_scratch(snn_net *net, snn__node *q, snn__arena *task, snn__arena *op)
 {
-    snn__conv_shape s = snn__conv_shape_of(net, q);
+    const snn__conv_shape *s = &q->conv;
     snn__node *x = snn__input_of(net, q, 0);
-    size_t image = snn__mul_size((size_t)(s.hp * s.wp), (size_t)s.c), y = snn__mul_size((size_t)s.p, (size_t)s.op);
-    int train = !net->desc.inference, list = s.k > s.og ? s.k : s.og;
+    const size_t cells = snn__mul_size((size_t)(s->hp * s->wp), (size_t)s->g) + 1, y = snn__mul_size((size_t)s->p, (size_t)s->op);
+    const size_t list = (size_t)(s->k > s->ogp ? s->k : s->ogp) + SNN__LANES, events = (size_t)x->n + SNN__LANES;
     (void)op;
     snn__row_scratch(net, q, task);
-    q->s[SNN__CONV_IMAGE] = snn__scratch_take(task, x->signal == SNN__BITS ? image / 32 + 2 : image, sizeof(float));
-    q->s[SNN__CONV_IDX] = snn__scratch_take(task, (size_t)list + 32, sizeof(uint32_t));
-    q->s[SNN__CONV_VAL] = snn__scratch_take(task, (size_t)list + 32, sizeof(float));
+    q->s[SNN__CONV_EVENT] = snn__scratch_take(task, events, sizeof(uint32_t));
+    q->s[SNN__CONV_EVAL] = snn__scratch_take(task, x->signal == SNN__BITS ? 0 : events, sizeof(float));
+    q->s[SNN__CONV_START] = snn__scratch_take(task, cells, sizeof(uint32_t));
+    q->s[SNN__CONV_NEXT] = snn__scratch_take(task, cells, sizeof(uint32_t));
+    q->s[SNN__CONV_IDX] = snn__scratch_take(task, list > events ? list : events, sizeof(uint32_t));
+    q->s[SNN__CONV_VAL] = snn__scratch_take(task, list > events ? list : events, sizeof(float));
     q->s[SNN__CONV_Y] = snn__scratch_take(task, y, sizeof(float));
-    q->s[SNN__CONV_TMP] = snn__scratch_take(task, (size_t)s.ogp, sizeof(float));
-    if (!train) return;
+    q->s[SNN__CONV_TMP] = snn__scratch_take(task, (size_t)(s->ogp > s->kp ? s->ogp : s->kp), sizeof(float));
+    if (net->desc.inference) return;
     q->s[SNN__CONV_DY] = snn__scratch_take(task, y, sizeof(float));
-    q->s[SNN__CONV_DIMAGE] = snn__scratch_take(task, x->backward ? image : 0, sizeof(float));
-    q->s[SNN__CONV_COL] = snn__scratch_take(task, (size_t)s.kp, sizeof(float));
-    q->s[SNN__CONV_DW_PART] = snn__scratch_take(task, snn__mul_size((size_t)(s.g * s.k), (size_t)s.ogp), sizeof(float));
-    q->s[SNN__CONV_DB_PART] = snn__scratch_take(task, (size_t)s.op, sizeof(float));
+    q->s[SNN__CONV_DIMAGE] = snn__scratch_take(task, x->backward ? snn__mul_size((size_t)(s->hp * s->wp), (size_t)s->c) : 0, sizeof(float));
+    q->s[SNN__CONV_DW_PART] = snn__scratch_take(task, snn__add_size(snn__mul_size((size_t)(s->g * s->k), (size_t)s->ogp), (size_t)s->op), sizeof(float));
 }
 static void snn__conv_prepare(snn_net *net, snn__node *q)
 {
-    snn__conv_shape s = snn__conv_shape_of(net, q);
+    const snn__conv_shape *s = &q->conv;
     const float *w = snn__param_value(net, q, 0); /* [o][cg][kh][kw] */
     const int kk = q->i[SNN__CONV_KH] * q->i[SNN__CONV_KW];
     int o, c, k;
-    snn__zero(q->wt, (size_t)(s.g * s.k) * (size_t)s.ogp);
-    if (q->wk) snn__zero(q->wk, (size_t)s.o * (size_t)s.kp);
-    for (o = 0; o < s.o; o++)
-        for (c = 0; c < s.cg; c++)
+    snn__zero(q->wt, (size_t)(s->g * s->k) * (size_t)s->ogp);
+    if (q->wk) snn__zero(q->wk, (size_t)s->o * (size_t)s->kp);
+    for (o = 0; o < s->o; o++)
+        for (c = 0; c < s->cg; c++)
             for (k = 0; k < kk; k++) {
-                float v = w[(o * s.cg + c) * kk + k];
-                q->wt[(size_t)(o / s.og * s.k + k * s.cg + c) * (size_t)s.ogp + (size_t)(o % s.og)] = v;
-                if (q->wk) q->wk[(size_t)o * (size_t)s.kp + (size_t)(k * s.cg + c)] = v;
+                float v = w[(o * s->cg + c) * kk + k];
+                q->wt[(size_t)(o / s->og * s->k + k * s->cg + c) * (size_t)s->ogp + (size_t)(o % s->og)] = v;
+                if (q->wk) q->wk[(size_t)o * (size_t)s->kp + (size_t)(k * s->cg + c)] = v;
             }
 }
-/* the row, channels last and padded with zeros */
-static void snn__conv_image(snn_net *net, snn__node *q, snn__task *t, size_t row, const snn__conv_shape *s)
+/* Sorts the nonzeros of a row by cell (pixel, then group): event and value arrays, and where each cell starts
+ * in them. Stable, and the channels come in order, so events end up channels-last. */
+static void snn__conv_events(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
+    const snn__conv_shape *s = &q->conv;
     snn__node *x = snn__input_of(net, q, 0);
-    size_t size = (size_t)(s->hp * s->wp) * (size_t)s->c;
-    int i;
-    if (x->signal == SNN__BITS) {
-        const uint32_t *words = snn__row_bits(net, x, row);
-        uint32_t *image = SNN__SCRATCH(t, q, SNN__CONV_IMAGE, uint32_t);
-        memset(image, 0, (size / 32 + 2) * sizeof(uint32_t));
-        for (i = 0; i < x->words; i++) {
-            uint32_t w = words[i];
-            for (; w; w &= w - 1) {
-                uint32_t m = q->map[i * 32 + SNN__CTZ(w)];
-                image[m >> 5] |= 1u << (m & 31);
-            }
-        }
-    } else {
-        const float *in = snn__row_out(net, x, t, row);
-        float *image = SNN__SCRATCH(t, q, SNN__CONV_IMAGE, float);
-        snn__zero(image, size);
-        for (i = 0; i < x->n; i++) image[q->map[i]] = in[i];
+    const int bits = x->signal == SNN__BITS, cells = s->hp * s->wp * s->g;
+    uint32_t *event = SNN__SCRATCH(t, q, SNN__CONV_EVENT, uint32_t), *start = SNN__SCRATCH(t, q, SNN__CONV_START, uint32_t);
+    uint32_t *idx = SNN__SCRATCH(t, q, SNN__CONV_IDX, uint32_t), *next = SNN__SCRATCH(t, q, SNN__CONV_NEXT, uint32_t);
+    float *val = SNN__SCRATCH(t, q, SNN__CONV_VAL, float), *value = SNN__SCRATCH(t, q, SNN__CONV_EVAL, float);
+    const uint32_t *map = q->map, *cell = q->cell;
+    uint32_t sum = 0;
+    int i, count;
+    count = bits ? net->kern->list_bits(snn__row_bits(net, x, row), x->n, idx)
+                 : net->kern->list_floats(snn__row_out(net, x, t, row), x->n, idx, val);
+    memset(next, 0, (size_t)(cells + 1) * sizeof *next);
+    for (i = 0; i < count; i++) next[cell[idx[i]]]++;
+    for (i = 0; i < cells; i++) {
+        start[i] = sum;
+        sum += next[i];
+        next[i] = start[i];
     }
-}
-/* the nonzeros of one receptive field; val stays unused for spikes */
-static int snn__conv_list(const snn__node *q, const snn__task *t, const snn__conv_shape *s, int bits, int oy, int ox, int g)
-{
-    uint32_t *idx = SNN__SCRATCH(t, q, SNN__CONV_IDX, uint32_t);
-    int count = 0, j, i;
-    for (j = 0; j < s->runs; j++) {
-        size_t at = snn__conv_run(q->i, s, oy, ox, g, j);
-        int k = j * s->run;
-        if (bits) {
-            const uint32_t *image = SNN__SCRATCH(t, q, SNN__CONV_IMAGE, const uint32_t);
-            for (i = 0; i < s->run; i += 32, at += 32) {
-                uint64_t two = (uint64_t)image[at >> 5] | (uint64_t)image[(at >> 5) + 1] << 32;
-                uint32_t w = (uint32_t)(two >> (at & 31));
-                if (s->run - i < 32) w &= (1u << (s->run - i)) - 1u;
-                for (; w; w &= w - 1) idx[count++] = (uint32_t)(k + i + SNN__CTZ(w));
-            }
-        } else {
-            const float *image = SNN__SCRATCH(t, q, SNN__CONV_IMAGE, const float) + at;
-            float *val = SNN__SCRATCH(t, q, SNN__CONV_VAL, float);
-            for (i = 0; i < s->run; i++) {
-                idx[count] = (uint32_t)(k + i);
-                val[count] = image[i];
-                count += image[i] != 0.0f;
-            }
+    start[cells] = sum;
+    if (bits)
+        for (i = 0; i < count; i++) event[next[cell[idx[i]]]++] = map[idx[i]];
+    else
+        for (i = 0; i < count; i++) {
+            const uint32_t to = next[cell[idx[i]]]++;
+            event[to] = map[idx[i]];
+            value[to] = val[i];
         }
+}
+/* the nonzeros of the receptive field that starts at a pixel: runs of events, renumbered by k = (ky, kx, c) */
+static int snn__conv_list(const snn__node *q, const snn__task *t, int bits, int pixel, int g)
+{
+    const int runs = q->conv.runs, run = q->conv.run, c = q->conv.c, groups = q->conv.g, cells = q->conv.cells;
+    const int first = pixel * c + g * q->conv.cg;
+    const int32_t *at = q->run;
+    const uint32_t *event = SNN__SCRATCH(t, q, SNN__CONV_EVENT, const uint32_t);
+    const uint32_t *start = SNN__SCRATCH(t, q, SNN__CONV_START, const uint32_t) + pixel * groups + g;
+    const float *value = SNN__SCRATCH(t, q, SNN__CONV_EVAL, const float);
+    uint32_t *SNN__RESTRICT idx = SNN__SCRATCH(t, q, SNN__CONV_IDX, uint32_t);
+    float *val = SNN__SCRATCH(t, q, SNN__CONV_VAL, float);
+    int count = 0, j, i, k;
+    for (j = 0; j < runs; j++) {
+        const uint32_t from = start[at[j] * groups], to = start[at[j] * groups + cells];
+        const uint32_t shift = (uint32_t)(j * run - at[j] * c - first);
+        const uint32_t *SNN__RESTRICT e = event + from;
+        const int n = (int)(to - from);
+        if (!bits) memcpy(val + count, value + from, (size_t)n * sizeof(float));
+        i = 0;
+        do /* eight at a time, and no guess whether the run is empty: what is too much is written over */
+            for (k = 0; k < 8; k++) idx[count + i + k] = e[i + k] + shift;
+        while ((i += 8) < n);
+        count += n;
     }
     return count;
 }
 
 static void snn__conv_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
-    snn__conv_shape s = snn__conv_shape_of(net, q);
+    const snn__conv_shape *s = &q->conv;
     snn__node *x = snn__input_of(net, q, 0);
     const int bits = x->signal == SNN__BITS;
     const float *bias = q->i[SNN__CONV_BIAS] ? snn__param_value(net, q, 1) : NULL, gain = snn__gain(x);
     const uint32_t *idx = SNN__SCRATCH(t, q, SNN__CONV_IDX, const uint32_t);
     const float *val = bits ? NULL : SNN__SCRATCH(t, q, SNN__CONV_VAL, const float);
     float *y = SNN__SCRATCH(t, q, SNN__CONV_Y, float), *tmp = SNN__SCRATCH(t, q, SNN__CONV_TMP, float);
-    int p, g, o;
-    snn__conv_image(net, q, t, row, &s);
-    for (p = 0; p < s.p; p++)
-        for (g = 0; g < s.g; g++) {
-            int count = snn__conv_list(q, t, &s, bits, p / s.ow, p % s.ow, g);
-            float *acc = s.g == 1 ? y + (size_t)p * (size_t)s.op : tmp;
-            snn__zero(acc, (size_t)s.ogp);
-            if (bias && gain == 1.0f) memcpy(acc, bias + g * s.og, (size_t)s.og * sizeof(float));
-            net->kern->gather(acc, q->wt + (size_t)(g * s.k) * (size_t)s.ogp, (size_t)s.ogp, s.ogp, idx, val, count);
-            if (gain != 1.0f)
-                for (o = 0; o < s.og; o++) acc[o] = gain * acc[o] + (bias ? bias[g * s.og + o] : 0.0f);
-            if (s.g > 1) memcpy(y + (size_t)p * (size_t)s.op + g * s.og, tmp, (size_t)s.og * sizeof(float));
-        }
+    int oy, ox, g, o, p = 0;
+    snn__conv_events(net, q, t, row);
+    for (oy = 0; oy < s->oh; oy++)
+        for (ox = 0; ox < s->ow; ox++, p++)
+            for (g = 0; g < s->g; g++) {
+                const int count = snn__conv_list(q, t, bits, (oy * q->i[SNN__CONV_SH]) * s->wp + ox * q->i[SNN__CONV_SW], g);
+                float *acc = s->g == 1 ? y + (size_t)p * (size_t)s->op : tmp;
+                snn__zero(acc, (size_t)s->ogp);
+                if (bias && gain == 1.0f) memcpy(acc, bias + g * s->og, (size_t)s->og * sizeof(float));
+                net->kern->gather(acc, q->wt + (size_t)(g * s->k) * (size_t)s->ogp, (size_t)s->ogp, s->ogp, idx, val, count);
+                if (gain != 1.0f)
+                    for (o = 0; o < s->og; o++) acc[o] = gain * acc[o] + (bias ? bias[g * s->og + o] : 0.0f);
+                if (s->g > 1) memcpy(y + (size_t)p * (size_t)s->op + g * s->og, tmp, (size_t)s->og * sizeof(float));
+            }
     if (!q->hwc) {
         float *out = snn__row_out(net, q, t, row);
-        for (o = 0; o < s.o; o++)
-            for (p = 0; p < s.p; p++) out[o * s.p + p] = y[(size_t)p * (size_t)s.op + (size_t)o];
+        for (o = 0; o < s->o; o++)
+            for (p = 0; p < s->p; p++) out[o * s->p + p] = y[(size_t)p * (size_t)s->op + (size_t)o];
     }
 }
 
 static void snn__conv_begin(snn_net *net, snn__node *q, snn__task *t)
 {
-    snn__conv_shape s = snn__conv_shape_of(net, q);
-    snn__zero(SNN__SCRATCH(t, q, SNN__CONV_DW_PART, float), (size_t)(s.g * s.k) * (size_t)s.ogp);
-    snn__zero(SNN__SCRATCH(t, q, SNN__CONV_DB_PART, float), (size_t)s.op);
+    (void)net;
+    snn__zero(SNN__SCRATCH(t, q, SNN__CONV_DW_PART, float), (size_t)(q->conv.g * q->conv.k) * (size_t)q->conv.ogp + (size_t)q->conv.op);
 }
 static void snn__conv_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
-    snn__conv_shape s = snn__conv_shape_of(net, q);
+    const snn__conv_shape *s = &q->conv;
     snn__node *x = snn__input_of(net, q, 0);
     const int bits = x->signal == SNN__BITS;
-    const float gain = snn__gain(x);
     uint32_t *idx = SNN__SCRATCH(t, q, SNN__CONV_IDX, uint32_t);
     float *val = SNN__SCRATCH(t, q, SNN__CONV_VAL, float);
     float *dy = SNN__SCRATCH(t, q, SNN__CONV_DY, float), *tmp = SNN__SCRATCH(t, q, SNN__CONV_TMP, float);
-    float *dimage = SNN__SCRATCH(t, q, SNN__CONV_DIMAGE, float), *col = SNN__SCRATCH(t, q, SNN__CONV_COL, float);
-    float *dw = SNN__SCRATCH(t, q, SNN__CONV_DW_PART, float), *db = SNN__SCRATCH(t, q, SNN__CONV_DB_PART, float);
+    float *dimage = SNN__SCRATCH(t, q, SNN__CONV_DIMAGE, float);
+    float *dw = SNN__SCRATCH(t, q, SNN__CONV_DW_PART, float), *db = dw + (size_t)(s->g * s->k) * (size_t)s->ogp;
     float *din = snn__row_din(net, q, t, row, 0);
-    int p, g, o, j, i, count;
+    int oy, ox, p = 0, g, o, j, i, count;
     if (!q->hwc) {
         const float *d = snn__row_dout(net, q, t, row);
-        snn__zero(dy, (size_t)s.p * (size_t)s.op);
-        for (o = 0; o < s.o; o++)
-            for (p = 0; p < s.p; p++) dy[(size_t)p * (size_t)s.op + (size_t)o] = d[o * s.p + p];
+        snn__zero(dy, (size_t)s->p * (size_t)s->op);
+        for (o = 0; o < s->o; o++)
+            for (i = 0; i < s->p; i++) dy[(size_t)i * (size_t)s->op + (size_t)o] = d[o * s->p + i];
     }
-    snn__conv_image(net, q, t, row, &s);
-    if (din) snn__zero(dimage, (size_t)(s.hp * s.wp) * (size_t)s.c);
-    for (p = 0; p < s.p; p++)
-        for (g = 0; g < s.g; g++) {
-            const float *d = dy + (size_t)p * (size_t)s.op + g * s.og;
-            for (count = 0, o = 0; o < s.og; o++) count |= d[o] != 0.0f;
-            if (!count) continue; /* nothing arrives here: most positions behind a max pool */
-            snn__zero(tmp, (size_t)s.ogp);
-            for (o = 0; o < s.og; o++) tmp[o] = gain * d[o];
-            count = snn__conv_list(q, t, &s, bits, p / s.ow, p % s.ow, g);
-            net->kern->scatter(dw + (size_t)(g * s.k) * (size_t)s.ogp, (size_t)s.ogp, s.ogp, idx, bits ? NULL : val, count, tmp);
-            for (o = 0; o < s.og; o++) db[g * s.og + o] += d[o];
-            if (!din) continue;
-            count = snn__list_floats(d, s.og, idx, val);
-            snn__zero(col, (size_t)s.kp);
-            net->kern->gather(col, q->wk + (size_t)(g * s.og) * (size_t)s.kp, (size_t)s.kp, s.kp, idx, val, count);
-            for (j = 0; j < s.runs; j++) {
-                float *im = dimage + snn__conv_run(q->i, &s, p / s.ow, p % s.ow, g, j);
-                const float *cj = col + j * s.run;
-                for (i = 0; i < s.run; i++) im[i] += cj[i];
+    snn__conv_events(net, q, t, row);
+    if (din) snn__zero(dimage, (size_t)(s->hp * s->wp) * (size_t)s->c);
+    for (oy = 0; oy < s->oh; oy++)
+        for (ox = 0; ox < s->ow; ox++, p++)
+            for (g = 0; g < s->g; g++) {
+                const float *d = dy + (size_t)p * (size_t)s->op + g * s->og;
+                if (s->g > 1) { /* a group's rows must be padded */
+                    snn__zero(tmp, (size_t)s->ogp);
+                    memcpy(tmp, d, (size_t)s->og * sizeof(float));
+                    d = tmp;
+                }
+                for (o = 0; o < s->og; o++) db[g * s->og + o] += d[o];
+                count = snn__conv_list(q, t, bits, (oy * q->i[SNN__CONV_SH]) * s->wp + ox * q->i[SNN__CONV_SW], g);
+                net->kern->scatter(dw + (size_t)(g * s->k) * (size_t)s->ogp, (size_t)s->ogp, s->ogp, idx, bits ? NULL : val, count, d);
+                if (!din) continue;
+                count = net->kern->list_floats(d, s->og, idx, val);
+                if (!count) continue; /* nothing arrives here, as at most positions behind a max pool */
+                snn__zero(tmp, (size_t)s->kp);
+                net->kern->gather(tmp, q->wk + (size_t)(g * s->og) * (size_t)s->kp, (size_t)s->kp, s->kp, idx, val, count);
+                for (j = 0; j < s->runs; j++)
+                    snn__accumulate(dimage + (size_t)((oy * q->i[SNN__CONV_SH]) * s->wp + ox * q->i[SNN__CONV_SW] + q->run[j]) * (size_t)s->c + g * s->cg, tmp + j * s->run,
+                                    (size_t)s->run);
             }
-        }
     for (i = 0; din && i < x->n; i++) din[i] += dimage[q->map[i]];
 }
 static void snn__conv_end(snn_net *net, snn__node *q, int tasks)
 {
-    snn__conv_shape s = snn__conv_shape_of(net, q);
+    const snn__conv_shape *s = &q->conv;
     float *gw = snn__param_grad(net, q, 0), *gb = q->i[SNN__CONV_BIAS] ? snn__param_grad(net, q, 1) : NULL;
+    const float gain = snn__gain(snn__input_of(net, q, 0));
     const int kk = q->i[SNN__CONV_KH] * q->i[SNN__CONV_KW];
     snn__task t;
     int id, o, c, k;
@@ -2856,12 +2926,12 @@ static void snn__conv_end(snn_net *net, snn__node *q, int tasks)
         const float *dw, *db;
         t.memory = net->scratch + (size_t)id * net->task_size;
         dw = SNN__SCRATCH(&t, q, SNN__CONV_DW_PART, const float);
-        db = SNN__SCRATCH(&t, q, SNN__CONV_DB_PART, const float);
-        for (o = 0; o < s.o; o++) {
-            for (c = 0; gw && c < s.cg; c++)
+        db = dw + (size_t)(s->g * s->k) * (size_t)s->ogp;
+        for (o = 0; o < s->o; o++) {
+            for (c = 0; gw && c < s->cg; c++)
                 for (k = 0; k < kk; k++)
-                    gw[(o * s.cg + c) * kk + k] +=
-                        dw[(size_t)(o / s.og * s.k + k * s.cg + c) * (size_t)s.ogp + (size_t)(o % s.og)];
+                    gw[(o * s->cg + c) * kk + k] +=
+                        gain * dw[(size_t)(o / s->og * s->k + k * s->cg + c) * (size_t)s->ogp + (size_t)(o % s->og)];
             if (gb) gb[o] += db[o];
         }
     }
@@ -2902,12 +2972,20 @@ static snn_status snn__pool_infer(snn_net *net, snn__node *q)
     q->signal = x->signal == SNN__CONSTANT ? SNN__CONSTANT : SNN__DENSE;
     return SNN_OK;
 }
+static void snn__max_pool_plan(snn_net *net, snn__node *q, snn__arena *a)
+{
+    const int size = q->i[SNN__POOL_KH] * q->i[SNN__POOL_KW];
+    int k;
+    q->map = (uint32_t *)snn__arena_take(a, (size_t)size, sizeof(uint32_t));
+    for (k = 0; q->map && k < size; k++)
+        q->map[k] = (uint32_t)(k / q->i[SNN__POOL_KW] * net->node[q->in[0]].shape[2] + k % q->i[SNN__POOL_KW]);
+}
 static void snn__pool_scratch(snn_net *net, snn__node *q, snn__arena *task, snn__arena *op)
 {
     (void)op;
     snn__row_scratch(net, q, task);
-    q->s[SNN__POOL_BEST] = snn__scratch_take(task, (size_t)q->shape[0], sizeof(float));
-    q->s[SNN__POOL_ARG] = snn__scratch_take(task, (size_t)q->shape[0], sizeof(int32_t));
+    q->s[SNN__POOL_BEST] = snn__scratch_take(task, SNN__PAD((size_t)q->shape[0]), sizeof(float));
+    q->s[SNN__POOL_ARG] = snn__scratch_take(task, SNN__PAD((size_t)q->shape[0]), sizeof(int32_t));
 }
 
 /* element (c, y, x) of the input is at data[c*sc + (y*w + x)*sp] */
@@ -2956,36 +3034,33 @@ static void snn__max_pool_forward(snn_net *net, snn__node *q, snn__task *t, size
 {
     const int *in = net->node[q->in[0]].shape, c1 = q->shape[0], positions = q->shape[1] * q->shape[2];
     snn__pool_view v = snn__pool_input(net, q, t, row, 0);
-    float *SNN__RESTRICT best = SNN__SCRATCH(t, q, SNN__POOL_BEST, float);
-    int32_t *SNN__RESTRICT arg = SNN__SCRATCH(t, q, SNN__POOL_ARG, int32_t);
+    float *best = SNN__SCRATCH(t, q, SNN__POOL_BEST, float);
+    int32_t *arg = SNN__SCRATCH(t, q, SNN__POOL_ARG, int32_t);
     float *out = snn__row_out(net, q, t, row);
     unsigned char *argmax = q->argmax ? q->argmax + row * (size_t)q->n : NULL;
-    int p, y, x, c;
-    for (p = 0; p < positions; p++) {
-        snn__window n = snn__pool_window(q->i, in[1], in[2], p / q->shape[2], p % q->shape[2]);
-        for (c = 0; c < c1; c++) {
-            best[c] = -3.402823466e38f;
-            arg[c] = 0;
-        }
-        for (y = n.y0 < 0 ? 0 : n.y0; y < n.y1; y++)
-            for (x = n.x0 < 0 ? 0 : n.x0; x < n.x1; x++) {
-                const float *SNN__RESTRICT d = v.data + (size_t)(y * in[2] + x) * v.sp;
-                const int32_t k = (y - n.y0) * q->i[SNN__POOL_KW] + x - n.x0;
-                if (v.sc == 1)
-                    for (c = 0; c < c1; c++) {
-                        arg[c] = d[c] > best[c] ? k : arg[c];
-                        best[c] = d[c] > best[c] ? d[c] : best[c];
-                    }
-                else
-                    for (c = 0; c < c1; c++) {
-                        float e = d[(size_t)c * v.sc];
-                        arg[c] = e > best[c] ? k : arg[c];
-                        best[c] = e > best[c] ? e : best[c];
-                    }
+    int p, oy, ox, y, x, c;
+    for (p = oy = 0; oy < q->shape[1]; oy++)
+        for (ox = 0; ox < q->shape[2]; ox++, p++) {
+            const snn__window n = snn__pool_window(q->i, in[1], in[2], oy, ox);
+            for (c = 0; c < SNN__PAD(c1); c++) {
+                best[c] = -3.402823466e38f;
+                arg[c] = 0;
             }
-        for (c = 0; c < c1; c++) out[c * positions + p] = best[c];
-        for (c = 0; argmax && c < c1; c++) argmax[c * positions + p] = (unsigned char)arg[c];
-    }
+            for (y = n.y0 < 0 ? 0 : n.y0; y < n.y1; y++)
+                for (x = n.x0 < 0 ? 0 : n.x0; x < n.x1; x++) {
+                    const float *d = v.data + (size_t)(y * in[2] + x) * v.sp;
+                    const int32_t k = (y - n.y0) * q->i[SNN__POOL_KW] + x - n.x0;
+                    if (v.sc == 1) net->kern->maximum(best, arg, d, k, SNN__PAD(c1));
+                    else
+                        for (c = 0; c < c1; c++) {
+                            const float e = d[(size_t)c * v.sc];
+                            arg[c] = e > best[c] ? k : arg[c];
+                            best[c] = e > best[c] ? e : best[c];
+                        }
+                }
+            for (c = 0; c < c1; c++) out[c * positions + p] = best[c];
+            for (c = 0; argmax && c < c1; c++) argmax[c * positions + p] = (unsigned char)arg[c];
+        }
 }
 static void snn__max_pool_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
@@ -2993,16 +3068,15 @@ static void snn__max_pool_backward(snn_net *net, snn__node *q, snn__task *t, siz
     snn__pool_view v = snn__pool_input(net, q, t, row, 1);
     const float *d = snn__row_dout(net, q, t, row);
     const unsigned char *argmax = q->argmax + row * (size_t)q->n;
-    const int kw = q->i[SNN__POOL_KW];
-    int p, c;
+    int p, oy, ox, c;
     if (!v.grad) return;
-    for (p = 0; p < positions; p++) {
-        snn__window n = snn__pool_window(q->i, in[1], in[2], p / q->shape[2], p % q->shape[2]);
-        for (c = 0; c < q->shape[0]; c++) {
-            int k = argmax[c * positions + p];
-            v.grad[(size_t)c * v.sc + (size_t)((n.y0 + k / kw) * in[2] + n.x0 + k % kw) * v.sp] += d[c * positions + p];
+    for (p = oy = 0; oy < q->shape[1]; oy++)
+        for (ox = 0; ox < q->shape[2]; ox++, p++) {
+            const snn__window n = snn__pool_window(q->i, in[1], in[2], oy, ox);
+            const ptrdiff_t first = (ptrdiff_t)(n.y0 * in[2] + n.x0);
+            for (c = 0; c < q->shape[0]; c++)
+                v.grad[(size_t)c * v.sc + (size_t)(first + (ptrdiff_t)q->map[argmax[c * positions + p]]) * v.sp] += d[c * positions + p];
         }
-    }
 }
 
 static float snn__pool_factor(const snn__node *q) { return q->f[0]; } /* 1 for the sum, 1/(kh kw) for the average */
@@ -3523,7 +3597,7 @@ static snn_status snn__input_infer(snn_net *net, snn__node *q)
       "init_gain", 1, SNN__ROW, 1, snn__conv_infer, snn__conv_plan, snn__conv_scratch, snn__conv_prepare, snn__conv_begin, \
       snn__conv_forward, snn__conv_backward, snn__conv_end)                                        \
     X(MAX_POOL2D, "max_pool2d", "pool", "kernel_h kernel_w stride_h stride_w padding_h padding_w", "", 1, SNN__ROW, 0, \
-      snn__pool_infer, NULL, snn__pool_scratch, NULL, NULL, snn__max_pool_forward, snn__max_pool_backward, NULL) \
+      snn__pool_infer, snn__max_pool_plan, snn__pool_scratch, NULL, NULL, snn__max_pool_forward, snn__max_pool_backward, NULL) \
     X(AVG_POOL2D, "avg_pool2d", "pool", "kernel_h kernel_w stride_h stride_w padding_h padding_w", "", 1, SNN__ROW, 0, \
       snn__avg_pool_infer, NULL, snn__pool_scratch, NULL, NULL, snn__mean_pool_forward, snn__mean_pool_backward, NULL) \
     X(SUM_POOL2D, "sum_pool2d", "pool", "kernel_h kernel_w stride_h stride_w padding_h padding_w", "", 1, SNN__ROW, 0, \
