@@ -147,6 +147,28 @@ typedef enum snn_reset {
     SNN_RESET_NONE
 } snn_reset;
 
+/* What a neuron layer's own last spikes add to its input. Any neuron can have it. */
+typedef enum snn_recurrence {
+    SNN_RECURRENCE_DEFAULT = 0, /* the neuron's own: none, but linear for the recurrent ones */
+    SNN_RECURRENCE_NONE,
+    SNN_RECURRENCE_ONE_TO_ONE, /* V s, one V a layer or a neuron */
+    SNN_RECURRENCE_LINEAR,     /* W s + b, all to all */
+    SNN_RECURRENCE_CONV2D      /* convolution, same size, zero padding (k-1)/2 */
+} snn_recurrence;
+
+/* Rounding of states to 2^bits levels, straight-through for gradients; bits 0: off. lo = -threshold (1 +
+ * lower), hi = threshold (1 + upper). Uniform levels, or exponentially closer around a centre. */
+typedef struct snn_quant {
+    int bits;
+    int exponential;
+    int centre_zero;   /* exponential: 0: levels crowd around threshold, 1: around 0 */
+    float threshold;   /* 1 */
+    int set_limits;    /* 1: lower and upper as given */
+    float lower;       /* 0 */
+    float upper;       /* 0.2 */
+    float multiplier;  /* exponential: 0: by bits 1..8: .05 .1 .3 .5 .7 .9 .925 .95 */
+} snn_quant;
+
 /* How a net carries spikes between layers. */
 typedef enum snn_spike_mode {
     SNN_SPIKES_PACKED = 0, /* one bit each, walked event by event */
@@ -253,6 +275,13 @@ typedef struct snn_neuron_desc {
     int per_neuron;          /* 1: every parameter has one value per neuron instead of one per layer */
     float custom[SNN_MAX_PARAMS]; /* values of a custom neuron's parameters; 0: its default */
     int learn_custom;        /* 1: its learnable parameters are trained */
+    int output_membrane;     /* 1: the layer's output is the membrane, not the spike: a non-spiking readout */
+    snn_quant quant;         /* rounding of the states; off */
+    snn_recurrence recurrence;
+    int kernel, kernel_h, kernel_w; /* of a convolutional recurrence (odd) */
+    float V;                 /* one-to-one recurrence: 1 */
+    int fixed_recurrent;     /* 1: recurrent weights are not trained */
+    int no_recurrent_bias;
     uint32_t _end;
 } snn_neuron_desc;
 #define SNN__X(id, name) typedef snn_neuron_desc snn_##name##_desc;
@@ -280,6 +309,7 @@ typedef struct snn_neuron_block {
     float *dstate[SNN_MAX_STATES];
     float *dparam[SNN_MAX_PARAMS];
     float *dx;
+    size_t stride; /* neurons with several inputs: input g of neuron i is x[g*stride + i], and so dx */
 } snn_neuron_block;
 
 /* What a neuron is: data, no code beside step and grad. State 0 is the membrane; parameter 0 is the
@@ -307,6 +337,9 @@ typedef struct snn_neuron_def {
     snn_reset reset;      /* what SNN_RESET_DEFAULT means here */
     void (*step)(const snn_neuron_block *b);
     void (*grad)(const snn_neuron_block *b);
+    int inputs;           /* input currents of one neuron (4 for an LSTM's gates); 0: 1 */
+    int feedback;         /* what a recurrence reads: 0: the spikes, k: state k-1 */
+    snn_recurrence recurrence; /* what SNN_RECURRENCE_DEFAULT means here; 0: none */
 } snn_neuron_def;
 
 typedef enum snn_neuron_kind {
@@ -322,7 +355,8 @@ typedef struct snn_neuron_model {
     snn_neuron_desc desc;
     snn_surrogate surrogate;
     float value[SNN_MAX_PARAMS];
-    const float *param[SNN_MAX_PARAMS]; /* caller may point these at [n] arrays */
+    const float *param[SNN_MAX_PARAMS + 1]; /* caller may point these at [n] arrays; param[def->params]: the graded
+                                               factor */
 } snn_neuron_model;
 
 /* A parameter of a net, as PyTorch's state_dict would show it. */
@@ -437,7 +471,8 @@ typedef struct snn_layer_stats {
 enum { /* what snn_net_record keeps; the last layer has all of them */
     SNN_RECORD_SPIKES = 1,   /* output as floats, [T][B][N] */
     SNN_RECORD_MEMBRANE = 2, /* membranes after each step */
-    SNN_RECORD_GRADIENT = 4  /* room for gradients of what is recorded, set by you before backward */
+    SNN_RECORD_GRADIENT = 4, /* room for gradients of what is recorded, set by you before backward */
+    SNN_RECORD_STATES = 8    /* all states after each step, the membrane among them */
 };
 
 /* ---- >>api --------------------------------------------------------------------------------- */
@@ -480,6 +515,12 @@ SNN_DEF void snn_surrogate_grad(const snn_surrogate *s, int n, const float *x, c
 SNN_DEF void snn_surrogate_primitive(const snn_surrogate *s, int n, const float *x, const float *noise,
                                      float *y);
 SNN_DEF const char *snn_surrogate_name(snn_surrogate_kind kind);
+
+/* snn_quant_levels - the 2^bits levels, ascending; levels NULL: only their number. Negative: bits not 1..16.
+ * snn_quantise - each x becomes its nearest level, the lower one on a tie (gradient: the identity)
+ * Matches: snntorch.functional.state_quant. */
+SNN_DEF int snn_quant_levels(const snn_quant *q, float *levels);
+SNN_DEF void snn_quantise(const float *levels, int count, int n, float *x);
 
 /* snn_neuron_info - the definition of a built-in neuron; NULL when there is none */
 SNN_DEF const snn_neuron_def *snn_neuron_info(snn_neuron_kind kind);
@@ -698,7 +739,10 @@ SNN_DEF snn_tensor snn_net_spikes(const snn_net *net, int node);       /* any no
 SNN_DEF snn_tensor snn_net_membrane(const snn_net *net, int node);     /* a layer without membrane: its output */
 SNN_DEF snn_tensor snn_net_dspikes(const snn_net *net, int node);
 SNN_DEF snn_tensor snn_net_dmembrane(const snn_net *net, int node);
-SNN_DEF snn_tensor snn_net_state(const snn_net *net, int node, int k);  /* [B][N] state k now; you may set it */
+SNN_DEF snn_tensor snn_net_trace(const snn_net *net, int node, int k);  /* a neuron's state k after each step */
+SNN_DEF snn_tensor snn_net_dtrace(const snn_net *net, int node, int k);
+SNN_DEF snn_tensor snn_net_state(const snn_net *net, int node, int k);  /* [B][N] state k now; you may set it; with
+                                                                           recurrence the last one is the spikes */
 SNN_DEF snn_tensor snn_net_dstate(const snn_net *net, int node, int k); /* [B][N] after backward: gradient of
                                                                            the state before the pass */
 SNN_DEF int snn_net_param_count(const snn_net *net);
@@ -716,6 +760,7 @@ SNN_DEF size_t snn_net_print(const snn_net *net, char *text, size_t size);
 
 /* snn_net_gradcheck - compares backward with central differences of the loss in every parameter (at most
  * 64 elements each, drawn by seed) of a net built with SNN_SPIKES_SMOOTH.
+ * Elements whose change moves a reset are left out: resets are steps, and constants for the gradient.
  *   worst  out: largest |numeric - analytic| / max(1e-3, largest |analytic| of that parameter) */
 SNN_DEF snn_status snn_net_gradcheck(snn_net *net, const float *x, const int *y, const snn_loss_desc *loss,
                                      float eps, float *worst);
@@ -1913,7 +1958,7 @@ static const snn_neuron_def snn__leaky_def = {
      {"beta", 0.0f, (int)offsetof(snn_neuron_desc, beta), (int)offsetof(snn_neuron_desc, learn_beta),
       SNN_PARAM_REQUIRED | SNN_PARAM_CLAMP01},
      {NULL, 0, 0, 0, 0}, {NULL, 0, 0, 0, 0}, {NULL, 0, 0, 0, 0}, {NULL, 0, 0, 0, 0}},
-    SNN_RESET_SUBTRACT, snn__leaky_step, snn__leaky_grad};
+    SNN_RESET_SUBTRACT, snn__leaky_step, snn__leaky_grad, 1, 0, SNN_RECURRENCE_NONE};
 
 /* -- the registry */
 
@@ -1948,6 +1993,8 @@ typedef struct snn__neuron {
     snn_surrogate surrogate;
     float sub, zero, equal;
     int immediate, inhibition, smooth, wide;
+    const float *levels; /* quantised states: the levels, ascending */
+    int level_count;
 } snn__neuron;
 
 static void snn__neuron_setup(snn__neuron *q, const snn_neuron_def *def, const snn_neuron_desc *d,
@@ -1965,6 +2012,8 @@ static void snn__neuron_setup(snn__neuron *q, const snn_neuron_def *def, const s
     q->inhibition = d->inhibition;
     q->smooth = smooth;
     q->wide = wide;
+    q->levels = NULL;
+    q->level_count = 0;
 #if SNN__X86
     {
         int i;
@@ -2000,20 +2049,60 @@ static void snn__immediate_reset(const snn__neuron *q, int n, float *u, const fl
 }
 
 /* h[i] = the spike before grading: a step of the drive, or the surrogate's primitive in smooth nets; with
- * inhibition zero for all but the winner. */
-static void snn__fire(const snn__neuron *q, int n, const float *drive, const float *noise, float *h)
+ * inhibition zero for all but the winner, which may lie outside these n. */
+static void snn__fire(const snn__neuron *q, int n, const float *drive, const float *noise, float *h, int winner)
 {
-    int i, w;
+    int i;
     if (q->smooth) snn_surrogate_primitive(&q->surrogate, n, drive, noise, h);
     else
         for (i = 0; i < n; i++) h[i] = snn__reset_indicator(drive[i], 0.0f, q->equal);
-    if (q->inhibition) {
-        float hw;
-        w = snn__winner(drive, n);
-        hw = h[w];
-        snn__zero(h, (size_t)n);
-        h[w] = hw;
+    for (i = 0; q->inhibition && i < n; i++)
+        if (i != winner) h[i] = 0.0f;
+}
+
+SNN_DEF void snn_quantise(const float *levels, int count, int n, float *x)
+{
+    int i, lo, hi;
+    for (i = 0; i < n; i++) {
+        for (lo = 0, hi = count - 1; hi - lo > 1;) {
+            const int m = (lo + hi) / 2;
+            if (levels[m] <= x[i]) lo = m;
+            else hi = m;
+        }
+        x[i] = x[i] - levels[lo] <= levels[hi] - x[i] ? levels[lo] : levels[hi];
     }
+}
+
+/* Exponential: below the centre c, gaps m^0, m^1, ... from lo on; above it m^(M-1), ..., m^0 up to hi; each
+ * side scaled to fill its range. The centre itself is no level. */
+SNN_DEF int snn_quant_levels(const snn_quant *q, float *levels)
+{
+    static const double base[8] = {0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.925, 0.95};
+    const double threshold = q->threshold == 0.0f ? 1.0 : (double)q->threshold;
+    const double lower = (double)q->lower, upper = q->set_limits || q->upper != 0.0f ? (double)q->upper : 0.2;
+    const double lo = -threshold * (1.0 + lower), hi = threshold * (1.0 + upper), c = q->centre_zero ? 0.0 : threshold;
+    int n, j, below;
+    double m, sum, gap, at;
+    if (q->bits < 1 || q->bits > 16) return SNN_ERR_ARGUMENT;
+    n = 1 << q->bits;
+    if (!levels) return n;
+    if (!q->exponential) {
+        for (j = 0; j < n; j++) levels[j] = (float)(lo + (hi - lo) * j / (n - 1));
+        return n;
+    }
+    m = q->multiplier != 0.0f ? (double)q->multiplier : base[q->bits < 8 ? q->bits - 1 : 7];
+    below = (int)(n * (c - lo) / (hi - lo));
+    for (sum = 0, gap = 1, j = 0; j < below; j++, gap *= m) sum += gap;
+    for (at = lo, gap = 1, j = 0; j < below; j++, gap *= m) {
+        levels[j] = (float)at;
+        at += gap * (c - lo) / sum;
+    }
+    for (sum = 0, gap = 1, j = below; j < n; j++, gap *= m) sum += gap;
+    for (at = hi, gap = 1, j = n - 1; j >= below; j--, gap *= m) { /* downwards: the last gap is m^0 */
+        levels[j] = (float)at;
+        at -= gap * (hi - c) / sum;
+    }
+    return n;
 }
 
 /* One step: states, drive, and h if wanted (needed by immediate resets, so they compute it anyway).
@@ -2023,16 +2112,21 @@ static void snn__neuron_advance(const snn__neuron *q, snn_neuron_block *b, const
 {
     if (q->immediate) memcpy(prev, b->state[0], (size_t)b->n * sizeof(float));
     q->step(b);
-    if (h) snn__fire(q, b->n, b->drive, noise, h);
+    if (q->levels) {
+        int i, k;
+        for (k = 0; k < q->def->states; k++) snn_quantise(q->levels, q->level_count, b->n, b->state[k]);
+        for (i = 0; i < b->n; i++) b->drive[i] = b->state[0][i] - b->param[0][i];
+    }
+    if (h) snn__fire(q, b->n, b->drive, noise, h, q->inhibition ? snn__winner(b->drive, b->n) : 0);
     if (q->immediate) snn__immediate_reset(q, b->n, b->state[0], prev, h, b->param[0]);
 }
 
 /* Gradients of one step (the fire block of the reference, then the neuron's own).
  *   b        state: before the step; drive: of the step; dstate in: after, out: before; ddrive scratch
  *   gs       gradient of the spike value f h, NULL: zeros;  f [n] graded factors, NULL: ones;  df added to
- *   h, gh    scratch [n] */
+ *   winner   with inhibition: the one that may spike;  h, gh  scratch [n] */
 static void snn__neuron_retreat(const snn__neuron *q, snn_neuron_block *b, const float *gs, const float *f,
-                                float *df, const float *noise, float *h, float *gh, float *ddrive)
+                                float *df, const float *noise, int winner, float *h, float *gh, float *ddrive)
 {
     const int n = b->n;
     const float *theta = b->param[0], *u = b->state[0];
@@ -2044,7 +2138,7 @@ static void snn__neuron_retreat(const snn__neuron *q, snn_neuron_block *b, const
         q->grad(b);
         return;
     }
-    snn__fire(q, n, b->drive, noise, h);
+    snn__fire(q, n, b->drive, noise, h, winner);
     for (i = 0; i < n; i++) {
         float g = gs ? gs[i] : 0.0f;
         if (df && !q->inhibition) df[i] += g * h[i]; /* a winner's spike is 1, ungraded */
@@ -2058,13 +2152,8 @@ static void snn__neuron_retreat(const snn__neuron *q, snn_neuron_block *b, const
             if (b->dparam[0]) b->dparam[0][i] -= q->sub * d * a;
             b->dstate[0][i] = (1.0f - q->zero * d) * a;
         }
-    if (q->inhibition) {
-        float g;
-        int w = snn__winner(b->drive, n);
-        g = gh[w];
-        snn__zero(gh, (size_t)n);
-        gh[w] = g;
-    }
+    for (i = 0; q->inhibition && i < n; i++)
+        if (i != winner) gh[i] = 0.0f;
     snn__surrogate_apply(&q->surrogate, q->wide, n, b->drive, gh, noise, ddrive);
     q->grad(b);
 }
@@ -2140,6 +2229,7 @@ SNN_DEF void snn_neuron_forward(const snn_neuron_model *m, int n, float *spk, fl
     b.sub = q.sub;
     b.zero = q.zero;
     b.equal = q.equal;
+    b.stride = (size_t)n;
     q.inhibition = 0;
     if (m->desc.inhibition) q.immediate = 0; /* the reset waits for the winner, below */
     for (at = 0; at < n; at += SNN__PIECE) {
@@ -2157,7 +2247,7 @@ SNN_DEF void snn_neuron_forward(const snn_neuron_model *m, int n, float *spk, fl
                     best_drive = drive[i];
                 }
                 spk[at + i] = prev[i]; /* R, kept for the reset */
-            } else spk[at + i] = m->desc.graded * h[i];
+            } else spk[at + i] = (m->param[m->def->params] ? m->param[m->def->params][at + i] : m->desc.graded) * h[i];
         }
     }
     for (i = 0; m->desc.inhibition && i < n; i++) {
@@ -2174,42 +2264,49 @@ SNN_DEF void snn_neuron_backward(const snn_neuron_model *m, int n, float *dx, fl
 {
     float value[SNN_MAX_PARAMS][SNN__PIECE], dvalue[SNN_MAX_PARAMS + 1][SNN__PIECE];
     float before[SNN_MAX_STATES][SNN__PIECE], after[SNN_MAX_STATES][SNN__PIECE];
-    float drive[SNN__PIECE], h[SNN__PIECE], gh[SNN__PIECE], ddrive[SNN__PIECE], f[SNN__PIECE];
+    float drive[SNN__PIECE], h[SNN__PIECE], gh[SNN__PIECE], ddrive[SNN__PIECE], f[SNN__PIECE], best = 0.0f;
     const int params = m->def->params;
     snn_neuron_block b;
     snn__neuron q;
-    int at, i, k;
+    int at, i, k, pass, winner = -1;
     memset(&b, 0, sizeof b);
     snn__neuron_setup(&q, m->def, &m->desc, &m->surrogate, 0, 0);
-    q.inhibition = 0; /* the caller masks dspk: only it knows the winner */
     b.sub = q.sub;
     b.zero = q.zero;
     b.equal = q.equal;
     b.drive = drive;
-    for (at = 0; at < n; at += SNN__PIECE) {
-        snn__model_block(m, &b, at, n - at < SNN__PIECE ? n - at : SNN__PIECE, value);
-        for (k = 0; k < m->def->states; k++) {
-            memcpy(before[k], state[k] + at, (size_t)b.n * sizeof(float));
-            memcpy(after[k], before[k], (size_t)b.n * sizeof(float));
-            b.state[k] = after[k];
-            b.dstate[k] = dstate[k] + at;
-        }
-        b.x = x + at;
-        q.step(&b); /* for the drive */
-        for (k = 0; k < m->def->states; k++) b.state[k] = before[k];
-        for (k = 0; k < params; k++) b.dparam[k] = dvalue[k];
-        memset(dvalue, 0, sizeof dvalue);
-        for (i = 0; i < b.n; i++) f[i] = m->desc.graded;
-        b.dx = dx + at;
-        snn__neuron_retreat(&q, &b, dspk + at, f, dvalue[params], NULL, h, gh, ddrive);
-        for (k = 0; dparam && k <= params; k++)
-            for (i = 0; dparam[k] && i < b.n; i++) {
-                float v = k == params ? 0.0f : m->param[k] ? m->param[k][at + i] : m->value[k];
-                if (k < params && (m->def->param[k].flags & SNN_PARAM_CLAMP01) && (v < 0.0f || v > 1.0f))
-                    continue;
-                dparam[k][at + i] += dvalue[k][i];
+    b.stride = (size_t)n;
+    for (pass = q.inhibition ? 0 : 1; pass < 2; pass++) /* the first only looks for the winner */
+        for (at = 0; at < n; at += SNN__PIECE) {
+            snn__model_block(m, &b, at, n - at < SNN__PIECE ? n - at : SNN__PIECE, value);
+            for (k = 0; k < m->def->states; k++) {
+                memcpy(before[k], state[k] + at, (size_t)b.n * sizeof(float));
+                memcpy(after[k], before[k], (size_t)b.n * sizeof(float));
+                b.state[k] = after[k];
+                b.dstate[k] = dstate[k] + at;
             }
-    }
+            b.x = x + at;
+            q.step(&b); /* for the drive */
+            for (i = 0; !pass && i < b.n; i++)
+                if (winner < 0 || drive[i] > best) {
+                    winner = at + i;
+                    best = drive[i];
+                }
+            if (!pass) continue;
+            for (k = 0; k < m->def->states; k++) b.state[k] = before[k];
+            for (k = 0; k < params; k++) b.dparam[k] = dvalue[k];
+            memset(dvalue, 0, sizeof dvalue);
+            for (i = 0; i < b.n; i++) f[i] = m->param[params] ? m->param[params][at + i] : m->desc.graded;
+            b.dx = dx + at;
+            snn__neuron_retreat(&q, &b, dspk + at, f, dvalue[params], NULL, winner - at, h, gh, ddrive);
+            for (k = 0; dparam && k <= params; k++)
+                for (i = 0; dparam[k] && i < b.n; i++) {
+                    float v = k == params ? 0.0f : m->param[k] ? m->param[k][at + i] : m->value[k];
+                    if (k < params && (m->def->param[k].flags & SNN_PARAM_CLAMP01) && (v < 0.0f || v > 1.0f))
+                        continue;
+                    dparam[k][at + i] += dvalue[k][i];
+                }
+        }
 }
 
 /* ---- >>layers ------------------------------------------------------------------------------ */
@@ -2264,10 +2361,14 @@ typedef struct snn__node {
     snn__buffer buf[3];  /* out, dout, argmax, where pooled */
     int whole_out, whole_dout;  /* all T steps are stored, not a segment */
     size_t out_row0, dout_row0; /* then: the row where the current segment starts */
-    float *rec_spk, *rec_mem, *drec_mem; /* [T][B][n] */
-    float *state[SNN_MAX_STATES];  /* [B][n] now */
-    float *dstate[SNN_MAX_STATES];
-    float *saved;        /* [segments+1][states][B][n] at the start of each segment; [..+1]: the end */
+    float *rec_spk;                          /* [T][B][n] */
+    float *rec[SNN_MAX_STATES], *drec[SNN_MAX_STATES]; /* states, as recorded */
+    float *state[SNN_MAX_STATES + 1];        /* [B][n] now; with recurrence the last is what is fed back */
+    float *dstate[SNN_MAX_STATES + 1];
+    int states;                              /* how many of them */
+    snn_recurrence recurrence;
+    float *levels;                           /* quantised states */
+    float *saved;        /* [segments+1][states][B][n] at the start of each segment; the last: at the end */
     const float *gain;   /* value of a spike; NULL: 1 */
     float *wt, *wk;      /* prepared weights, transposed and padded */
     uint32_t *map;       /* conv: place of each input element in the padded channels-last image; pool: of each
@@ -2475,6 +2576,22 @@ static void snn__linear_prepare(snn_net *net, snn__node *q)
     for (i = 0; i < in; i++) snn__zero(q->wt + (size_t)i * ld + out, ld - (size_t)out);
 }
 
+/* Nonzeros of elements first .. first+n of a row, as the gather and scatter kernels want them; dense: the
+ * row's floats, where they are not in its buffer. Plain spikes
+ * have no values, graded ones all the same; so packed and dense signals give the same sums. */
+static int snn__has_values(const snn__node *x) { return x->signal != SNN__BITS || snn__gain(x) != 1.0f; }
+static int snn__list_row(const snn_net *net, const snn__node *x, const float *dense, size_t row, size_t first, size_t n, uint32_t *idx, float *val)
+{
+    int count, i;
+    if (x->signal != SNN__BITS) {
+        if (!dense) dense = x->out + snn__row_index(net, x, row) * (size_t)x->n;
+        return net->kern->list_floats(dense + first, (int)n, idx, val);
+    }
+    count = net->kern->list_bits(snn__row_bits(net, x, row) + first / 32, (int)n, idx);
+    for (i = 0; snn__has_values(x) && i < count; i++) val[i] = snn__gain(x);
+    return count;
+}
+
 typedef struct snn__linear_job {
     snn_net *net;
     snn__node *q, *x;
@@ -2496,15 +2613,13 @@ static void snn__linear_forward_task(void *arg, int task)
     const snn__linear_job *job = (const snn__linear_job *)arg;
     snn_net *net = job->net;
     snn__node *q = job->q, *x = job->x;
-    const snn__kernels *kern = net->kern;
     snn__task t;
     const size_t ld = snn__linear_ld(q), in = (size_t)x->n, out = (size_t)q->n;
     const size_t r1 = job->rows * (size_t)(task + 1) / (size_t)job->tasks;
     const float *bias = q->i[SNN__LINEAR_BIAS] ? snn__param_value(net, q, 1) : NULL;
-    const float gain = snn__gain(x);
     uint32_t *idx;
     float *val, *acc;
-    size_t r, k, o, j, rows;
+    size_t r, k, o, rows;
     int count[SNN__LINEAR_ROWS];
     t.memory = net->scratch + (size_t)task * net->task_size;
     idx = SNN__SCRATCH(&t, q, 0, uint32_t);
@@ -2513,21 +2628,15 @@ static void snn__linear_forward_task(void *arg, int task)
     for (r = job->rows * (size_t)task / (size_t)job->tasks; r < r1; r += SNN__LINEAR_ROWS) {
         rows = r1 - r < SNN__LINEAR_ROWS ? r1 - r : (size_t)SNN__LINEAR_ROWS;
         for (k = 0; k < rows; k++)
-            count[k] = x->signal == SNN__BITS
-                           ? kern->list_bits(snn__row_bits(net, x, r + k), x->n, idx + k * in)
-                           : kern->list_floats(x->out + snn__row_index(net, x, r + k) * in, x->n, idx + k * in, val + k * in);
-        for (o = 0; o < ld; o += SNN__LINEAR_TILE) {
-            size_t w = ld - o < SNN__LINEAR_TILE ? ld - o : (size_t)SNN__LINEAR_TILE;
-            size_t real = out > o ? (out - o < w ? out - o : w) : 0;
+            count[k] = snn__list_row(net, x, NULL, r + k, 0, in, idx + k * in, val + k * in);
+        for (o = 0; o < ld; o += SNN__LINEAR_TILE) { /* a tile of the weights stays in cache for all rows */
+            const size_t w = ld - o < SNN__LINEAR_TILE ? ld - o : (size_t)SNN__LINEAR_TILE;
+            const size_t real = out > o ? (out - o < w ? out - o : w) : 0;
             for (k = 0; k < rows; k++) {
-                float *y = q->out + snn__row_index(net, q, r + k) * out + o;
                 snn__zero(acc, w);
-                if (bias && gain == 1.0f) memcpy(acc, bias + o, real * sizeof(float));
-                kern->gather(acc, q->wt + o, ld, (int)w, idx + k * in,
-                             x->signal == SNN__BITS ? NULL : val + k * in, count[k]);
-                if (gain != 1.0f)
-                    for (j = 0; j < real; j++) acc[j] = gain * acc[j] + (bias ? bias[o + j] : 0.0f);
-                memcpy(y, acc, real * sizeof(float));
+                if (bias) memcpy(acc, bias + o, real * sizeof(float));
+                net->kern->gather(acc, q->wt + o, ld, (int)w, idx + k * in, snn__has_values(x) ? val + k * in : NULL, count[k]);
+                memcpy(q->out + snn__row_index(net, q, r + k) * out + o, acc, real * sizeof(float));
             }
         }
     }
@@ -2556,16 +2665,12 @@ static void snn__linear_forward(snn_net *net, snn__node *q, snn__task *t, size_t
                   x->out + snn__row_index(net, x, 0) * in, in, 1, q->wt, ld, y, out, bias, 0);
     else {
         const size_t chunk = (size_t)SNN__GEMM_M * 4;
-        const float gain = snn__gain(x);
         float *dense = (float *)(void *)(net->op_scratch + q->s[15]);
         size_t r, k, m;
         for (r = 0; r < rows; r += chunk) {
             m = rows - r < chunk ? rows - r : chunk;
-            for (k = 0; k < m; k++) snn_spikes_unpack(dense + k * in, snn__row_bits(net, x, r + k), x->n, 1.0f);
-            snn__gemm(net->kern, &net->desc.threads, (int)m, q->n, x->n, dense, in, 1, q->wt, ld, y + r * out, out,
-                      gain == 1.0f ? bias : NULL, 0);
-            if (gain != 1.0f)
-                for (k = 0; k < m * out; k++) y[r * out + k] = gain * y[r * out + k] + (bias ? bias[k % out] : 0.0f);
+            for (k = 0; k < m; k++) snn_spikes_unpack(dense + k * in, snn__row_bits(net, x, r + k), x->n, snn__gain(x));
+            snn__gemm(net->kern, &net->desc.threads, (int)m, q->n, x->n, dense, in, 1, q->wt, ld, y + r * out, out, bias, 0);
         }
     }
 }
@@ -2580,7 +2685,7 @@ static void snn__linear_backward_task(void *arg, int task)
     const size_t ld = snn__linear_ld(q), in = (size_t)x->n, out = (size_t)q->n;
     const size_t i0 = ((size_t)x->words * (size_t)task / (size_t)job->tasks) * 32;
     size_t i1 = ((size_t)x->words * (size_t)(task + 1) / (size_t)job->tasks) * 32;
-    float *dwt = (float *)(void *)(net->op_scratch + q->s[15]), *dw = snn__param_grad(net, q, 0), *val, gain = snn__gain(x);
+    float *dwt = (float *)(void *)(net->op_scratch + q->s[15]), *dw = snn__param_grad(net, q, 0), *val;
     uint32_t *idx;
     size_t r, i, o;
     if (i1 > in) i1 = in;
@@ -2590,14 +2695,11 @@ static void snn__linear_backward_task(void *arg, int task)
     val = SNN__SCRATCH(&t, q, 1, float);
     snn__zero(dwt + i0 * ld, (i1 - i0) * ld);
     for (r = 0; r < job->rows; r++) {
-        int count;
-        if (x->signal == SNN__BITS) count = net->kern->list_bits(snn__row_bits(net, x, r) + i0 / 32, (int)(i1 - i0), idx);
-        else count = net->kern->list_floats(x->out + snn__row_index(net, x, r) * in + i0, (int)(i1 - i0), idx, val);
-        net->kern->scatter(dwt + i0 * ld, ld, (int)SNN__PAD(out), idx, x->signal == SNN__BITS ? NULL : val, count,
-                           job->dy + r * out);
+        const int count = snn__list_row(net, x, NULL, r, i0, i1 - i0, idx, val);
+        net->kern->scatter(dwt + i0 * ld, ld, (int)SNN__PAD(out), idx, snn__has_values(x) ? val : NULL, count, job->dy + r * out);
     }
     for (o = 0; o < out; o++)
-        for (i = i0; i < i1; i++) dw[o * in + i] += gain * dwt[i * ld + o];
+        for (i = i0; i < i1; i++) dw[o * in + i] += dwt[i * ld + o];
 }
 
 static void snn__linear_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
@@ -2749,7 +2851,7 @@ static void snn__conv_scratch(snn_net *net, snn__node *q, snn__arena *task, snn_
     (void)op;
     snn__row_scratch(net, q, task);
     q->s[SNN__CONV_EVENT] = snn__scratch_take(task, events, sizeof(uint32_t));
-    q->s[SNN__CONV_EVAL] = snn__scratch_take(task, x->signal == SNN__BITS ? 0 : events, sizeof(float));
+    q->s[SNN__CONV_EVAL] = snn__scratch_take(task, x->signal == SNN__BITS && !x->gain ? 0 : events, sizeof(float));
     q->s[SNN__CONV_START] = snn__scratch_take(task, cells, sizeof(uint32_t));
     q->s[SNN__CONV_NEXT] = snn__scratch_take(task, cells, sizeof(uint32_t));
     q->s[SNN__CONV_IDX] = snn__scratch_take(task, list > events ? list : events, sizeof(uint32_t));
@@ -2783,15 +2885,14 @@ static void snn__conv_events(snn_net *net, snn__node *q, snn__task *t, size_t ro
 {
     const snn__conv_shape *s = &q->conv;
     snn__node *x = snn__input_of(net, q, 0);
-    const int bits = x->signal == SNN__BITS, cells = s->hp * s->wp * s->g;
+    const int cells = s->hp * s->wp * s->g;
     uint32_t *event = SNN__SCRATCH(t, q, SNN__CONV_EVENT, uint32_t), *start = SNN__SCRATCH(t, q, SNN__CONV_START, uint32_t);
     uint32_t *idx = SNN__SCRATCH(t, q, SNN__CONV_IDX, uint32_t), *next = SNN__SCRATCH(t, q, SNN__CONV_NEXT, uint32_t);
     float *val = SNN__SCRATCH(t, q, SNN__CONV_VAL, float), *value = SNN__SCRATCH(t, q, SNN__CONV_EVAL, float);
     const uint32_t *map = q->map, *cell = q->cell;
     uint32_t sum = 0;
     int i, count;
-    count = bits ? net->kern->list_bits(snn__row_bits(net, x, row), x->n, idx)
-                 : net->kern->list_floats(snn__row_out(net, x, t, row), x->n, idx, val);
+    count = snn__list_row(net, x, x->signal == SNN__BITS ? NULL : snn__row_out(net, x, t, row), row, 0, (size_t)x->n, idx, val);
     memset(next, 0, (size_t)(cells + 1) * sizeof *next);
     for (i = 0; i < count; i++) next[cell[idx[i]]]++;
     for (i = 0; i < cells; i++) {
@@ -2800,7 +2901,7 @@ static void snn__conv_events(snn_net *net, snn__node *q, snn__task *t, size_t ro
         next[i] = start[i];
     }
     start[cells] = sum;
-    if (bits)
+    if (!snn__has_values(x))
         for (i = 0; i < count; i++) event[next[cell[idx[i]]]++] = map[idx[i]];
     else
         for (i = 0; i < count; i++) {
@@ -2810,7 +2911,7 @@ static void snn__conv_events(snn_net *net, snn__node *q, snn__task *t, size_t ro
         }
 }
 /* the nonzeros of the receptive field that starts at a pixel: runs of events, renumbered by k = (ky, kx, c) */
-static int snn__conv_list(const snn__node *q, const snn__task *t, int bits, int pixel, int g)
+static int snn__conv_list(const snn__node *q, const snn__task *t, int values, int pixel, int g)
 {
     const int runs = q->conv.runs, run = q->conv.run, c = q->conv.c, groups = q->conv.g, cells = q->conv.cells;
     const int first = pixel * c + g * q->conv.cg;
@@ -2826,7 +2927,7 @@ static int snn__conv_list(const snn__node *q, const snn__task *t, int bits, int 
         const uint32_t shift = (uint32_t)(j * run - at[j] * c - first);
         const uint32_t *SNN__RESTRICT e = event + from;
         const int n = (int)(to - from);
-        if (!bits) memcpy(val + count, value + from, (size_t)n * sizeof(float));
+        if (values) memcpy(val + count, value + from, (size_t)n * sizeof(float));
         i = 0;
         do /* eight at a time, and no guess whether the run is empty: what is too much is written over */
             for (k = 0; k < 8; k++) idx[count + i + k] = e[i + k] + shift;
@@ -2840,23 +2941,21 @@ static void snn__conv_forward(snn_net *net, snn__node *q, snn__task *t, size_t r
 {
     const snn__conv_shape *s = &q->conv;
     snn__node *x = snn__input_of(net, q, 0);
-    const int bits = x->signal == SNN__BITS;
-    const float *bias = q->i[SNN__CONV_BIAS] ? snn__param_value(net, q, 1) : NULL, gain = snn__gain(x);
+    const int values = snn__has_values(x);
+    const float *bias = q->i[SNN__CONV_BIAS] ? snn__param_value(net, q, 1) : NULL;
     const uint32_t *idx = SNN__SCRATCH(t, q, SNN__CONV_IDX, const uint32_t);
-    const float *val = bits ? NULL : SNN__SCRATCH(t, q, SNN__CONV_VAL, const float);
+    const float *val = values ? SNN__SCRATCH(t, q, SNN__CONV_VAL, const float) : NULL;
     float *y = SNN__SCRATCH(t, q, SNN__CONV_Y, float), *tmp = SNN__SCRATCH(t, q, SNN__CONV_TMP, float);
     int oy, ox, g, o, p = 0;
     snn__conv_events(net, q, t, row);
     for (oy = 0; oy < s->oh; oy++)
         for (ox = 0; ox < s->ow; ox++, p++)
             for (g = 0; g < s->g; g++) {
-                const int count = snn__conv_list(q, t, bits, (oy * q->i[SNN__CONV_SH]) * s->wp + ox * q->i[SNN__CONV_SW], g);
+                const int count = snn__conv_list(q, t, values, (oy * q->i[SNN__CONV_SH]) * s->wp + ox * q->i[SNN__CONV_SW], g);
                 float *acc = s->g == 1 ? y + (size_t)p * (size_t)s->op : tmp;
                 snn__zero(acc, (size_t)s->ogp);
-                if (bias && gain == 1.0f) memcpy(acc, bias + g * s->og, (size_t)s->og * sizeof(float));
+                if (bias) memcpy(acc, bias + g * s->og, (size_t)s->og * sizeof(float));
                 net->kern->gather(acc, q->wt + (size_t)(g * s->k) * (size_t)s->ogp, (size_t)s->ogp, s->ogp, idx, val, count);
-                if (gain != 1.0f)
-                    for (o = 0; o < s->og; o++) acc[o] = gain * acc[o] + (bias ? bias[g * s->og + o] : 0.0f);
                 if (s->g > 1) memcpy(y + (size_t)p * (size_t)s->op + g * s->og, tmp, (size_t)s->og * sizeof(float));
             }
     if (!q->hwc) {
@@ -2875,7 +2974,7 @@ static void snn__conv_backward(snn_net *net, snn__node *q, snn__task *t, size_t 
 {
     const snn__conv_shape *s = &q->conv;
     snn__node *x = snn__input_of(net, q, 0);
-    const int bits = x->signal == SNN__BITS;
+    const int values = snn__has_values(x);
     uint32_t *idx = SNN__SCRATCH(t, q, SNN__CONV_IDX, uint32_t);
     float *val = SNN__SCRATCH(t, q, SNN__CONV_VAL, float);
     float *dy = SNN__SCRATCH(t, q, SNN__CONV_DY, float), *tmp = SNN__SCRATCH(t, q, SNN__CONV_TMP, float);
@@ -2901,8 +3000,8 @@ static void snn__conv_backward(snn_net *net, snn__node *q, snn__task *t, size_t 
                     d = tmp;
                 }
                 for (o = 0; o < s->og; o++) db[g * s->og + o] += d[o];
-                count = snn__conv_list(q, t, bits, (oy * q->i[SNN__CONV_SH]) * s->wp + ox * q->i[SNN__CONV_SW], g);
-                net->kern->scatter(dw + (size_t)(g * s->k) * (size_t)s->ogp, (size_t)s->ogp, s->ogp, idx, bits ? NULL : val, count, d);
+                count = snn__conv_list(q, t, values, (oy * q->i[SNN__CONV_SH]) * s->wp + ox * q->i[SNN__CONV_SW], g);
+                net->kern->scatter(dw + (size_t)(g * s->k) * (size_t)s->ogp, (size_t)s->ogp, s->ogp, idx, values ? val : NULL, count, d);
                 if (!din) continue;
                 count = net->kern->list_floats(d, s->og, idx, val);
                 if (!count) continue; /* nothing arrives here, as at most positions behind a max pool */
@@ -2918,7 +3017,6 @@ static void snn__conv_end(snn_net *net, snn__node *q, int tasks)
 {
     const snn__conv_shape *s = &q->conv;
     float *gw = snn__param_grad(net, q, 0), *gb = q->i[SNN__CONV_BIAS] ? snn__param_grad(net, q, 1) : NULL;
-    const float gain = snn__gain(snn__input_of(net, q, 0));
     const int kk = q->i[SNN__CONV_KH] * q->i[SNN__CONV_KW];
     snn__task t;
     int id, o, c, k;
@@ -2931,7 +3029,7 @@ static void snn__conv_end(snn_net *net, snn__node *q, int tasks)
             for (c = 0; gw && c < s->cg; c++)
                 for (k = 0; k < kk; k++)
                     gw[(o * s->cg + c) * kk + k] +=
-                        gain * dw[(size_t)(o / s->og * s->k + k * s->cg + c) * (size_t)s->ogp + (size_t)(o % s->og)];
+                        dw[(size_t)(o / s->og * s->k + k * s->cg + c) * (size_t)s->ogp + (size_t)(o % s->og)];
             if (gb) gb[o] += db[o];
         }
     }
@@ -3268,20 +3366,222 @@ static void snn__dropout_backward(snn_net *net, snn__node *q, snn__task *t, size
  *
  * A task takes some samples and a block of neurons, keeps their states in cache and walks all steps. The
  * backward pass first walks them again to rebuild what forward did not store: the states before each step
- * and the drives. */
-enum { SNN__SCAN_PARAM, SNN__SCAN_TAPE, SNN__SCAN_DRIVES, SNN__SCAN_WORK, SNN__SCAN_DPARAM }; /* s[] */
-enum { SNN__WORK_X, SNN__WORK_H, SNN__WORK_PREV, SNN__WORK_NOISE, SNN__WORK_GH, SNN__WORK_DDRIVE, SNN__WORK_DX,
-       SNN__WORK_SUM, SNN__WORK_GS, SNN__WORK_COUNT };
+ * and the drives. With recurrence or inhibition, which couple the neurons of a sample, a block is the whole
+ * sample. */
+enum { SNN__SCAN_PARAM, SNN__SCAN_TAPE, SNN__SCAN_DRIVES, SNN__SCAN_WORK, SNN__SCAN_DPARAM, SNN__SCAN_X, SNN__SCAN_DX,
+       SNN__SCAN_IDX, SNN__SCAN_VAL, SNN__SCAN_DREC }; /* s[] */
+enum { SNN__WORK_H, SNN__WORK_PREV, SNN__WORK_NOISE, SNN__WORK_GH, SNN__WORK_DDRIVE, SNN__WORK_GS, SNN__WORK_COUNT };
 
 static int snn__graded_varies(const snn__node *q) { return q->desc.per_neuron && (q->desc.learn_graded || q->desc.graded != 1.0f); }
+static int snn__inputs(const snn__node *q) { return q->neuron.def->inputs > 1 ? q->neuron.def->inputs : 1; }
 
+/* -- recurrence: x += W s + b (linear, convolution) or V s, with s the layer's spikes of the step before */
+static int snn__recurrent_params(const snn__node *q)
+{
+    switch (q->recurrence) {
+    case SNN_RECURRENCE_ONE_TO_ONE: return 1;
+    case SNN_RECURRENCE_LINEAR:
+    case SNN_RECURRENCE_CONV2D: return 1 + !q->desc.no_recurrent_bias;
+    default: return 0;
+    }
+}
+static int snn__recurrent_spec(const snn__node *q, int k, const char **name, int *shape, int *trained)
+{
+    *trained = !q->desc.fixed_recurrent;
+    *name = q->recurrence == SNN_RECURRENCE_ONE_TO_ONE ? "recurrent.V" : k ? "recurrent.bias" : "recurrent.weight";
+    if (q->recurrence == SNN_RECURRENCE_ONE_TO_ONE) {
+        shape[0] = q->n;
+        return q->desc.per_neuron ? 1 : 0;
+    }
+    if (q->recurrence == SNN_RECURRENCE_LINEAR) {
+        shape[0] = snn__inputs(q) * q->n;
+        shape[1] = q->n;
+        return k ? 1 : 2;
+    }
+    shape[0] = snn__inputs(q) * q->shape[0];
+    shape[1] = q->shape[0];
+    shape[2] = q->desc.kernel_h;
+    shape[3] = q->desc.kernel_w;
+    return k ? 1 : 4;
+}
+static float *snn__recurrent_value(const snn_net *net, const snn__node *q, int k)
+{
+    return k < snn__recurrent_params(q) ? snn__param_value(net, q, q->neuron.def->params + 1 + k) : NULL;
+}
+static float *snn__recurrent_grad(const snn_net *net, const snn__node *q, int k)
+{
+    return k < snn__recurrent_params(q) ? snn__param_grad(net, q, q->neuron.def->params + 1 + k) : NULL;
+}
+static void snn__recurrent_init(snn_net *net, snn__node *q)
+{
+    const uint32_t stream = (uint32_t)(0x3000 + (q - net->node));
+    int k;
+    size_t i;
+    for (k = 0; k < snn__recurrent_params(q); k++) {
+        snn_tensor *w = &net->param[q->param0 + q->neuron.def->params + 1 + k].value;
+        const int fan_in = q->recurrence == SNN_RECURRENCE_LINEAR ? q->n : q->shape[0] * q->desc.kernel_h * q->desc.kernel_w;
+        const float bound = 1.0f / SNN_SQRTF((float)(fan_in > 0 ? fan_in : 1));
+        for (i = 0; i < snn_tensor_count(w); i++)
+            w->data[i] = q->recurrence == SNN_RECURRENCE_ONE_TO_ONE ? (q->desc.V == 0.0f ? 1.0f : q->desc.V)
+                                                                    : bound * (2.0f * snn_uniform(net->desc.seed, stream, (uint32_t)k, (uint32_t)i) - 1.0f);
+    }
+}
+static size_t snn__recurrent_ld(const snn__node *q) { return SNN__PAD((size_t)(snn__inputs(q) * q->n)); }
+
+static void snn__neuron_prepare(snn_net *net, snn__node *q)
+{
+    const int in = q->n, out = snn__inputs(q) * q->n;
+    const float *w = snn__recurrent_value(net, q, 0);
+    int i, o;
+    if (q->recurrence != SNN_RECURRENCE_LINEAR) return;
+    for (o = 0; o < out; o++)
+        for (i = 0; i < in; i++) {
+            q->wt[(size_t)i * snn__recurrent_ld(q) + (size_t)o] = w[(size_t)o * (size_t)in + (size_t)i];
+            if (q->wk) q->wk[(size_t)o * SNN__PAD((size_t)in) + (size_t)i] = w[(size_t)o * (size_t)in + (size_t)i];
+        }
+}
+/* x [inputs*n, padded] += recurrence of s [n] */
+static void snn__recurrent_forward(const snn_net *net, const snn__node *q, const snn__task *t, const float *s, float *x)
+{
+    const int n = q->n, out = snn__inputs(q) * n, kh = q->desc.kernel_h, kw = q->desc.kernel_w;
+    const float *w = snn__recurrent_value(net, q, 0), *bias = snn__recurrent_value(net, q, 1);
+    uint32_t *idx = SNN__SCRATCH(t, q, SNN__SCAN_IDX, uint32_t);
+    float *val = SNN__SCRATCH(t, q, SNN__SCAN_VAL, float);
+    int i, o, ky, kx, count;
+    if (q->recurrence == SNN_RECURRENCE_ONE_TO_ONE) {
+        for (i = 0; i < n; i++) x[i] += w[q->desc.per_neuron ? i : 0] * s[i];
+        return;
+    }
+    count = net->kern->list_floats(s, n, idx, val);
+    if (q->recurrence == SNN_RECURRENCE_LINEAR) {
+        for (i = 0; bias && i < out; i++) x[i] += bias[i];
+        net->kern->gather(x, q->wt, snn__recurrent_ld(q), (int)snn__recurrent_ld(q), idx, val, count);
+        return;
+    }
+    {
+        const int C = q->shape[0], H = q->shape[1], W = q->shape[2], O = out / (H * W);
+        for (i = 0; bias && i < out; i++) x[i] += bias[i / (H * W)];
+        for (i = 0; i < count; i++) { /* each nonzero into the window of outputs that see it */
+            const int c = (int)idx[i] / (H * W), y = (int)idx[i] / W % H, xx = (int)idx[i] % W;
+            for (o = 0; o < O; o++)
+                for (ky = 0; ky < kh; ky++)
+                    for (kx = 0; kx < kw; kx++) {
+                        const int oy = y - ky + kh / 2, ox = xx - kx + kw / 2;
+                        if (oy >= 0 && oy < H && ox >= 0 && ox < W)
+                            x[(o * H + oy) * W + ox] += val[i] * w[((o * C + c) * kh + ky) * kw + kx];
+                    }
+        }
+    }
+}
+/* ds [n, padded] += W^T dx; dw, db: partial sums of a task, transposed for linear. s: as forward saw it */
+static void snn__recurrent_backward(const snn_net *net, const snn__node *q, const snn__task *t, const float *s, const float *dx,
+                                    float *ds, float *dw)
+{
+    const int n = q->n, out = snn__inputs(q) * n, kh = q->desc.kernel_h, kw = q->desc.kernel_w;
+    const float *w = snn__recurrent_value(net, q, 0);
+    uint32_t *idx = SNN__SCRATCH(t, q, SNN__SCAN_IDX, uint32_t);
+    float *val = SNN__SCRATCH(t, q, SNN__SCAN_VAL, float), *db;
+    int i, o, ky, kx, count;
+    if (q->recurrence == SNN_RECURRENCE_ONE_TO_ONE) {
+        for (i = 0; i < n; i++) {
+            dw[i] += dx[i] * s[i];
+            ds[i] += w[q->desc.per_neuron ? i : 0] * dx[i];
+        }
+        return;
+    }
+    if (q->recurrence == SNN_RECURRENCE_LINEAR) {
+        db = dw + (size_t)n * snn__recurrent_ld(q);
+        snn__accumulate(db, dx, (size_t)out);
+        count = net->kern->list_floats(s, n, idx, val);
+        net->kern->scatter(dw, snn__recurrent_ld(q), (int)snn__recurrent_ld(q), idx, val, count, dx);
+        count = net->kern->list_floats(dx, out, idx, val);
+        net->kern->gather(ds, q->wk, SNN__PAD((size_t)n), SNN__PAD(n), idx, val, count);
+        return;
+    }
+    {
+        const int C = q->shape[0], H = q->shape[1], W = q->shape[2], O = out / (H * W);
+        db = dw + (size_t)O * (size_t)(C * kh * kw);
+        for (i = 0; i < out; i++) db[i / (H * W)] += dx[i];
+        for (i = 0; i < n; i++) {
+            const int c = i / (H * W), y = i / W % H, xx = i % W;
+            float sum = 0.0f;
+            for (o = 0; o < O; o++)
+                for (ky = 0; ky < kh; ky++)
+                    for (kx = 0; kx < kw; kx++) {
+                        const int oy = y - ky + kh / 2, ox = xx - kx + kw / 2, at = ((o * C + c) * kh + ky) * kw + kx;
+                        if (oy < 0 || oy >= H || ox < 0 || ox >= W) continue;
+                        sum += dx[(o * H + oy) * W + ox] * w[at];
+                        dw[at] += dx[(o * H + oy) * W + ox] * s[i];
+                    }
+            ds[i] += sum;
+        }
+    }
+}
+static size_t snn__recurrent_partial(const snn__node *q)
+{
+    const size_t n = (size_t)q->n;
+    if (q->recurrence == SNN_RECURRENCE_NONE) return 0;
+    if (q->recurrence == SNN_RECURRENCE_ONE_TO_ONE) return n;
+    if (q->recurrence == SNN_RECURRENCE_LINEAR) return snn__mul_size(n + 1, snn__recurrent_ld(q));
+    return snn__mul_size((size_t)(snn__inputs(q) * q->shape[0]), (size_t)(q->shape[0] * q->desc.kernel_h * q->desc.kernel_w) + 1);
+}
+/* adds a task's partial sums to the gradients */
+static void snn__recurrent_reduce(const snn_net *net, const snn__node *q, const float *dw)
+{
+    float *gw = snn__recurrent_grad(net, q, 0), *gb = snn__recurrent_grad(net, q, 1);
+    const int n = q->n, out = snn__inputs(q) * n;
+    int i, o;
+    if (!gw) return;
+    if (q->recurrence == SNN_RECURRENCE_ONE_TO_ONE) {
+        for (i = 0; i < n; i++) gw[q->desc.per_neuron ? i : 0] += dw[i];
+    } else if (q->recurrence == SNN_RECURRENCE_LINEAR) {
+        for (o = 0; o < out; o++)
+            for (i = 0; i < n; i++) gw[(size_t)o * (size_t)n + (size_t)i] += dw[(size_t)i * snn__recurrent_ld(q) + (size_t)o];
+        for (o = 0; gb && o < out; o++) gb[o] += dw[(size_t)n * snn__recurrent_ld(q) + (size_t)o];
+    } else {
+        const int O = snn__inputs(q) * q->shape[0], size = O * q->shape[0] * q->desc.kernel_h * q->desc.kernel_w;
+        for (i = 0; i < size; i++) gw[i] += dw[i];
+        for (o = 0; gb && o < O; o++) gb[o] += dw[size + o];
+    }
+}
+
+/* -- the layer */
+static snn_status snn__recurrent_infer(snn_net *net, snn__node *q)
+{
+    const char *kind = q->neuron.def->name;
+    q->recurrence = q->desc.recurrence;
+    if ((int)q->recurrence < 0 || q->recurrence > SNN_RECURRENCE_CONV2D)
+        return snn__fail(net, SNN_ERR_ARGUMENT, "%s \"%s\": no recurrence has number %d", kind, q->name, (int)q->recurrence);
+    if (q->recurrence == SNN_RECURRENCE_DEFAULT) q->recurrence = q->neuron.def->recurrence;
+    if (q->recurrence == SNN_RECURRENCE_DEFAULT) q->recurrence = SNN_RECURRENCE_NONE;
+    if (q->recurrence == SNN_RECURRENCE_ONE_TO_ONE && snn__inputs(q) > 1)
+        return snn__fail(net, SNN_ERR_ARGUMENT, "%s \"%s\": one-to-one recurrence is for neurons with one input", kind, q->name);
+    if (q->recurrence == SNN_RECURRENCE_LINEAR && q->n > 1 << 14)
+        return snn__fail(net, SNN_ERR_TOO_LARGE, "%s \"%s\": all-to-all recurrence of %d neurons", kind, q->name, q->n);
+    if (q->recurrence != SNN_RECURRENCE_CONV2D) return SNN_OK;
+    if (!q->desc.kernel_h) q->desc.kernel_h = q->desc.kernel;
+    if (!q->desc.kernel_w) q->desc.kernel_w = q->desc.kernel;
+    if (q->ndim != 3)
+        return snn__fail(net, SNN_ERR_SHAPE, "%s \"%s\": a convolutional recurrence wants channels, height, width", kind, q->name);
+    if (q->desc.kernel_h < 1 || q->desc.kernel_w < 1 || !(q->desc.kernel_h & 1) || !(q->desc.kernel_w & 1) || q->desc.kernel_h > 255 ||
+        q->desc.kernel_w > 255)
+        return snn__fail(net, SNN_ERR_ARGUMENT, "%s \"%s\": the recurrent kernel must be odd, given %d x %d", kind, q->name,
+                         q->desc.kernel_h, q->desc.kernel_w);
+    return SNN_OK;
+}
 static snn_status snn__neuron_infer(snn_net *net, snn__node *q)
 {
     snn__node *x = &net->node[q->in[0]];
     const snn_neuron_def *def = q->neuron.def;
+    const int inputs = snn__inputs(q);
     int k, missing;
     q->ndim = x->ndim;
     memcpy(q->shape, x->shape, sizeof q->shape);
+    if (x->shape[0] % inputs)
+        return snn__fail(net, SNN_ERR_SHAPE, "%s \"%s\": the %d channels of \"%s\" are not a multiple of %d", def->name, q->name, x->shape[0],
+                         x->name, inputs);
+    q->shape[0] /= inputs;
+    q->n = x->n / inputs;
     if ((int)q->desc.surrogate < 0 || q->desc.surrogate >= SNN_SURROGATE_COUNT)
         return snn__fail(net, SNN_ERR_ARGUMENT, "%s \"%s\": no surrogate has number %d", def->name, q->name, (int)q->desc.surrogate);
     if (q->desc.surrogate == SNN_CUSTOM_SURROGATE && !q->desc.surrogate_fn)
@@ -3291,21 +3591,23 @@ static snn_status snn__neuron_infer(snn_net *net, snn__node *q)
     if (q->desc.inhibition && x->ndim != 1)
         return snn__fail(net, SNN_ERR_SHAPE, "%s \"%s\": inhibition wants a vector of neurons, the input has %d axes", def->name,
                          q->name, x->ndim);
+    if (q->desc.quant.bits < 0 || q->desc.quant.bits > 16)
+        return snn__fail(net, SNN_ERR_ARGUMENT, "%s \"%s\": states are quantised to 1 to 16 bits, given %d", def->name, q->name, q->desc.quant.bits);
     for (k = 0; k < def->params; k++) {
         float v = snn__neuron_value(def, &q->desc, k, &missing);
         if (missing) return snn__fail(net, SNN_ERR_ARGUMENT, "%s \"%s\": %s is required", def->name, q->name, def->param[k].name);
         if (!snn__finite(v)) return snn__fail(net, SNN_ERR_NAN, "%s \"%s\": %s is not finite", def->name, q->name, def->param[k].name);
     }
-    if (!snn__finite(q->desc.graded) || !snn__finite(q->desc.surrogate_p0) || !snn__finite(q->desc.surrogate_p1))
+    if (!snn__finite(q->desc.graded) || !snn__finite(q->desc.surrogate_p0) || !snn__finite(q->desc.surrogate_p1) || !snn__finite(q->desc.V))
         return snn__fail(net, SNN_ERR_NAN, "%s \"%s\": a number in the desc is not finite", def->name, q->name);
     if (q->desc.graded == 0.0f) q->desc.graded = 1.0f;
-    q->signal = net->desc.spikes == SNN_SPIKES_PACKED && !snn__graded_varies(q) ? SNN__BITS : SNN__DENSE;
-    return SNN_OK;
+    q->signal = net->desc.spikes == SNN_SPIKES_PACKED && !snn__graded_varies(q) && !q->desc.output_membrane ? SNN__BITS : SNN__DENSE;
+    return snn__recurrent_infer(net, q);
 }
 static int snn__neuron_learns(const snn_net *net, const snn__node *q)
 {
     int k;
-    for (k = 0; k < q->params; k++)
+    for (k = 0; k <= q->neuron.def->params; k++)
         if (snn__param_grad(net, q, k)) return 1;
     return 0;
 }
@@ -3323,24 +3625,43 @@ static void snn__neuron_plan(snn_net *net, snn__node *q, snn__arena *a)
     s.user = q->desc.surrogate_user;
     s = snn__surrogate_defaults(&s);
     snn__neuron_setup(&q->neuron, def, &q->desc, &s, net->desc.spikes == SNN_SPIKES_SMOOTH, net->kern->wide_neurons);
+    q->states = def->states + (q->recurrence != SNN_RECURRENCE_NONE && !def->feedback);
     q->block = SNN__BLOCK; /* the tape of a block should stay in the second-level cache */
     while (q->block > 32 && (size_t)net->segment * (size_t)(def->states + 1) * (size_t)q->block > 32768) q->block /= 2;
-    if (q->desc.inhibition || q->block > q->n) q->block = q->n;
-    for (k = 0; k < def->states; k++) q->state[k] = snn__arena_floats(a, bn, 1);
+    if (q->desc.inhibition || q->recurrence != SNN_RECURRENCE_NONE || snn__inputs(q) > 1 || q->block > q->n) q->block = q->n;
+    if (q->recurrence == SNN_RECURRENCE_LINEAR) {
+        q->wt = snn__arena_floats(a, (size_t)q->n, snn__recurrent_ld(q));
+        q->wk = net->desc.inference ? NULL : snn__arena_floats(a, (size_t)(snn__inputs(q) * q->n), SNN__PAD((size_t)q->n));
+    }
+    if (q->desc.quant.bits) {
+        q->levels = snn__arena_floats(a, (size_t)1 << q->desc.quant.bits, 1);
+        if (q->levels) snn_quant_levels(&q->desc.quant, q->levels);
+        q->neuron.levels = q->levels;
+        q->neuron.level_count = 1 << q->desc.quant.bits;
+    }
+    for (k = 0; k < q->states; k++) q->state[k] = snn__arena_floats(a, bn, 1);
     if (net->desc.inference) return;
-    for (k = 0; k < def->states; k++) q->dstate[k] = snn__arena_floats(a, bn, 1);
-    q->saved = snn__arena_floats(a, snn__mul_size((size_t)(net->segments > 1 ? net->segments + 1 : 1), (size_t)def->states), bn);
+    for (k = 0; k < q->states; k++) q->dstate[k] = snn__arena_floats(a, bn, 1);
+    q->saved = snn__arena_floats(a, snn__mul_size((size_t)(net->segments > 1 ? net->segments + 1 : 1), (size_t)q->states), bn);
 }
 static void snn__neuron_scratch(snn_net *net, snn__node *q, snn__arena *task, snn__arena *op)
 {
-    const size_t block = (size_t)q->block, states = (size_t)q->neuron.def->states, params = (size_t)q->neuron.def->params + 1;
+    const size_t block = (size_t)q->block, states = (size_t)q->states, params = (size_t)q->neuron.def->params + 1;
+    const size_t wide = SNN__PAD((size_t)snn__inputs(q) * block);
     (void)op;
     q->s[SNN__SCAN_PARAM] = snn__scratch_take(task, params * block, sizeof(float));
     q->s[SNN__SCAN_WORK] = snn__scratch_take(task, SNN__WORK_COUNT * block, sizeof(float));
     q->s[SNN__SCAN_DRIVES] = snn__scratch_take(task, (net->desc.inference ? 1 : (size_t)net->segment) * block, sizeof(float));
+    q->s[SNN__SCAN_X] = snn__scratch_take(task, wide, sizeof(float));
+    if (q->recurrence != SNN_RECURRENCE_NONE) {
+        q->s[SNN__SCAN_IDX] = snn__scratch_take(task, wide + SNN__LANES, sizeof(uint32_t));
+        q->s[SNN__SCAN_VAL] = snn__scratch_take(task, wide + SNN__LANES, sizeof(float));
+    }
     if (net->desc.inference) return;
-    q->s[SNN__SCAN_TAPE] = snn__scratch_take(task, snn__mul_size(((size_t)net->segment + 1) * states, block), sizeof(float));
+    q->s[SNN__SCAN_DX] = snn__scratch_take(task, 2 * wide, sizeof(float)); /* of a step; and summed over steps */
+    q->s[SNN__SCAN_TAPE] = snn__scratch_take(task, snn__mul_size(((size_t)net->segment + 1) * states, SNN__PAD(block)), sizeof(float));
     q->s[SNN__SCAN_DPARAM] = snn__scratch_take(task, params * (size_t)q->n, sizeof(float));
+    q->s[SNN__SCAN_DREC] = snn__scratch_take(task, snn__recurrent_partial(q), sizeof(float));
 }
 
 typedef struct snn__scan {
@@ -3364,29 +3685,34 @@ static void snn__scan_params(const snn_net *net, const snn__node *q, const snn__
     int k, i;
     for (k = 0; k <= def->params; k++, p += q->block) {
         const snn_tensor *v = &net->param[q->param0 + k].value;
-        int vector = snn_tensor_count(v) > 1 || (q->desc.per_neuron && q->n == 1), clamp = k < def->params && (def->param[k].flags & SNN_PARAM_CLAMP01);
+        const int clamp = k < def->params && (def->param[k].flags & SNN_PARAM_CLAMP01);
         for (i = 0; i < n; i++) {
-            float x = v->data[vector ? at + i : 0];
+            const float x = v->data[q->desc.per_neuron ? at + i : 0];
             p[i] = clamp ? snn__clamp(x, 0.0f, 1.0f) : x;
         }
         if (k < def->params) b->param[k] = p;
     }
     b->n = n;
+    b->stride = (size_t)q->n;
     b->sub = q->neuron.sub;
     b->zero = q->neuron.zero;
     b->equal = q->neuron.equal;
 }
-/* input current of step t, sample s */
-static const float *snn__scan_input(const snn__scan *s, const snn__task *task, int t, int sample, int at, int n)
+/* input current of step t, the recurrence's share included; feedback: what it reads, before the step */
+static const float *snn__scan_input(const snn__scan *s, const snn__task *task, int t, int sample, int at, int n, const float *feedback)
 {
     const size_t row = (size_t)t * (size_t)s->net->desc.batch + (size_t)sample;
-    const snn__node *x = s->x;
-    if (x->signal == SNN__BITS) {
-        float *buffer = SNN__SCRATCH(task, s->q, SNN__SCAN_WORK, float) + SNN__WORK_X * s->q->block;
-        snn_spikes_unpack(buffer, snn__row_bits(s->net, x, row) + at / 32, n, snn__gain(x));
-        return buffer;
+    const snn__node *x = s->x, *q = s->q;
+    float *buffer = SNN__SCRATCH(task, q, SNN__SCAN_X, float);
+    const float *in = x->signal == SNN__BITS ? NULL : x->out + snn__row_index(s->net, x, row) * (size_t)x->n + at;
+    if (!in) {
+        snn_spikes_unpack(buffer, snn__row_bits(s->net, x, row) + at / 32, n * snn__inputs(q), snn__gain(x));
+        in = buffer;
     }
-    return x->out + snn__row_index(s->net, x, row) * (size_t)x->n + at;
+    if (q->recurrence == SNN_RECURRENCE_NONE) return in;
+    if (in != buffer) memcpy(buffer, in, (size_t)x->n * sizeof(float));
+    snn__recurrent_forward(s->net, q, task, feedback, buffer);
+    return buffer;
 }
 static const float *snn__scan_noise(const snn__scan *s, const snn__task *task, int t, int sample, int at, int n)
 {
@@ -3399,6 +3725,17 @@ static const float *snn__scan_noise(const snn__scan *s, const snn__task *task, i
     for (i = 0; i < n; i++) u[i] = snn__rng_uniform(key, (uint32_t)sample * (uint32_t)s->q->n + (uint32_t)(at + i));
     return u;
 }
+/* does the scan need the spikes as floats, or are the drives' signs enough? */
+static int snn__scan_needs_h(const snn__node *q, int output)
+{
+    return q->neuron.immediate || q->states > q->neuron.def->states || (output && (q->neuron.inhibition || q->signal == SNN__DENSE));
+}
+/* spike values f h (ungraded for a winner), which a recurrence sees at the next step */
+static void snn__scan_spikes(const snn__node *q, int n, const float *f, const float *h, float *spk)
+{
+    int i;
+    for (i = 0; i < n; i++) spk[i] = q->neuron.inhibition ? h[i] : f[i] * h[i];
+}
 
 static void snn__scan_forward_task(void *arg, int id)
 {
@@ -3407,12 +3744,12 @@ static void snn__scan_forward_task(void *arg, int id)
     snn__node *q = s->q;
     const snn__neuron *neuron = &q->neuron;
     const int B = net->desc.batch, bi = id / s->split_n, ni = id % s->split_n, blocks = (q->n + q->block - 1) / q->block;
-    const int h_wanted = neuron->immediate || neuron->inhibition || q->signal == SNN__DENSE;
+    const int h_wanted = snn__scan_needs_h(q, 1), states = neuron->def->states;
     snn_neuron_block b;
     snn__task task;
-    float *work, *h;
+    float *work, *h, *spk;
     size_t spikes = 0;
-    int k, t, i, block, sample;
+    int k, t, block, sample;
     task.memory = net->scratch + (size_t)id * net->task_size;
     work = SNN__SCRATCH(&task, q, SNN__SCAN_WORK, float);
     h = work + SNN__WORK_H * q->block;
@@ -3423,12 +3760,16 @@ static void snn__scan_forward_task(void *arg, int id)
         const float *f = SNN__SCRATCH(&task, q, SNN__SCAN_PARAM, const float) + (size_t)neuron->def->params * (size_t)q->block;
         snn__scan_params(net, q, &task, &b, at, n);
         for (sample = B * bi / s->split_b; sample < B * (bi + 1) / s->split_b; sample++) {
-            for (k = 0; k < neuron->def->states; k++) b.state[k] = q->state[k] + (size_t)sample * (size_t)q->n + at;
+            const size_t first = (size_t)sample * (size_t)q->n + (size_t)at;
+            const float *feedback = neuron->def->feedback ? q->state[neuron->def->feedback - 1] + first : NULL;
+            for (k = 0; k < states; k++) b.state[k] = q->state[k] + first;
+            spk = q->states > states ? q->state[states] + first : NULL;
             for (t = 0; t < net->len; t++) {
                 const size_t row = (size_t)t * (size_t)B + (size_t)sample, whole = (size_t)(net->t0 * B) + row;
-                b.x = snn__scan_input(s, &task, t, sample, at, n);
+                b.x = snn__scan_input(s, &task, t, sample, at, n, spk ? spk : feedback);
                 snn__neuron_advance(neuron, &b, snn__scan_noise(s, &task, t, sample, at, n), h_wanted ? h : NULL,
                                     work + SNN__WORK_PREV * q->block);
+                if (spk) snn__scan_spikes(q, n, f, h, spk);
                 if (q->signal == SNN__BITS) {
                     uint32_t *bits = q->bits + (q->out_row0 + row) * (size_t)q->words + at / 32;
                     if (neuron->inhibition) snn_spikes_pack(bits, h, n);
@@ -3437,40 +3778,40 @@ static void snn__scan_forward_task(void *arg, int id)
                     if (q->rec_spk) snn_spikes_unpack(q->rec_spk + whole * (size_t)q->n + at, bits, n, snn__gain(q));
                 } else {
                     float *out = q->out + (q->out_row0 + row) * (size_t)q->n + at;
-                    for (i = 0; i < n; i++) out[i] = neuron->inhibition ? h[i] : f[i] * h[i];
-                    spikes += snn__count_floats(out, (size_t)n);
-                    if (q->rec_spk && q->rec_spk != q->out) memcpy(q->rec_spk + whole * (size_t)q->n + at, out, (size_t)n * sizeof(float));
+                    if (q->desc.output_membrane) memcpy(out, b.state[0], (size_t)n * sizeof(float));
+                    else snn__scan_spikes(q, n, f, h, out);
+                    if (neuron->smooth) { /* no spikes to count: a fingerprint of who is above threshold, for gradcheck */
+                        for (k = 0; k < n; k++) spikes += b.drive[k] > 0.0f ? whole * (size_t)q->n + (size_t)(at + k) + 1 : 0;
+                    } else spikes += snn__count_floats(out, (size_t)n);
                 }
-                if (q->rec_mem) memcpy(q->rec_mem + whole * (size_t)q->n + at, b.state[0], (size_t)n * sizeof(float));
+                for (k = 0; k < states; k++)
+                    if (q->rec[k]) memcpy(q->rec[k] + whole * (size_t)q->n + at, b.state[k], (size_t)n * sizeof(float));
             }
         }
     }
     s->spikes[id] = (double)spikes;
 }
 
-static void snn__scan_run(snn_net *net, snn__node *q, void (*task)(void *, int))
+static void snn__scan_run(snn_net *net, snn__node *q, void (*task)(void *, int), snn__scan *s)
 {
-    snn__scan s;
-    int i;
-    s.net = net;
-    s.q = q;
-    s.x = snn__input_of(net, q, 0);
-    snn__scan_split(&s);
-    memset(s.spikes, 0, sizeof s.spikes);
-    snn__parallel_for(&net->desc.threads, s.split_b * s.split_n, task, &s);
-    for (i = 0; i < s.split_b * s.split_n; i++) q->spikes += s.spikes[i];
+    s->net = net;
+    s->q = q;
+    s->x = snn__input_of(net, q, 0);
+    snn__scan_split(s);
+    snn__parallel_for(&net->desc.threads, s->split_b * s->split_n, task, s);
 }
 
 static void snn__neuron_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
     const size_t bn = (size_t)net->desc.batch * (size_t)q->n;
+    snn__scan s;
     int k;
     (void)t;
     (void)row;
-    for (k = 0; q->saved && k < q->neuron.def->states; k++)
-        memcpy(q->saved + ((size_t)(net->t0 / net->segment) * (size_t)q->neuron.def->states + (size_t)k) * bn, q->state[k],
-               bn * sizeof(float));
-    snn__scan_run(net, q, snn__scan_forward_task);
+    for (k = 0; q->saved && k < q->states; k++)
+        memcpy(q->saved + ((size_t)(net->t0 / net->segment) * (size_t)q->states + (size_t)k) * bn, q->state[k], bn * sizeof(float));
+    snn__scan_run(net, q, snn__scan_forward_task, &s);
+    for (k = 0; k < s.split_b * s.split_n; k++) q->spikes += s.spikes[k];
 }
 
 static void snn__scan_backward_task(void *arg, int id)
@@ -3479,67 +3820,101 @@ static void snn__scan_backward_task(void *arg, int id)
     snn_net *net = s->net;
     snn__node *q = s->q, *x = s->x;
     const snn__neuron *neuron = &q->neuron;
+    const snn_neuron_def *def = neuron->def;
     const int B = net->desc.batch, bi = id / s->split_n, ni = id % s->split_n, blocks = (q->n + q->block - 1) / q->block;
-    const int states = neuron->def->states, params = neuron->def->params, len = net->len, K = q->block;
-    const int learns = snn__neuron_learns(net, q);
-    const size_t bn = (size_t)B * (size_t)q->n, n_all = (size_t)q->n;
+    const int states = q->states, params = def->params, len = net->len, K = SNN__PAD(q->block);
+    const int learns = snn__neuron_learns(net, q), own = neuron->step == def->step && !learns;
+    const int wide = snn__inputs(q), recurrent = q->recurrence != SNN_RECURRENCE_NONE;
+    const size_t bn = (size_t)B * (size_t)q->n, n_all = (size_t)q->n, row_in = (size_t)x->n;
     const float *saved = q->saved + (size_t)(net->t0 / net->segment) * (size_t)states * bn;
     snn__task task;
     snn_neuron_block b;
-    float *tape, *drives, *work, *dparam, *sum;
+    float *tape, *drives, *work, *dparam, *sum, *step_dx, *drec, *h, *gs;
     int k, t, i, block, sample;
     task.memory = net->scratch + (size_t)id * net->task_size;
     tape = SNN__SCRATCH(&task, q, SNN__SCAN_TAPE, float); /* [len+1][states][K] */
     drives = SNN__SCRATCH(&task, q, SNN__SCAN_DRIVES, float);
     work = SNN__SCRATCH(&task, q, SNN__SCAN_WORK, float);
     dparam = SNN__SCRATCH(&task, q, SNN__SCAN_DPARAM, float); /* [params+1][n] */
-    sum = work + SNN__WORK_SUM * K;
+    drec = SNN__SCRATCH(&task, q, SNN__SCAN_DREC, float);
+    step_dx = SNN__SCRATCH(&task, q, SNN__SCAN_DX, float);
+    sum = step_dx + SNN__PAD((size_t)wide * (size_t)q->block);
+    h = work + SNN__WORK_H * q->block;
+    gs = work + SNN__WORK_GS * q->block;
     memset(&b, 0, sizeof b);
-    if (learns || neuron->step == neuron->def->step) snn__zero(dparam, (size_t)(params + 1) * n_all);
+    if (learns || own) snn__zero(dparam, (size_t)(params + 1) * n_all);
+    snn__zero(drec, snn__recurrent_partial(q));
     for (block = blocks * ni / s->split_n; block < blocks * (ni + 1) / s->split_n; block++) {
-        const int at = block * K, n = q->n - at < K ? q->n - at : K;
-        const float *f = SNN__SCRATCH(&task, q, SNN__SCAN_PARAM, const float) + (size_t)params * (size_t)K;
+        const int at = block * q->block, n = q->n - at < q->block ? q->n - at : q->block;
+        const float *graded = SNN__SCRATCH(&task, q, SNN__SCAN_PARAM, const float) + (size_t)params * (size_t)q->block, *f = graded;
         float *df = NULL;
         snn__scan_params(net, q, &task, &b, at, n);
         /* a user's neuron always gets arrays to add to; a built-in one only if something is trained */
-        if (learns || neuron->step == neuron->def->step) {
+        if (learns || own) {
             for (k = 0; k < params; k++) b.dparam[k] = dparam + (size_t)k * n_all + at;
             if (learns) df = dparam + (size_t)params * n_all + at;
         }
         if (!df && !q->gain && !snn__graded_varies(q)) f = NULL;
         for (sample = B * bi / s->split_b; sample < B * (bi + 1) / s->split_b; sample++) {
             const size_t first = (size_t)sample * n_all + (size_t)at;
+            const int fed = def->feedback ? def->feedback - 1 : states - 1; /* state that a recurrence reads */
             for (k = 0; k < states; k++) memcpy(tape + k * K, saved + (size_t)k * bn + first, (size_t)n * sizeof(float));
             for (t = 0; t < len; t++) { /* forward again */
                 float *now = tape + (size_t)t * (size_t)(states * K), *next = now + states * K;
                 memcpy(next, now, (size_t)(states * K) * sizeof(float));
-                for (k = 0; k < states; k++) b.state[k] = next + k * K;
-                b.drive = drives + t * K;
-                b.x = snn__scan_input(s, &task, t, sample, at, n);
-                snn__neuron_advance(neuron, &b, snn__scan_noise(s, &task, t, sample, at, n),
-                                    neuron->immediate ? work + SNN__WORK_H * K : NULL, work + SNN__WORK_PREV * K);
+                for (k = 0; k < def->states; k++) b.state[k] = next + k * K;
+                b.drive = drives + t * q->block;
+                b.x = snn__scan_input(s, &task, t, sample, at, n, now + fed * K);
+                snn__neuron_advance(neuron, &b, snn__scan_noise(s, &task, t, sample, at, n), snn__scan_needs_h(q, 0) ? h : NULL,
+                                    work + SNN__WORK_PREV * q->block);
+                if (states > def->states) snn__scan_spikes(q, n, graded, h, next + (states - 1) * K);
             }
-            for (k = 0; k < states; k++) b.dstate[k] = q->dstate[k] + first;
-            if (x->backward && x->signal == SNN__CONSTANT) snn__zero(sum, (size_t)n);
+            for (k = 0; k < def->states; k++) b.dstate[k] = q->dstate[k] + first;
+            if (x->backward && x->signal == SNN__CONSTANT) snn__zero(sum, (size_t)(wide * n));
             for (t = len - 1; t >= 0; t--) {
                 const size_t row = (size_t)t * (size_t)B + (size_t)sample, whole = (size_t)(net->t0 * B) + row;
-                const float *gs = q->backward && q->dout ? q->dout + (q->dout_row0 + row) * n_all + at : NULL;
-                float *dx = work + SNN__WORK_DX * K, *to;
-                for (k = 0; k < states; k++) b.state[k] = tape + (size_t)t * (size_t)(states * K) + k * K;
-                b.drive = drives + t * K;
-                b.x = snn__scan_input(s, &task, t, sample, at, n);
-                if (q->drec_mem) snn__accumulate(b.dstate[0], q->drec_mem + whole * n_all + at, (size_t)n);
-                if (x->backward && x->signal != SNN__CONSTANT && !x->add) dx = x->dout + (x->dout_row0 + row) * n_all + at;
+                const float *dout = q->backward && q->dout ? q->dout + (q->dout_row0 + row) * n_all + at : NULL;
+                float *now = tape + (size_t)t * (size_t)(states * K), *dx = step_dx, *to;
+                for (k = 0; k < def->states; k++) {
+                    b.state[k] = now + k * K;
+                    if (q->drec[k]) snn__accumulate(b.dstate[k], q->drec[k] + whole * n_all + at, (size_t)n);
+                }
+                b.drive = drives + t * q->block;
+                b.x = snn__scan_input(s, &task, t, sample, at, n, now + fed * K);
+                if (q->desc.output_membrane) {
+                    if (dout) snn__accumulate(b.dstate[0], dout, (size_t)n);
+                    dout = NULL;
+                }
+                if (states > def->states) { /* spikes also reached the next step */
+                    float *ds = q->dstate[states - 1] + first;
+                    for (i = 0; i < n; i++) {
+                        gs[i] = (dout ? dout[i] : 0.0f) + ds[i];
+                        ds[i] = 0.0f;
+                    }
+                    dout = gs;
+                }
+                if (!recurrent && x->backward && x->signal != SNN__CONSTANT && !x->add)
+                    dx = x->dout + (x->dout_row0 + row) * row_in + at;
                 b.dx = dx;
-                snn__neuron_retreat(neuron, &b, gs, f, df, snn__scan_noise(s, &task, t, sample, at, n),
-                                    work + SNN__WORK_H * K, work + SNN__WORK_GH * K, work + SNN__WORK_DDRIVE * K);
+                snn__neuron_retreat(neuron, &b, dout, f, df, snn__scan_noise(s, &task, t, sample, at, n),
+                                    neuron->inhibition ? snn__winner(b.drive, n) : 0, h, work + SNN__WORK_GH * q->block, work + SNN__WORK_DDRIVE * q->block);
+                if (recurrent) {
+                    /* padded, so through scratch: the kernels write whole registers */
+                    float *ds = SNN__SCRATCH(&task, q, SNN__SCAN_X, float);
+                    snn__zero(ds, SNN__PAD((size_t)n));
+                    snn__zero(dx + (size_t)(wide * n), SNN__PAD((size_t)(wide * n)) - (size_t)(wide * n));
+                    snn__recurrent_backward(net, q, &task, now + fed * K, dx, ds, drec);
+                    snn__accumulate(q->dstate[fed] + first, ds, (size_t)n);
+                }
                 if (!x->backward) continue;
-                to = x->signal == SNN__CONSTANT ? sum : x->dout + (x->dout_row0 + row) * n_all + at;
-                if (to != dx) snn__accumulate(to, dx, (size_t)n);
+                to = x->signal == SNN__CONSTANT ? sum : x->dout + (x->dout_row0 + row) * row_in + at;
+                if (to == dx) continue;
+                if (x->signal == SNN__CONSTANT || x->add) snn__accumulate(to, dx, (size_t)(wide * n));
+                else memcpy(to, dx, (size_t)(wide * n) * sizeof(float));
             }
             if (x->backward && x->signal == SNN__CONSTANT) {
-                float *to = x->dout + first;
-                for (i = 0; i < n; i++) to[i] = (x->add ? to[i] : 0.0f) + sum[i];
+                float *to = x->dout + (size_t)sample * row_in + at;
+                for (i = 0; i < wide * n; i++) to[i] = (x->add ? to[i] : 0.0f) + sum[i];
             }
         }
     }
@@ -3552,21 +3927,18 @@ static void snn__neuron_backward(snn_net *net, snn__node *q, snn__task *t, size_
     int id, k, i;
     (void)t;
     (void)row;
-    snn__scan_run(net, q, snn__scan_backward_task);
-    if (!snn__neuron_learns(net, q)) return;
-    s.net = net;
-    s.q = q;
-    snn__scan_split(&s);
+    snn__scan_run(net, q, snn__scan_backward_task, &s);
     for (id = 0; id < s.split_b * s.split_n; id++) {
         const float *dparam;
         slot.memory = net->scratch + (size_t)id * net->task_size;
+        snn__recurrent_reduce(net, q, SNN__SCRATCH(&slot, q, SNN__SCAN_DREC, const float));
         dparam = SNN__SCRATCH(&slot, q, SNN__SCAN_DPARAM, const float);
         for (k = 0; k <= def->params; k++, dparam += q->n) {
             float *g = snn__param_grad(net, q, k);
-            const snn_tensor *v = &net->param[q->param0 + k].value;
-            const int vector = snn_tensor_count(v) > 1, clamp = k < def->params && (def->param[k].flags & SNN_PARAM_CLAMP01);
+            const float *v = snn__param_value(net, q, k);
+            const int vector = q->desc.per_neuron, clamp = k < def->params && (def->param[k].flags & SNN_PARAM_CLAMP01);
             for (i = 0; g && i < q->n; i++) {
-                float p = v->data[vector ? i : 0];
+                const float p = v[vector ? i : 0];
                 if (!clamp || (p >= 0.0f && p <= 1.0f)) g[vector ? i : 0] += dparam[i];
             }
         }
@@ -3612,7 +3984,7 @@ static snn_status snn__input_infer(snn_net *net, snn__node *q)
       snn__scale_forward, snn__scale_backward, NULL)                                               \
     X(DROPOUT, "dropout", "dropout", "", "p", 1, SNN__ROW, 0, snn__dropout_infer, NULL, snn__plain_scratch, NULL, NULL, \
       snn__dropout_forward, snn__dropout_backward, NULL)                                           \
-    X(NEURON, "neuron", "neuron", "", "", 1, SNN__SCAN, 1, snn__neuron_infer, snn__neuron_plan, snn__neuron_scratch, NULL, \
+    X(NEURON, "neuron", "neuron", "", "", 1, SNN__SCAN, 1, snn__neuron_infer, snn__neuron_plan, snn__neuron_scratch, snn__neuron_prepare, \
       NULL, snn__neuron_forward, snn__neuron_backward, NULL)
 
 enum {
@@ -3742,7 +4114,9 @@ static snn_status snn__latency_open(snn__latency *l, const float *data, int T, i
         if (d->normalize) d->tau = (float)(T - 1 - d->first);
         l->edge = (float)((double)d->tau * (1.0 - (double)d->threshold));
     } else { /* rounded once, as the reference does: x - threshold cancels all but a few bits */
-        l->edge = (float)((double)d->threshold + (double)d->epsilon);
+        const double decimal = floor((double)d->threshold * 1e6 + 0.5) * 1e-6; /* 0.01f was written 0.01 */
+        const int short_one = (float)decimal == d->threshold;
+        l->edge = (float)((short_one ? decimal : (double)d->threshold) + (double)d->epsilon);
         if (!(l->edge > d->threshold)) return SNN_ERR_ARGUMENT;
     }
     return SNN_OK;
@@ -4427,10 +4801,10 @@ static snn_optim_desc snn__optim_defaults(const snn_optim_desc *d)
 /* Square root to 2 ulp: sqrtf may set errno, and compilers do not vectorise a loop that does. */
 SNN__HD float snn__sqrt1(float x)
 {
-    const float half = 0.5f * x;
+    const float least = x < 1e-30f ? 1e-30f : x, half = 0.5f * least; /* no overflow in y y */
     float y; /* 1/sqrt(x): first guess by halving the exponent, then Newton's steps */
     int32_t bits;
-    memcpy(&bits, &x, sizeof bits);
+    memcpy(&bits, &least, sizeof bits);
     bits = 0x5f375a86 - (bits >> 1);
     memcpy(&y, &bits, sizeof y);
     y *= 1.5f - half * y * y;
@@ -4675,7 +5049,8 @@ static snn_status snn__net_check(const snn_net_desc *d)
 }
 static size_t snn__head_size(const snn_net_desc *d)
 {
-    return snn__add_size(sizeof(snn_net) + SNN__ALIGN, snn__mul_size((size_t)d->max_layers, sizeof(snn__node)));
+    const size_t size = snn__add_size(sizeof(snn_net) + 2 * SNN__ALIGN, snn__mul_size((size_t)d->max_layers, sizeof(snn__node)));
+    return size / SNN__ALIGN * SNN__ALIGN; /* what follows it is aligned if it is */
 }
 static snn_net *snn__net_init(void *memory, const snn_net_desc *d)
 {
@@ -4724,7 +5099,7 @@ SNN_DEF snn_status snn_net_create_in(snn_net **out, const snn_net_desc *desc, vo
     if (size < skip || size - skip < snn__head_size(&d)) return SNN_ERR_MEMORY;
     *out = snn__net_init((char *)memory + skip, &d);
     (*out)->buffer = (char *)memory + skip + (*out)->head_size;
-    (*out)->buffer_size = size - skip - (*out)->head_size;
+    (*out)->buffer_size = size;
     return SNN_OK;
 }
 
@@ -4956,6 +5331,7 @@ static int snn__param_spec(const snn_net *net, const snn__node *q, int k, const 
     default: {
         const snn_neuron_def *def = q->neuron.def;
         int learn = q->desc.learn_custom;
+        if (k > def->params) return snn__recurrent_spec(q, k - def->params - 1, name, shape, trained);
         if (k == def->params) {
             *name = "graded_spikes_factor";
             learn = q->desc.learn_graded;
@@ -4975,7 +5351,7 @@ static int snn__param_number(const snn__node *q)
     switch (q->op) {
     case SNN__LINEAR: return 1 + q->i[SNN__LINEAR_BIAS];
     case SNN__CONV2D: return 1 + q->i[SNN__CONV_BIAS];
-    case SNN__NEURON: return q->neuron.def->params + 1;
+    case SNN__NEURON: return q->neuron.def->params + 1 + snn__recurrent_params(q);
     default: return 0;
     }
 }
@@ -5105,19 +5481,22 @@ static void snn__plan_buffers(snn_net *net, snn__arena *a)
             q->out = snn__arena_floats(a, whole, (size_t)q->n);
             if (spikes) q->rec_spk = q->out;
         } else snn__buffer_want(&q->buf[0], snn__mul_size(snn__mul_size(rows, (size_t)q->n), sizeof(float)), i, last);
-        if (q->op == SNN__NEURON && (q->record & SNN_RECORD_MEMBRANE)) {
-            q->rec_mem = snn__arena_floats(a, whole, (size_t)q->n);
-            if (q->record & SNN_RECORD_GRADIENT) q->drec_mem = snn__arena_floats(a, whole, (size_t)q->n);
-        }
+        for (k = 0; q->op == SNN__NEURON && k < q->neuron.def->states; k++)
+            if (q->record & (k ? SNN_RECORD_STATES : SNN_RECORD_STATES | SNN_RECORD_MEMBRANE)) {
+                q->rec[k] = snn__arena_floats(a, whole, (size_t)q->n);
+                if (q->record & SNN_RECORD_GRADIENT) q->drec[k] = snn__arena_floats(a, whole, (size_t)q->n);
+            }
         if (q->op == SNN__MAX_POOL2D && q->backward)
             snn__buffer_want(&q->buf[2], snn__mul_size(rows, (size_t)q->n), q->exec, 2 * n - 1 - q->exec);
         if (!q->backward) continue;
         q->whole_dout = q->signal != SNN__CONSTANT && (q->record & SNN_RECORD_GRADIENT);
         if (q->record & SNN_RECORD_GRADIENT) q->dout = snn__arena_floats(a, whole, (size_t)q->n);
         else if (q->users == 1 && !q->record && q->signal != SNN__BITS && o->kind != SNN__SOURCE &&
-                 net->node[q->last_user].op == SNN__NEURON && !q->whole_out)
-            q->dout = NULL; /* a neuron reads each input current and then writes its gradient to the same place */
-        else snn__buffer_want(&q->buf[1], snn__mul_size(snn__mul_size(rows, (size_t)q->n), sizeof(float)), 2 * n - 1 - q->last_user, 2 * n - 1 - i);
+                 net->node[q->last_user].op == SNN__NEURON && !q->whole_out) {
+            /* a neuron reads each input current and then writes its gradient to the same place */
+            q->dout = NULL;
+            if (q->buf[0].size) q->buf[0].to = 2 * n - 1 - i;
+        } else snn__buffer_want(&q->buf[1], snn__mul_size(snn__mul_size(rows, (size_t)q->n), sizeof(float)), 2 * n - 1 - q->last_user, 2 * n - 1 - i);
     }
     net->pool_size = snn__buffer_place(net);
     net->pool = (char *)snn__arena_take(a, net->pool_size, 1);
@@ -5336,20 +5715,20 @@ SNN_DEF snn_status snn_net_build(snn_net *net)
         if (!net->block) return snn__fail(net, SNN_ERR_MEMORY, "no memory for the net: it needs %u bytes", size);
         a.base = (char *)net->block;
     } else {
-        if (size > net->buffer_size)
-            return snn__fail(net, SNN_ERR_MEMORY, "the buffer has %u bytes for the net, which needs %u",
-                             net->head_size + net->buffer_size, net->head_size + size);
+        if (net->head_size + size > net->buffer_size)
+            return snn__fail(net, SNN_ERR_MEMORY, "the buffer has %u bytes, the net needs %u", net->buffer_size, net->head_size + size);
         a.base = net->buffer;
     }
     net->block_size = size;
-    memset(a.base, 0, size);
     a.base += (SNN__ALIGN - (size_t)((uintptr_t)a.base % SNN__ALIGN)) % SNN__ALIGN;
-    a.size = size;
+    a.size = size - SNN__ALIGN;
+    memset(a.base, 0, a.size);
     snn__plan(net, &a);
     for (i = 0; i < net->count; i++) {
         snn__node *q = &net->node[i];
         if (q->op == SNN__LINEAR || q->op == SNN__CONV2D) snn__init_weights(net, i);
-        for (k = 0; q->op == SNN__NEURON && k < q->params; k++) {
+        if (q->op == SNN__NEURON) snn__recurrent_init(net, q);
+        for (k = 0; q->op == SNN__NEURON && k <= q->neuron.def->params; k++) {
             snn_tensor *v = &net->param[q->param0 + k].value;
             float x = k < q->neuron.def->params ? snn__neuron_value(q->neuron.def, &q->desc, k, NULL) : q->desc.graded;
             size_t j, n = snn_tensor_count(v);
@@ -5481,8 +5860,8 @@ static void snn__states(snn_net *net, int save, int slot)
     for (i = 0; i < net->count; i++) {
         snn__node *q = &net->node[i];
         const size_t bn = (size_t)net->desc.batch * (size_t)q->n;
-        for (k = 0; q->saved && k < q->neuron.def->states; k++) {
-            float *s = q->saved + ((size_t)slot * (size_t)q->neuron.def->states + (size_t)k) * bn;
+        for (k = 0; q->saved && k < q->states; k++) {
+            float *s = q->saved + ((size_t)slot * (size_t)q->states + (size_t)k) * bn;
             if (save) memcpy(s, q->state[k], bn * sizeof(float));
             else memcpy(q->state[k], s, bn * sizeof(float));
         }
@@ -5569,7 +5948,7 @@ SNN_DEF snn_status snn_net_reset(snn_net *net)
     int i, k;
     if (status != SNN_OK) return status;
     for (i = 0; i < net->count; i++)
-        for (k = 0; net->node[i].op == SNN__NEURON && k < net->node[i].neuron.def->states; k++)
+        for (k = 0; k < net->node[i].states; k++)
             snn__zero(net->node[i].state[k], (size_t)net->desc.batch * (size_t)net->node[i].n);
     net->time = net->time0 = 0;
     net->pass++;
@@ -5585,15 +5964,15 @@ SNN_DEF snn_status snn_net_backward(snn_net *net)
     if (net->desc.inference) return snn__fail(net, SNN_ERR_STATE, "backward: the net was created for inference");
     if (!net->ran) return snn__fail(net, SNN_ERR_STATE, "backward: once after each forward or continue");
     for (i = 0; i < net->count; i++)
-        for (k = 0; net->node[i].op == SNN__NEURON && k < net->node[i].neuron.def->states; k++)
+        for (k = 0; k < net->node[i].states; k++)
             snn__zero(net->node[i].dstate[k], (size_t)net->desc.batch * (size_t)net->node[i].n);
     last = (net->pass_steps - 1) / net->segment;
     if (last > 0) snn__states(net, 1, net->segments);
     for (segment = last; segment >= 0; segment--) {
         const int t0 = segment * net->segment, left = net->pass_steps - t0;
+        snn__segment_set(net, t0, left < net->segment ? left : net->segment);
         if (segment < last) { /* its signals are gone: run it again from the saved states */
             snn__states(net, 0, segment);
-            snn__segment_set(net, t0, left < net->segment ? left : net->segment);
             net->constant_valid = 0;
             snn__segment_forward(net);
         }
@@ -5609,14 +5988,15 @@ SNN_DEF snn_status snn_net_backward(snn_net *net)
 SNN_DEF snn_status snn_net_zero_grad(snn_net *net)
 {
     snn_status status = snn__ready(net);
-    int i;
+    int i, k;
     if (status != SNN_OK) return status;
     if (net->grads) snn__zero(net->grads, net->trained);
     for (i = 0; i < net->count; i++) {
         snn__node *q = &net->node[i];
         const size_t n = (q->signal == SNN__CONSTANT ? 1 : (size_t)net->desc.steps) * (size_t)net->desc.batch * (size_t)q->n;
         if ((q->record & SNN_RECORD_GRADIENT) && q->dout) snn__zero(q->dout, n);
-        if (q->drec_mem) snn__zero(q->drec_mem, n);
+        for (k = 0; k < SNN_MAX_STATES; k++)
+            if (q->drec[k]) snn__zero(q->drec[k], n);
     }
     return SNN_OK;
 }
@@ -5661,14 +6041,17 @@ static snn_tensor snn__node_view(const snn_net *net, int node, int what)
 {
     const snn__node *q;
     float *data = NULL;
-    if (!net || !net->built || node < 0 || node >= net->count) return snn_tensor_make(NULL, 0, NULL);
+    if (!net || !net->built || node < 0 || node >= net->count || what < 0) return snn_tensor_make(NULL, 0, NULL);
     q = &net->node[net->node[node].root];
-    if (q->op != SNN__NEURON) what &= ~2; /* no membrane: the output itself */
+    if (what >= 2 && q->op != SNN__NEURON) what &= 1; /* no membrane: the output itself */
+    if (what >= 2) { /* a state (even) or its gradient (odd) */
+        if (what / 2 > q->neuron.def->states) return snn_tensor_make(NULL, 0, NULL);
+        data = what & 1 ? q->drec[what / 2 - 1] : q->rec[what / 2 - 1];
+        return snn__view(net, q, data, net->pass_steps ? net->pass_steps : net->desc.steps);
+    }
     switch (what) {
     case 0: data = q->record & SNN_RECORD_SPIKES ? q->rec_spk : NULL; break;
-    case 1: data = q->record & SNN_RECORD_GRADIENT ? q->dout : NULL; break;
-    case 2: data = q->rec_mem; break;
-    default: data = q->drec_mem; break;
+    default: data = q->record & SNN_RECORD_GRADIENT ? q->dout : NULL; break;
     }
     return snn__view(net, &net->node[node], data, net->pass_steps ? net->pass_steps : net->desc.steps);
 }
@@ -5676,6 +6059,8 @@ SNN_DEF snn_tensor snn_net_spikes(const snn_net *net, int node) { return snn__no
 SNN_DEF snn_tensor snn_net_dspikes(const snn_net *net, int node) { return snn__node_view(net, node, 1); }
 SNN_DEF snn_tensor snn_net_membrane(const snn_net *net, int node) { return snn__node_view(net, node, 2); }
 SNN_DEF snn_tensor snn_net_dmembrane(const snn_net *net, int node) { return snn__node_view(net, node, 3); }
+SNN_DEF snn_tensor snn_net_trace(const snn_net *net, int node, int k) { return snn__node_view(net, node, k >= 0 ? 2 + 2 * k : -1); }
+SNN_DEF snn_tensor snn_net_dtrace(const snn_net *net, int node, int k) { return snn__node_view(net, node, k >= 0 ? 3 + 2 * k : -1); }
 SNN_DEF snn_tensor snn_net_input(const snn_net *net)
 {
     if (!net || !net->built) return snn_tensor_make(NULL, 0, NULL);
@@ -5686,7 +6071,7 @@ static snn_tensor snn__state_view(const snn_net *net, int node, int k, int gradi
     const snn__node *q;
     if (!net || !net->built || node < 0 || node >= net->count) return snn_tensor_make(NULL, 0, NULL);
     q = &net->node[net->node[node].root];
-    if (q->op != SNN__NEURON || k < 0 || k >= q->neuron.def->states) return snn_tensor_make(NULL, 0, NULL);
+    if (q->op != SNN__NEURON || k < 0 || k >= q->states) return snn_tensor_make(NULL, 0, NULL);
     return snn__view(net, q, gradient ? q->dstate[k] : q->state[k], -1);
 }
 SNN_DEF snn_tensor snn_net_state(const snn_net *net, int node, int k) { return snn__state_view(net, node, k, 0); }
@@ -5730,7 +6115,10 @@ SNN_DEF snn_status snn_net_stats(const snn_net *net, int node, snn_layer_stats *
     if (q->op == SNN__CONV2D) out->dense_ops = (double)q->n * (double)(snn_tensor_count(&net->param[q->param0].value) / (size_t)q->shape[0]);
     if (!q->ins) return SNN_OK;
     x = snn__input_of(net, q, 0);
-    out->synops = out->dense_ops * (x->op == SNN__NEURON ? x->spikes / (steps * x->n) : 1.0);
+    out->synops = out->dense_ops;
+    if (x->signal == SNN__BITS && x->op == SNN__INPUT)
+        out->synops *= (double)snn__count_bits(x->bits, (size_t)steps * (size_t)x->words) / (steps * x->n);
+    else if (x->signal == SNN__BITS) out->synops *= x->spikes / (steps * x->n);
     if (q->signal == SNN__CONSTANT) out->synops = out->dense_ops / (net->pass_steps ? net->pass_steps : 1);
     return SNN_OK;
 }
@@ -5977,6 +6365,7 @@ SNN_DEF snn_status snn_net_gradcheck(snn_net *net, const float *x, const int *y,
     snn_status status = snn__ready(net);
     const uint32_t pass = net ? net->pass : 0;
     float up = 0.0f, down = 0.0f;
+    double resets = 0.0;
     int i, j;
     if (status != SNN_OK) return status;
     if (!worst || !(eps > 0.0f)) return snn__fail(net, SNN_ERR_ARGUMENT, "gradcheck: needs worst and a positive eps");
@@ -5986,6 +6375,7 @@ SNN_DEF snn_status snn_net_gradcheck(snn_net *net, const float *x, const int *y,
     if (status == SNN_OK) status = snn_net_forward(net, x);
     if (status == SNN_OK) status = snn_net_loss(net, loss, y, NULL);
     if (status == SNN_OK) status = snn_net_backward(net);
+    for (i = 0; i < net->count; i++) resets += net->node[i].spikes;
     for (i = 0; status == SNN_OK && i < net->params; i++) {
         snn_param *p = &net->param[i];
         const int n = (int)snn_tensor_count(&p->value);
@@ -5998,16 +6388,20 @@ SNN_DEF snn_status snn_net_gradcheck(snn_net *net, const float *x, const int *y,
             const int at = n <= 64 ? j : (int)(snn_random(net->desc.seed, 0x6c, (uint32_t)i, (uint32_t)j) % (uint32_t)n);
             const float keep = p->value.data[at];
             float error;
-            int side;
+            double moved = 0.0;
+            int side, k;
             for (side = 0; side < 2 && status == SNN_OK; side++) {
                 p->value.data[at] = side ? keep - eps : keep + eps;
                 net->dirty = 1;
                 net->pass = pass; /* forward counts one up: the same dropout masks every time */
                 status = snn_net_forward(net, x);
                 if (status == SNN_OK) status = snn_net_loss(net, loss, y, side ? &down : &up);
+                for (moved = -resets, k = 0; k < net->count; k++) moved += net->node[k].spikes;
+                if (moved != 0.0) break;
             }
             p->value.data[at] = keep;
             net->dirty = 1;
+            if (moved != 0.0) continue; /* a reset, a constant for the gradient, came or went: no difference to take */
             error = SNN_FABSF((up - down) / (2.0f * eps) - p->grad.data[at]) / largest;
             if (status == SNN_OK && !(error <= *worst)) *worst = error;
         }
@@ -6015,6 +6409,898 @@ SNN_DEF snn_status snn_net_gradcheck(snn_net *net, const float *x, const int *y,
     return status;
 }
 
+
+/* ---- >>io ---------------------------------------------------------------------------------- */
+/* Models as safetensors files; IDX files.
+ *
+ * safetensors: 8 bytes, little endian: the length of the header; the header, JSON; then the tensors.
+ *   {"__metadata__":{"key":"text", ...},
+ *    "fc1.weight":{"dtype":"F32","shape":[10,784],"data_offsets":[0,31360]}, ...}
+ * Every byte behind the header belongs to exactly one tensor. Our metadata holds the graph: a line for
+ * each node, in the net's order, every attribute spelled out so that no later default changes it.
+ *   conv2d name=conv1 in=0 out_channels=8 kernel_h=5 ...
+ *   leaky name=lif1 in=2 beta=0.9 ... reset=subtract surrogate=fast_sigmoid surrogate_p0=25 ... */
+
+/* -- attributes of a node: one description for writing and for reading */
+
+enum { SNN__T_FLOAT, SNN__T_INT, SNN__T_INIT, SNN__T_INPUT, SNN__T_RESET, SNN__T_RECURRENCE, SNN__T_SURROGATE };
+static const char *const snn__type_names[] = {
+    NULL, NULL,
+    "default kaiming_uniform kaiming_normal xavier_uniform xavier_normal orthogonal constant",
+    "constant dense spikes",
+    "default subtract zero none",
+    "default none one_to_one linear conv2d",
+#define SNN__X(id, name, p0, p1) #name " "
+    SNN_SURROGATE_LIST(SNN__X)
+#undef SNN__X
+};
+
+/* The fields of a neuron's desc under their own names: a new field is one row. */
+static const struct {
+    const char *name;
+    int offset, type, count;
+} snn__field_table[] = {
+#define SNN__FIELD(field, type) {#field, (int)offsetof(snn_neuron_desc, field), type, 1}
+    SNN__FIELD(beta, SNN__T_FLOAT), SNN__FIELD(alpha, SNN__T_FLOAT), SNN__FIELD(threshold, SNN__T_FLOAT),
+    SNN__FIELD(graded, SNN__T_FLOAT), SNN__FIELD(reset, SNN__T_RESET),
+    SNN__FIELD(no_reset_delay, SNN__T_INT), SNN__FIELD(inhibition, SNN__T_INT),
+    SNN__FIELD(fire_at_threshold, SNN__T_INT), SNN__FIELD(surrogate, SNN__T_SURROGATE),
+    SNN__FIELD(surrogate_p0, SNN__T_FLOAT), SNN__FIELD(surrogate_p1, SNN__T_FLOAT),
+    SNN__FIELD(learn_beta, SNN__T_INT), SNN__FIELD(learn_alpha, SNN__T_INT),
+    SNN__FIELD(learn_threshold, SNN__T_INT), SNN__FIELD(learn_graded, SNN__T_INT),
+    SNN__FIELD(learn_custom, SNN__T_INT), SNN__FIELD(per_neuron, SNN__T_INT),
+    SNN__FIELD(output_membrane, SNN__T_INT), SNN__FIELD(recurrence, SNN__T_RECURRENCE),
+    SNN__FIELD(kernel_h, SNN__T_INT), SNN__FIELD(kernel_w, SNN__T_INT), SNN__FIELD(V, SNN__T_FLOAT),
+    SNN__FIELD(fixed_recurrent, SNN__T_INT), SNN__FIELD(no_recurrent_bias, SNN__T_INT),
+    SNN__FIELD(quant.bits, SNN__T_INT), SNN__FIELD(quant.exponential, SNN__T_INT),
+    SNN__FIELD(quant.centre_zero, SNN__T_INT), SNN__FIELD(quant.threshold, SNN__T_FLOAT),
+    SNN__FIELD(quant.set_limits, SNN__T_INT), SNN__FIELD(quant.lower, SNN__T_FLOAT),
+    SNN__FIELD(quant.upper, SNN__T_FLOAT), SNN__FIELD(quant.multiplier, SNN__T_FLOAT),
+#undef SNN__FIELD
+    {"custom", (int)offsetof(snn_neuron_desc, custom), SNN__T_FLOAT, SNN_MAX_PARAMS},
+};
+enum { SNN__FIELDS = (int)(sizeof snn__field_table / sizeof snn__field_table[0]), SNN__WORD = 64 };
+
+typedef struct snn__attr {
+    char name[SNN__WORD];
+    int type, count;
+    void *value; /* [count] float or int, or one enum */
+} snn__attr;
+
+static void snn__print_list(char *out, size_t size, const char *format, va_list args)
+{
+    snn__text t = {out, size, 0};
+    out[0] = 0;
+    snn__text_list(&t, format, args);
+}
+static void snn__print(char *out, size_t size, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    snn__print_list(out, size, format, args);
+    va_end(args);
+}
+
+/* copies word k of a list separated by spaces and returns -1; past the end returns k less the words */
+static int snn__list_word(const char *list, int k, char *word)
+{
+    int n;
+    for (;; k--, list += n) {
+        while (*list == ' ') list++;
+        for (n = 0; list[n] && list[n] != ' ' && n < SNN__WORD - 1; n++) word[n] = list[n];
+        word[n] = 0;
+        if (!n) return k;
+        if (!k) return -1;
+    }
+}
+
+/* attribute k of a node, 0 past the last. input: the kind of the net's input, saved with its node */
+static int snn__attr_at(snn__node *q, int *input, int k, snn__attr *a)
+{
+    const snn__op *o = &snn__op_table[q->op];
+    int at;
+    a->count = 1;
+    if (!k--) {
+        a->type = o->ins ? SNN__T_INT : SNN__T_INPUT;
+        a->value = o->ins ? q->in : input;
+        if (o->ins) a->count = o->ins;
+        return snn__list_word(o->ins ? "in" : "input", 0, a->name) < 0;
+    }
+    at = k;
+    k = snn__list_word(o->ints, at, a->name);
+    if (k < 0) {
+        a->type = strcmp(a->name, "init") ? SNN__T_INT : SNN__T_INIT;
+        a->value = &q->i[at];
+        return 1;
+    }
+    at = k;
+    k = snn__list_word(o->floats, at, a->name);
+    if (k < 0) {
+        a->type = SNN__T_FLOAT;
+        a->value = &q->f[at];
+        return 1;
+    }
+    if (q->op != SNN__NEURON || k >= SNN__FIELDS) return 0;
+    a->type = snn__field_table[k].type;
+    a->count = snn__field_table[k].count;
+    a->value = (char *)&q->desc + snn__field_table[k].offset;
+    return snn__list_word(snn__field_table[k].name, 0, a->name) < 0;
+}
+
+/* reads, and sets if asked to; enums through their own type: compilers may make them shorter than int */
+static int snn__attr_int(const snn__attr *a, int j, const int *set)
+{
+    snn_reset *reset = (snn_reset *)a->value;
+    snn_surrogate_kind *surrogate = (snn_surrogate_kind *)a->value;
+    snn_recurrence *recurrence = (snn_recurrence *)a->value;
+    int *i = (int *)a->value + j;
+    if (a->type == SNN__T_RESET) return (int)(set ? *reset = (snn_reset)*set : *reset);
+    if (a->type == SNN__T_RECURRENCE)
+        return (int)(set ? *recurrence = (snn_recurrence)*set : *recurrence);
+    if (a->type == SNN__T_SURROGATE)
+        return (int)(set ? *surrogate = (snn_surrogate_kind)*set : *surrogate);
+    return set ? *i = *set : *i;
+}
+
+/* a decimal number within the range of float; nine digits give back the float they came from */
+static int snn__number_read(const char *s, double *out)
+{
+    const int negative = *s == '-';
+    int e = 0, exponent = 0, point = 0, down, digits = 0;
+    double x = 0;
+    for (s += negative; (*s >= '0' && *s <= '9' && digits < SNN__WORD) || (*s == '.' && !point); s++)
+        if (*s == '.') point = 1;
+        else {
+            x = x * 10 + (*s - '0');
+            digits++;
+            e -= point;
+        }
+    if (digits && *s == 'e') {
+        down = *++s == '-';
+        if (down || *s == '+') s++;
+        for (digits = 0; *s >= '0' && *s <= '9' && digits < 2; digits++) exponent = exponent * 10 + (*s++ - '0');
+        e += down ? -exponent : exponent;
+    }
+    for (; e > 0; e--) x *= 10;
+    for (; e < 0; e++) x /= 10;
+    *out = negative ? -x : x;
+    return digits && !*s && x < 3.40282356e38;
+}
+
+/* a value as the file spells it: numbers separated by commas, or an enum's name */
+static int snn__attr_read(const snn__attr *a, const char *text)
+{
+    char piece[SNN__WORD], name[SNN__WORD];
+    double x = 0;
+    int j, n, v;
+    for (j = 0; j < a->count; j++, text += n + 1) {
+        for (n = 0; text[n] && text[n] != ',' && n < SNN__WORD - 1; n++) piece[n] = text[n];
+        piece[n] = 0;
+        if (a->type > SNN__T_INT) {
+            for (v = 0; snn__list_word(snn__type_names[a->type], v, name) < 0 && strcmp(name, piece);) v++;
+            if (!*name) return 0;
+        } else if (!snn__number_read(piece, &x)) return 0;
+        else if (a->type == SNN__T_INT) {
+            if (x < -2147483647.0 || x > 2147483647.0) return 0;
+            v = (int)x;
+            if (x != (double)v) return 0;
+        }
+        if (a->type == SNN__T_FLOAT) ((float *)a->value)[j] = (float)x;
+        else snn__attr_int(a, j, &v);
+        if (!text[n]) return 1;
+    }
+    return 0; /* more values than there are */
+}
+
+/* -- writing: to memory, to a FILE, or only counting */
+
+typedef struct snn__sink {
+    unsigned char *memory;
+    void *file;
+    size_t length;
+    int failed;
+} snn__sink;
+
+static void snn__put(snn__sink *s, const void *data, size_t size)
+{
+    if (s->memory) memcpy(s->memory + s->length, data, size);
+#ifndef SNN_NO_STDIO
+    if (s->file && !s->failed) s->failed = fwrite(data, 1, size, (FILE *)s->file) != size;
+#endif
+    s->length += size;
+}
+static void snn__put_little(snn__sink *s, uint64_t value, size_t size)
+{
+    unsigned char bytes[8];
+    size_t i;
+    for (i = 0; i < size; i++) bytes[i] = (unsigned char)(value >> 8 * i);
+    snn__put(s, bytes, size);
+}
+/* at most 255 bytes at once; in_string: the inside of a JSON string */
+static void snn__put_text(snn__sink *s, int in_string, const char *format, ...)
+{
+    char text[256], *p = text;
+    va_list args;
+    va_start(args, format);
+    snn__print_list(text, sizeof text, format, args);
+    va_end(args);
+    for (; *p; p++) {
+        if (in_string && (*p == '"' || *p == '\\')) snn__put(s, "\\", 1);
+        snn__put(s, in_string && (unsigned char)*p < ' ' ? "?" : p, 1);
+    }
+}
+
+static void snn__save_node(const snn_net *net, const snn__node *node, snn__sink *s)
+{
+    snn__node q = *node; /* with the neuron's defaults resolved */
+    const snn_neuron_def *def = q.neuron.def;
+    char word[SNN__WORD];
+    int i, j, k, n, input = (int)net->desc.input;
+    snn__attr a;
+    for (i = 0; i < SNN_NEURON_COUNT && snn__neuron_table[i] != def;) i++;
+    if (!def) snn__put_text(s, 1, "%s", snn__op_table[q.op].name);
+    else snn__put_text(s, 1, i < SNN_NEURON_COUNT ? "%s" : "neuron def=%s", def->name);
+    snn__put_text(s, 1, " name=%s", q.name);
+    if (def) {
+        for (k = 0; k < def->params; k++) {
+            const float v = snn__neuron_value(def, &node->desc, k, NULL);
+            if (!def->param[k].field) q.desc.custom[k] = v;
+            else memcpy((char *)&q.desc + def->param[k].field, &v, sizeof v);
+        }
+        if (q.desc.reset == SNN_RESET_DEFAULT) q.desc.reset = def->reset;
+        q.desc.surrogate_p0 = q.neuron.surrogate.p0;
+        q.desc.surrogate_p1 = q.neuron.surrogate.p1;
+    }
+    for (k = 0; snn__attr_at(&q, &input, k, &a); k++) {
+        n = a.count;
+        while (a.type == SNN__T_FLOAT && a.count > 1 && n && ((float *)a.value)[n - 1] == 0.0f) n--;
+        for (j = 0; j < n; j++) {
+            if (j) snn__put_text(s, 1, ",");
+            else snn__put_text(s, 1, " %s=", a.name);
+            if (a.type == SNN__T_FLOAT) snn__put_text(s, 1, "%g", (double)((float *)a.value)[j]);
+            else if (a.type == SNN__T_INT) snn__put_text(s, 1, "%d", snn__attr_int(&a, j, NULL));
+            else {
+                snn__list_word(snn__type_names[a.type], snn__attr_int(&a, j, NULL), word);
+                snn__put_text(s, 1, "%s", word);
+            }
+        }
+    }
+    snn__put(s, "\\n", 2);
+}
+
+static void snn__save_header(const snn_net *net, snn__sink *s)
+{
+    size_t begin = 0, end;
+    int i, k;
+    snn__put_text(s, 0, "{\"__metadata__\":{\"format\":\"snn\",\"version\":\"1\",\"dt\":\"%g\",\"graph\":\"",
+                  (double)net->desc.dt);
+    for (i = 0; i < net->count; i++) snn__save_node(net, &net->node[i], s);
+    snn__put_text(s, 0, "\"}");
+    for (i = 0; i < net->params; i++, begin = end) {
+        const snn_param *p = &net->param[i];
+        end = begin + snn_tensor_count(&p->value) * 4;
+        snn__put_text(s, 0, ",\"");
+        snn__put_text(s, 1, "%s", p->name);
+        snn__put_text(s, 0, "\":{\"dtype\":\"F32\",\"shape\":[");
+        for (k = 0; k < p->value.ndim; k++) snn__put_text(s, 0, k ? ",%d" : "%d", p->value.shape[k]);
+        snn__put_text(s, 0, "],\"data_offsets\":[%u,%u]}", begin, end);
+    }
+    snn__put_text(s, 0, "}");
+    while (s->length % 8) snn__put_text(s, 0, " "); /* the data starts aligned */
+}
+
+static void snn__save(const snn_net *net, snn__sink *s)
+{
+    snn__sink count;
+    size_t i, n;
+    uint32_t u;
+    int k;
+    memset(&count, 0, sizeof count);
+    snn__save_header(net, &count);
+    snn__put_little(s, count.length, 8);
+    snn__save_header(net, s);
+    for (k = 0; k < net->params; k++)
+        for (i = 0, n = snn_tensor_count(&net->param[k].value); i < n; i++) {
+            memcpy(&u, &net->param[k].value.data[i], 4);
+            snn__put_little(s, u, 4);
+        }
+}
+
+SNN_DEF size_t snn_net_save_size(const snn_net *net)
+{
+    snn__sink s;
+    size_t size = 8;
+    int k;
+    if (!net || !net->built) return 0;
+    memset(&s, 0, sizeof s);
+    snn__save_header(net, &s);
+    for (k = 0; k < net->params; k++) size += snn_tensor_count(&net->param[k].value) * 4;
+    return size + s.length;
+}
+SNN_DEF size_t snn_net_save_to(const snn_net *net, void *memory, size_t size)
+{
+    snn__sink s;
+    if (!net || !net->built || !memory || snn_net_save_size(net) > size) return 0;
+    memset(&s, 0, sizeof s);
+    s.memory = (unsigned char *)memory;
+    snn__save(net, &s);
+    return s.length;
+}
+
+/* -- reading: the header in place, nothing is copied or allocated. The first thing wrong sets f->status and
+ *    f->error; from then on every reader returns 0 and every loop ends. */
+
+enum { SNN__JSON_END = -1, SNN__JSON_BAD = -2, SNN__HEADER_MAX = 1 << 22, SNN__OPEN_LAYERS = 1024 };
+enum { SNN__META_FORMAT, SNN__META_VERSION, SNN__META_DT, SNN__META_GRAPH, SNN__METAS };
+static const char *const snn__meta_names[] = {"format", "version", "dt", "graph"};
+static const struct {
+    const char *name;
+    size_t size;
+} snn__dtype_table[] = {{"F32", 4}, {"F64", 8}, {"F16", 2}, {"BF16", 2}, {"I64", 8},
+                        {"U64", 8}, {"I32", 4}, {"U32", 4}, {"I16", 2},  {"U16", 2},
+                        {"I8", 1},  {"U8", 1},  {"BOOL", 1}, {"F8_E4M3", 1}, {"F8_E5M2", 1}};
+enum { SNN__DTYPES = (int)(sizeof snn__dtype_table / sizeof snn__dtype_table[0]) };
+
+typedef struct snn__file {
+    const unsigned char *text, *data; /* header, tensors */
+    size_t size, data_size;           /* of them */
+    size_t at;                        /* in text */
+    int members, tensors;             /* passed since the start; in all */
+    size_t meta[SNN__METAS];          /* where these strings start; 0: absent */
+    snn_status status;
+    char error[256];
+} snn__file;
+
+typedef struct snn__entry { /* a tensor of the header */
+    size_t name, shape[SNN_MAX_DIMS], span[2];
+    int dtype, ndim;
+} snn__entry;
+
+static int snn__file_fail(snn__file *f, snn_status status, const char *format, ...)
+{
+    va_list args;
+    if (f->status != SNN_OK) return 0;
+    f->status = status;
+    va_start(args, format);
+    snn__print_list(f->error, sizeof f->error, format, args);
+    va_end(args);
+    return 0;
+}
+static int snn__json_bad(snn__file *f)
+{
+    return snn__file_fail(f, SNN_ERR_FORMAT, "file: the header is not that of a safetensors file at byte %u", f->at);
+}
+static int snn__json_is(snn__file *f, char c) /* behind spaces */
+{
+    while (f->at < f->size && strchr(" \t\n\r", f->text[f->at]) && f->text[f->at]) f->at++;
+    if (f->at >= f->size || f->text[f->at] != (unsigned char)c) return 0;
+    f->at++;
+    return 1;
+}
+static int snn__json_want(snn__file *f, char c) { return snn__json_is(f, c) ? 1 : snn__json_bad(f); }
+/* on to the next member or element; 0 when close ends them. n counts */
+static int snn__json_more(snn__file *f, char close, int *n)
+{
+    if (f->status != SNN_OK || snn__json_is(f, close)) return 0;
+    return (*n)++ ? snn__json_want(f, ',') : 1;
+}
+/* the next character of a string. Beyond ASCII \u is left as the number: none of our names has such */
+static int snn__json_char(const snn__file *f, size_t *at)
+{
+    static const char escapes[] = "\"\"\\\\//b\bf\fn\nr\rt\t";
+    int c = *at < f->size ? f->text[(*at)++] : 0, k, d, code = 0;
+    if (c == '"') return SNN__JSON_END;
+    if (c != '\\') return c < ' ' ? SNN__JSON_BAD : c;
+    c = *at < f->size ? f->text[(*at)++] : 0;
+    for (k = 0; escapes[k]; k += 2)
+        if (c == escapes[k]) return escapes[k + 1];
+    if (c != 'u') return SNN__JSON_BAD;
+    for (k = 0; k < 4; k++, code = code * 16 + d) {
+        c = *at < f->size ? f->text[(*at)++] : 0;
+        d = c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
+        if (d < 0) return SNN__JSON_BAD;
+    }
+    return code;
+}
+static size_t snn__json_string(snn__file *f) /* passes over it, returns where its first character is */
+{
+    size_t start;
+    int c = 0;
+    snn__json_want(f, '"');
+    for (start = f->at; f->status == SNN_OK && c != SNN__JSON_END;)
+        if ((c = snn__json_char(f, &f->at)) == SNN__JSON_BAD) snn__json_bad(f);
+    return start;
+}
+static size_t snn__json_key(snn__file *f)
+{
+    const size_t start = snn__json_string(f);
+    snn__json_want(f, ':');
+    return start;
+}
+static int snn__json_sizes(snn__file *f, size_t *out, int max) /* [1,2,3]; how many, -1 if too many */
+{
+    int n = 0;
+    size_t x, start;
+    for (snn__json_want(f, '['); snn__json_more(f, ']', &n); out[n - 1] = x) {
+        if (n > max) return -1;
+        (void)snn__json_is(f, 0);
+        for (x = 0, start = f->at; f->at < f->size && f->text[f->at] >= '0' && f->text[f->at] <= '9'; f->at++)
+            x = snn__add_size(snn__mul_size(x, 10), (size_t)(f->text[f->at] - '0'));
+        if (f->at == start || x == SIZE_MAX || (f->text[start] == '0' && f->at > start + 1)) snn__json_bad(f);
+    }
+    return n;
+}
+static int snn__json_equal(const snn__file *f, size_t at, const char *text)
+{
+    int c;
+    while ((c = snn__json_char(f, &at)) >= 0 && *text && c == (unsigned char)*text) text++;
+    return c == SNN__JSON_END && !*text;
+}
+/* a string for sentences: cut to size, question marks for what is not plain text */
+static char *snn__json_show(const snn__file *f, size_t at, char *out, size_t size)
+{
+    size_t n = 0;
+    int c;
+    while ((c = snn__json_char(f, &at)) >= 0 && n + 1 < size) out[n++] = (char)(c >= ' ' && c < 127 ? c : '?');
+    out[n] = 0;
+    return out;
+}
+
+static int snn__file_rewind(snn__file *f)
+{
+    f->at = 0;
+    f->members = 0;
+    snn__json_want(f, '{');
+    return 0;
+}
+/* the next tensor of the header, metadata is noted in passing; 0 behind the last, then from the start again */
+static int snn__file_next(snn__file *f, snn__entry *e)
+{
+    char show[SNN__WORD];
+    size_t key, text;
+    int k, n, meta, seen = 0;
+    while (snn__json_more(f, '}', &f->members)) {
+        memset(e, 0, sizeof *e);
+        e->name = snn__json_key(f);
+        meta = snn__json_equal(f, e->name, "__metadata__");
+        snn__json_want(f, '{');
+        for (n = 0; snn__json_more(f, '}', &n);) {
+            key = snn__json_key(f);
+            if (meta) {
+                text = snn__json_string(f);
+                for (k = 0; k < SNN__METAS; k++)
+                    if (snn__json_equal(f, key, snn__meta_names[k])) f->meta[k] = text;
+            } else if (snn__json_equal(f, key, "dtype")) {
+                text = snn__json_string(f);
+                for (k = 0; k < SNN__DTYPES && !snn__json_equal(f, text, snn__dtype_table[k].name);) k++;
+                if (k == SNN__DTYPES)
+                    snn__file_fail(f, SNN_ERR_UNSUPPORTED, "file: a tensor has the unknown dtype \"%s\"",
+                                   snn__json_show(f, text, show, sizeof show));
+                e->dtype = k;
+                seen |= 1;
+            } else if (snn__json_equal(f, key, "shape")) {
+                e->ndim = snn__json_sizes(f, e->shape, SNN_MAX_DIMS);
+                seen |= 2;
+            } else if (snn__json_equal(f, key, "data_offsets"))
+                seen |= snn__json_sizes(f, e->span, 2) == 2 ? 4 : 0;
+            else snn__json_bad(f);
+        }
+        if (!meta && (seen != 7 || n != 3)) snn__json_bad(f); /* each of the three, once */
+        if (!meta) return f->status == SNN_OK;
+    }
+    if (!snn__json_is(f, 0) && f->at < f->size) snn__json_bad(f);
+    return snn__file_rewind(f);
+}
+
+/* checks all that can be checked without a net */
+static snn_status snn__file_begin(snn__file *f, const void *memory, size_t size)
+{
+    const unsigned char *bytes = (const unsigned char *)memory;
+    uint64_t header = 0, cover = 0;
+    char show[SNN__WORD];
+    snn__entry e;
+    size_t n;
+    int k;
+    memset(f, 0, sizeof *f);
+    for (k = 8; size >= 8 && k--;) header = header << 8 | bytes[k];
+    if (size < 8 || header > size - 8 || header > SNN__HEADER_MAX) {
+        snn__file_fail(f, SNN_ERR_FORMAT, "file: its %u bytes are cut short or not a safetensors file", size);
+        return f->status;
+    }
+    f->text = bytes + 8;
+    f->size = (size_t)header;
+    f->data = f->text + f->size;
+    f->data_size = size - 8 - f->size;
+    for (snn__file_rewind(f); snn__file_next(f, &e); f->tensors++) {
+        for (n = snn__dtype_table[e.dtype].size, k = 0; k < e.ndim; k++) n = snn__mul_size(n, e.shape[k]);
+        if (e.span[0] > e.span[1] || e.span[1] > f->data_size || e.span[1] - e.span[0] != n)
+            snn__file_fail(f, SNN_ERR_FORMAT, "file: tensor \"%s\" has bytes %u to %u of %u, which is not its size",
+                           snn__json_show(f, e.name, show, sizeof show), e.span[0], e.span[1], f->data_size);
+        cover += snn__mix64(e.span[1]) - snn__mix64(e.span[0]);
+    }
+    /* where tensors meet, the hashes of an end and a begin cancel; left are the first begin, 0, and the last end */
+    if (cover != snn__mix64(f->data_size) - snn__mix64(0))
+        snn__file_fail(f, SNN_ERR_FORMAT, "file: the tensors overlap or leave gaps in its %u bytes of data", f->data_size);
+    return f->status;
+}
+
+/* looks on from where the last one was: tensors in the net's order cost one walk */
+static int snn__file_find(snn__file *f, const char *name, snn__entry *e)
+{
+    int i;
+    for (i = 0; i < f->tensors; i++) {
+        if (!snn__file_next(f, e)) snn__file_next(f, e);
+        if (snn__json_equal(f, e->name, name)) return 1;
+    }
+    return 0;
+}
+static float snn__file_float(const snn__file *f, const snn__entry *e, size_t i)
+{
+    const unsigned char *p = f->data + e->span[0] + 4 * i;
+    const uint32_t u = p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+    float x;
+    memcpy(&x, &u, 4);
+    return x;
+}
+
+/* parameter k of node q as a state_dict would show it; returns its axes */
+static int snn__param_of(const snn_net *net, const snn__node *q, int k, char *full, size_t *shape, int *trained)
+{
+    const char *name;
+    int d, dims, sizes[SNN_MAX_DIMS];
+    dims = snn__param_spec(net, q, k, &name, sizes, trained);
+    snn__print(full, sizeof net->param->name, "%s.%s", q->name, name);
+    for (d = 0; d < dims; d++) shape[d] = (size_t)sizes[d];
+    return dims;
+}
+static const char *snn__print_shape(char *out, size_t size, const size_t *shape, int dims)
+{
+    snn__text t = {out, size, 0};
+    int d;
+    snn__text_str(&t, "[");
+    for (d = 0; d < dims; d++) snn__text_format(&t, d ? ",%u" : "%u", shape[d]);
+    snn__text_str(&t, "]");
+    return out;
+}
+
+/* parameter k of node q against the file: 1 there and right, 0 absent, else a status */
+static int snn__file_param(snn__file *f, snn_net *net, const snn__node *q, int k)
+{
+    const int factor = q->op == SNN__NEURON && k == q->neuron.def->params;
+    char full[sizeof net->param->name], has[96], wants[96];
+    size_t i, n = 1, shape[SNN_MAX_DIMS];
+    int d, trained, same, dims = snn__param_of(net, q, k, full, shape, &trained);
+    snn__entry e;
+    if (!snn__file_find(f, full, &e)) {
+        /* a plain PyTorch file has only weights; a net made from the file has nothing else to go by */
+        if (net->built && q->op == SNN__NEURON) return 0;
+        return snn__fail(net, SNN_ERR_MISMATCH, "file: there is no tensor \"%s\"", full);
+    }
+    if (e.dtype)
+        return snn__fail(net, SNN_ERR_MISMATCH, "file: tensor \"%s\" is of dtype %s, the net wants F32", full,
+                         snn__dtype_table[e.dtype].name);
+    for (d = 0, same = dims == e.ndim; d < dims; d++) {
+        same = same && shape[d] == e.shape[d];
+        n = snn__mul_size(n, shape[d]);
+    }
+    if (dims <= 1 && e.ndim <= 1 && n == 1) same = e.span[1] - e.span[0] == 4; /* [] is as good as [1] */
+    if (!same)
+        return snn__fail(net, SNN_ERR_MISMATCH, "file: tensor \"%s\" is %s, the net wants %s", full,
+                         snn__print_shape(has, sizeof has, e.shape, e.ndim),
+                         snn__print_shape(wants, sizeof wants, shape, dims));
+    for (i = 0; i < n; i++) {
+        const float x = snn__file_float(f, &e, i);
+        if (!snn__finite(x))
+            return snn__fail(net, SNN_ERR_NAN, "file: element %u of tensor \"%s\" is NaN or infinite", i, full);
+        if (factor && x != 1.0f && q->desc.graded == 1.0f && !trained) /* built so, the factor is never read */
+            return snn__fail(net, SNN_ERR_MISMATCH, "file: \"%s\" is %g, but the layer was made without graded", full,
+                             (double)x);
+    }
+    return 1;
+}
+
+/* the whole file against a net, built or not; the net is not touched */
+static snn_status snn__file_fits(snn__file *f, snn_net *net)
+{
+    static const char ignored[] = ".reset_mechanism_val"; /* a buffer of snnTorch's neurons */
+    const size_t tail = sizeof ignored - 1;
+    char show[2 * SNN__WORD], full[sizeof net->param->name];
+    int i, k, fits, known, trained, surplus = 0;
+    size_t length, shape[SNN_MAX_DIMS];
+    snn__entry e;
+    for (i = 0; i < net->count; i++)
+        for (k = 0; k < snn__param_number(&net->node[i]); k++, surplus -= fits) {
+            fits = snn__file_param(f, net, &net->node[i], k);
+            if (fits < 0) return (snn_status)fits;
+        }
+    for (snn__file_rewind(f); snn__file_next(f, &e); surplus++) {
+        length = strlen(snn__json_show(f, e.name, show, sizeof show));
+        for (i = 0, known = 0; i < net->count && !known; i++) {
+            const snn__node *q = &net->node[i];
+            if (strncmp(show, q->name, strlen(q->name))) continue;
+            for (k = 0; k < snn__param_number(q) && !known; k++) {
+                snn__param_of(net, q, k, full, shape, &trained);
+                known = snn__json_equal(f, e.name, full);
+            }
+        }
+        if (!known && length > tail && !strcmp(show + length - tail, ignored)) surplus--;
+        else if (!known) return snn__fail(net, SNN_ERR_MISMATCH, "file: tensor \"%s\" is not a parameter of the net", show);
+    }
+    return surplus ? snn__fail(net, SNN_ERR_FORMAT, "file: two tensors have the same name") : SNN_OK;
+}
+static void snn__file_copy(snn__file *f, snn_net *net)
+{
+    snn__entry e;
+    size_t i, n;
+    int k;
+    for (k = 0; k < net->params; k++)
+        if (snn__file_find(f, net->param[k].name, &e)) {
+            snn_tensor *v = &net->param[k].value;
+            for (i = 0, n = snn_tensor_count(v); i < n; i++) v->data[i] = snn__file_float(f, &e, i);
+        }
+    net->dirty = 1;
+}
+
+SNN_DEF snn_status snn_net_load_from(snn_net *net, const void *memory, size_t size)
+{
+    snn_status status = snn__ready(net);
+    snn__file f;
+    if (status != SNN_OK) return status;
+    if (!memory) return snn__fail(net, SNN_ERR_NULL, "load: memory is NULL");
+    if (snn__file_begin(&f, memory, size) != SNN_OK) return snn__fail(net, f.status, "%s", f.error);
+    status = snn__file_fits(&f, net);
+    if (status == SNN_OK) snn__file_copy(&f, net);
+    return status;
+}
+
+/* -- a net from its graph */
+
+/* the next word of the graph, and what ended it: space, =, newline, 0 at the end; -1: not a word */
+static int snn__graph_word(const snn__file *f, size_t *at, char *word)
+{
+    int n = 0, c;
+    while ((c = snn__json_char(f, at)) > ' ' && c < 127 && c != '=' && n < SNN__WORD - 1) word[n++] = (char)c;
+    word[n] = 0;
+    return c == SNN__JSON_END ? 0 : c == ' ' || c == '=' || c == '\n' ? c : -1;
+}
+
+static snn_status snn__graph_read(const snn__file *f, snn_net *net)
+{
+    size_t at = f->meta[SNN__META_GRAPH];
+    char word[SNN__WORD], value[SNN__WORD], name[SNN__WORD];
+    int line, end = '\n', i, k, input, id;
+    for (line = 1; end == '\n'; line++) {
+        const snn_neuron_def *def = NULL;
+        snn__attr a;
+        snn__node q;
+        memset(&q, 0, sizeof q);
+        q.in[0] = q.in[1] = -1;
+        input = (int)net->desc.input;
+        name[0] = 0;
+        end = snn__graph_word(f, &at, word);
+        if (!end && !word[0]) break; /* behind the last line */
+        for (i = 0; i < SNN_NEURON_COUNT && !def; i++)
+            if (!strcmp(word, snn__neuron_table[i]->name)) def = snn__neuron_table[i];
+        while (q.op < SNN__LAYER_COUNT && strcmp(def ? "neuron" : word, snn__op_table[q.op].name)) q.op++;
+        if (end >= 0 && q.op == SNN__LAYER_COUNT)
+            return snn__fail(net, SNN_ERR_UNSUPPORTED, "graph, line %d: there is no layer \"%s\"", line, word);
+        while (end == ' ') {
+            end = snn__graph_word(f, &at, word);
+            end = end == '=' ? snn__graph_word(f, &at, value) : -1;
+            if (end < 0 || end == '=') break;
+            if (!def && q.op == SNN__NEURON)
+                return snn__fail(net, SNN_ERR_UNSUPPORTED, "graph, line %d: neuron \"%s\" is the saver's own; add the "
+                                 "layers in code, then load", line, value);
+            if (!strcmp(word, "name")) {
+                memcpy(name, value, sizeof name);
+                continue;
+            }
+            for (k = 0; snn__attr_at(&q, &input, k, &a) && strcmp(word, a.name);) k++;
+            if (strcmp(word, a.name))
+                return snn__fail(net, SNN_ERR_UNSUPPORTED, "graph, line %d: there is no attribute \"%s\"", line, word);
+            if (!snn__attr_read(&a, value))
+                return snn__fail(net, SNN_ERR_FORMAT, "graph, line %d: %s cannot be \"%s\"", line, word, value);
+        }
+        if (end && end != '\n')
+            return snn__fail(net, SNN_ERR_FORMAT, "graph, line %d: it should read: layer name=value ...", line);
+        if (def && q.desc.surrogate == SNN_CUSTOM_SURROGATE)
+            return snn__fail(net, SNN_ERR_UNSUPPORTED, "graph, line %d: the custom surrogate of \"%s\" is not in the file; "
+                             "add the layers in code, then load", line, name);
+        net->desc.input = (snn_input_kind)input;
+        id = snn__node_add(net, q.op, name, q.in[0], snn__op_table[q.op].ins > 1 ? q.in[1] : 0, q.i, q.f, def,
+                           def ? &q.desc : NULL);
+        if (id < 0) return (snn_status)id;
+    }
+    return SNN_OK;
+}
+
+/* what the metadata says about the net as a whole */
+static snn_status snn__file_desc(snn__file *f, snn_net_desc *d)
+{
+    char word[SNN__WORD];
+    double dt;
+    size_t at = f->meta[SNN__META_GRAPH];
+    int c, k, missing = 0, lines = 0;
+    for (k = 0; k < SNN__METAS; k++) missing |= !f->meta[k];
+    if (missing || !snn__json_equal(f, f->meta[SNN__META_FORMAT], "snn")) {
+        snn__file_fail(f, SNN_ERR_UNSUPPORTED, "file: it has weights but no graph; add the layers in code, then load");
+        return f->status;
+    }
+    if (!snn__json_equal(f, f->meta[SNN__META_VERSION], "1"))
+        snn__file_fail(f, SNN_ERR_UNSUPPORTED, "file: it is of version \"%s\", known is 1",
+                       snn__json_show(f, f->meta[SNN__META_VERSION], word, sizeof word));
+    if (!snn__number_read(snn__json_show(f, f->meta[SNN__META_DT], word, sizeof word), &dt) || dt <= 0)
+        snn__file_fail(f, SNN_ERR_FORMAT, "file: dt is \"%s\", not a time in seconds", word);
+    else d->dt = (float)dt;
+    while (!d->max_layers && lines < SNN__OPEN_LAYERS && (c = snn__json_char(f, &at)) >= 0) lines += c == '\n';
+    if (!d->max_layers) d->max_layers = lines + 1; /* as many as it has, beyond reason only on request */
+    return f->status;
+}
+
+/* the sentence of a failed open; net: it has the sentence, and the logger has heard it */
+static snn_status snn__open_fail(const snn_net_desc *d, char *error, snn_status status, const snn_net *net,
+                                 const char *format, ...)
+{
+    char sentence[256];
+    va_list args;
+    va_start(args, format);
+    snn__print_list(sentence, sizeof sentence, format, args);
+    va_end(args);
+    if (error) memcpy(error, net ? net->error : sentence, sizeof sentence);
+    if (!net && d && d->logger.log) d->logger.log(status, sentence, d->logger.user);
+    return status;
+}
+
+SNN_DEF snn_status snn_net_open_from(snn_net **out, const snn_net_desc *desc, const void *memory, size_t size,
+                                     char *error)
+{
+    snn__file f;
+    snn_net *net;
+    snn_net_desc d;
+    snn_status status;
+    if (error) error[0] = 0;
+    if (out) *out = NULL;
+    if (!out || !desc || !memory)
+        return snn__open_fail(desc, error, SNN_ERR_NULL, NULL, "open: out, desc or the file is NULL");
+    d = *desc;
+    if (snn__file_begin(&f, memory, size) != SNN_OK || snn__file_desc(&f, &d) != SNN_OK)
+        return snn__open_fail(desc, error, f.status, NULL, "%s", f.error);
+    status = snn_net_create(&net, &d);
+    if (status != SNN_OK) return snn__open_fail(desc, error, status, NULL, "open: %s", snn_status_text(status));
+    status = snn__graph_read(&f, net);
+    if (status == SNN_OK) status = snn__file_fits(&f, net); /* before build: its weights are no larger than the file */
+    if (status == SNN_OK) status = snn_net_build(net);
+    if (status == SNN_OK) {
+        snn__file_copy(&f, net);
+        *out = net;
+        return SNN_OK;
+    }
+    snn__open_fail(desc, error, status, net, "");
+    snn_net_destroy(net);
+    return status;
+}
+
+/* -- files on disk */
+
+#ifndef SNN_NO_STDIO
+static snn_status snn__file_read(const snn_allocator *a, const char *path, void **memory, size_t *size)
+{
+    snn_status status = SNN_ERR_IO;
+    FILE *file = fopen(path, "rb");
+    long n = 0;
+    if (!file) return status;
+    /* a folder may open, but has no first byte */
+    if (fgetc(file) != EOF && !fseek(file, 0, SEEK_END)) n = ftell(file);
+    if (n > 0 && !fseek(file, 0, SEEK_SET)) {
+        *size = (size_t)n;
+        *memory = a->alloc(*size, a->user);
+        if (!*memory) status = SNN_ERR_MEMORY;
+        else if (fread(*memory, 1, *size, file) == *size) status = SNN_OK;
+        else a->free(*memory, *size, a->user);
+    }
+    fclose(file);
+    return status;
+}
+
+SNN_DEF snn_status snn_net_save(snn_net *net, const char *path)
+{
+    snn_status status = snn__ready(net);
+    snn__sink s;
+    if (status != SNN_OK) return status;
+    if (!path) return snn__fail(net, SNN_ERR_NULL, "save: path is NULL");
+    memset(&s, 0, sizeof s);
+    s.file = fopen(path, "wb");
+    if (!s.file) return snn__fail(net, SNN_ERR_IO, "save: \"%s\" cannot be opened for writing", path);
+    snn__save(net, &s);
+    if (fclose((FILE *)s.file) || s.failed)
+        return snn__fail(net, SNN_ERR_IO, "save: \"%s\" could not be written to the end", path);
+    return SNN_OK;
+}
+
+SNN_DEF snn_status snn_net_load(snn_net *net, const char *path)
+{
+    snn_status status = snn__ready(net);
+    void *memory = NULL;
+    size_t size = 0;
+    if (status != SNN_OK) return status;
+    if (!path) return snn__fail(net, SNN_ERR_NULL, "load: path is NULL");
+    if (!net->desc.allocator.alloc)
+        return snn__fail(net, SNN_ERR_STATE, "load: the net allocates nothing; read the file and call snn_net_load_from");
+    status = snn__file_read(&net->desc.allocator, path, &memory, &size);
+    if (status != SNN_OK) return snn__fail(net, status, "load: \"%s\": %s", path, snn_status_text(status));
+    status = snn_net_load_from(net, memory, size);
+    net->desc.allocator.free(memory, size, net->desc.allocator.user);
+    return status;
+}
+
+SNN_DEF snn_status snn_net_open(snn_net **out, const snn_net_desc *desc, const char *path, char *error)
+{
+    snn_allocator a = {snn__default_alloc, snn__default_free, NULL};
+    snn_status status = out && desc && path ? snn__net_check(desc) : SNN_ERR_NULL;
+    void *memory = NULL;
+    size_t size = 0;
+    if (error) error[0] = 0;
+    if (out) *out = NULL;
+    if (status != SNN_OK) return snn__open_fail(desc, error, status, NULL, "open: %s", snn_status_text(status));
+    if (desc->allocator.alloc) a = desc->allocator;
+    status = snn__file_read(&a, path, &memory, &size);
+    if (status != SNN_OK)
+        return snn__open_fail(desc, error, status, NULL, "open: \"%s\": %s", path, snn_status_text(status));
+    status = snn_net_open_from(out, desc, memory, size, error);
+    a.free(memory, size, a.user);
+    return status;
+}
+#endif
+
+SNN_DEF snn_status snn_idx_parse(snn_idx *out, const void *memory, size_t size)
+{
+    const unsigned char *p = (const unsigned char *)memory;
+    snn_idx r;
+    int k;
+    if (out) memset(out, 0, sizeof *out);
+    if (!out || !memory) return SNN_ERR_NULL;
+    if (size < 4 || p[0] || p[1] || p[2] != 8 || p[3] < 1 || p[3] > SNN_MAX_DIMS || (size - 4) / 4 < p[3])
+        return SNN_ERR_FORMAT;
+    memset(&r, 0, sizeof r);
+    r.ndim = p[3];
+    r.count = 1;
+    r.data = p + 4 + 4 * r.ndim;
+    for (k = 0, p += 4; k < r.ndim; k++, p += 4) {
+        const uint32_t n = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+        if (n > 0x7fffffffu) return SNN_ERR_FORMAT;
+        r.shape[k] = (int)n;
+        r.count = snn__mul_size(r.count, n);
+    }
+    if (r.count != size - 4 - 4 * (size_t)r.ndim) return SNN_ERR_FORMAT;
+    *out = r;
+    return SNN_OK;
+}
+
+#if !defined(SNN_NO_STDIO) && !defined(SNN_NO_STDLIB)
+SNN_DEF snn_status snn_idx_load(snn_idx *out, const char *path)
+{
+    const snn_allocator a = {snn__default_alloc, snn__default_free, NULL};
+    snn_status status = SNN_ERR_NULL;
+    void *memory = NULL;
+    size_t size = 0;
+    if (out) memset(out, 0, sizeof *out);
+    if (out && path) status = snn__file_read(&a, path, &memory, &size);
+    if (status != SNN_OK) return status;
+    status = snn_idx_parse(out, memory, size);
+    if (status != SNN_OK) free(memory);
+    else {
+        out->memory = memory;
+        out->memory_size = size;
+    }
+    return status;
+}
+SNN_DEF void snn_idx_free(snn_idx *idx)
+{
+    if (!idx) return;
+    free(idx->memory);
+    memset(idx, 0, sizeof *idx);
+}
+#endif
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,3 @@
+/* the implementation alone, for the programs that only declare */
+#define SNN_IMPLEMENTATION
+#include "../../snn.h"

@@ -1,0 +1,3 @@
+/* the implementation alone, as C++, for C and C++ callers */
+#define SNN_IMPLEMENTATION
+#include "../../snn.h"

@@ -1,0 +1,3030 @@
+/* test_snn.c - the library's own tests
+ *
+ *     cc -O2 tests/test_snn.c -o build/test_snn -lm && build/test_snn
+ *     build/test_snn [--list] [--verbose] [filter]     filter: part of a test's name
+ *
+ * Every named case counts one. Prints failures, then `N passed, N failed`; exits 1 on a failure.
+ * Nets are rows of a small language (see lay() below), so that one table drives every check. */
+#ifndef SNN_IMPLEMENTATION
+    #define SNN_IMPLEMENTATION
+#endif
+#include "../snn.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#ifdef _OPENMP
+    #include <omp.h>
+#endif
+
+/* ---- harness ---- */
+
+#define MAX_CASES 4096
+#define MAX_KEPT 4096
+#define ZERO(type, name) \
+    type name; \
+    memset(&name, 0, sizeof name)
+#define CHECK(condition) ((condition) ? (void)0 : fail("line %d: %s", __LINE__, #condition))
+#define COUNT_OF(array) ((int)(sizeof(array) / sizeof((array)[0])))
+
+typedef struct test_case {
+    char name[80];
+    void (*run)(int a, int b);
+    int a, b;
+} test_case;
+
+static test_case g_cases[MAX_CASES];
+static int g_case_count, g_fails, g_verbose;
+static const char *g_name;
+static void *g_kept[MAX_KEPT]; /* memory of the current case, freed after it */
+static snn_net *g_nets[MAX_KEPT];
+static int g_kept_count, g_net_count;
+
+static void fail(const char *format, ...)
+{
+    va_list args;
+    if (g_fails++ >= 5) return; /* the first ones tell enough */
+    printf("FAIL %s: ", g_name);
+    va_start(args, format);
+    vprintf(format, args);
+    va_end(args);
+    printf("\n");
+}
+
+static void note(const char *format, ...)
+{
+    va_list args;
+    if (!g_verbose) return;
+    printf("     %s: ", g_name);
+    va_start(args, format);
+    vprintf(format, args);
+    va_end(args);
+    printf("\n");
+}
+
+static void add(void (*run)(int, int), int a, int b, const char *format, ...)
+{
+    test_case *c = &g_cases[g_case_count];
+    va_list args;
+    if (g_case_count == MAX_CASES) {
+        fprintf(stderr, "too many cases\n");
+        exit(2);
+    }
+    g_case_count++;
+    va_start(args, format);
+    vsnprintf(c->name, sizeof c->name, format, args);
+    va_end(args);
+    c->run = run;
+    c->a = a;
+    c->b = b;
+}
+
+static void *keep_bytes(size_t size)
+{
+    void *p = malloc(size ? size : 1);
+    if (!p || g_kept_count == MAX_KEPT) {
+        fprintf(stderr, "out of memory\n");
+        exit(2);
+    }
+    g_kept[g_kept_count++] = p;
+    return p;
+}
+
+static float *floats(size_t n)
+{
+    float *p = (float *)keep_bytes(n * sizeof(float));
+    memset(p, 0, n * sizeof(float));
+    return p;
+}
+
+static snn_net *keep_net(snn_net *net)
+{
+    if (net) g_nets[g_net_count++] = net;
+    return net;
+}
+
+static void release(void)
+{
+    while (g_net_count > 0) snn_net_destroy(g_nets[--g_net_count]);
+    while (g_kept_count > 0) free(g_kept[--g_kept_count]);
+}
+
+static float uniform(float lo, float hi, uint32_t stream, size_t i)
+{
+    return lo + (hi - lo) * snn_uniform(99, stream, 0, (uint32_t)i);
+}
+
+static double worst_relative(const float *a, const float *b, size_t n)
+{
+    double scale = 1e-3, worst = 0.0;
+    size_t i;
+    for (i = 0; i < n; i++) {
+        double d = fabs((double)a[i] - (double)b[i]), m = fabs((double)b[i]);
+        if (!(d <= worst)) worst = d; /* a NaN becomes the worst and stays */
+        if (m > scale) scale = m;
+    }
+    return worst / scale;
+}
+
+static int same_bits(const float *a, const float *b, size_t n)
+{
+    return n == 0 || memcmp(a, b, n * sizeof(float)) == 0;
+}
+
+/* ---- nets as text ---- */
+
+typedef struct net_row {
+    const char *name;
+    snn_input_kind input;
+    int c, h, w; /* h 0: a vector */
+    int T, B;
+    const char *layers;
+} net_row;
+
+static void custom_surrogate(int n, const float *x, float *d, int primitive, void *user)
+{
+    int i;
+    (void)user;
+    for (i = 0; i < n; i++) {
+        float e = (float)exp(-3.0 * fabs((double)x[i]));
+        if (primitive) d[i] = (x[i] < 0.0f ? e : 1.0f) / (1.0f + e);
+        else d[i] = 3.0f * e / ((1.0f + e) * (1.0f + e));
+    }
+}
+
+typedef int (*neuron_maker)(snn_net *net, int x, const snn_neuron_desc *d);
+static const struct {
+    const char *name;
+    neuron_maker make;
+} neuron_makers[] = {
+#define ROW(id, name) {#name, snn_##name},
+    SNN_NEURON_LIST(ROW)
+#undef ROW
+};
+
+/* Words of one layer: the kind, perhaps ":number" or "@label", then options. " | " between layers.
+ *   fc:4  conv:3 k3 s2 p1 d2 g2  max:2 s1 p1  avg:2  sum:2  flat  reshape:2,3,4  scale:.5  drop:.3
+ *   add@a  cat@a  from@a   with, or going on from, the node that the option @a labelled; @i: input
+ *   leaky b.9 a.8 t.5 f2   beta, alpha, threshold, graded; sub zero keep (resets) now inh ge per
+ *                          lb la lt lg (learn them); a surrogate's name, p0:2 p1:3
+ *   name=x nobias          for any layer that has such */
+static int lay_one(snn_net *net, int x, char w[][32], int n, int *label)
+{
+    const char *value = strchr(w[0], ':') ? strchr(w[0], ':') + 1 : "0";
+    int i, k, id = x, number = atoi(value);
+    const int *at = strchr(w[0], '@') ? &label[strchr(w[0], '@')[1] - 'a'] : NULL;
+    ZERO(snn_linear_desc, fc);
+    ZERO(snn_conv2d_desc, cv);
+    ZERO(snn_pool2d_desc, pl);
+    ZERO(snn_neuron_desc, nn);
+    fc.out_features = cv.out_channels = pl.kernel = number;
+    for (i = 1; i < n; i++) {
+        const char *o = w[i];
+        int v = atoi(o + 1);
+        float f = (float)atof(o + 1);
+        for (k = 0; k < (int)SNN_SURROGATE_COUNT; k++)
+            if (!strcmp(o, snn_surrogate_name((snn_surrogate_kind)k))) break;
+        if (k < (int)SNN_SURROGATE_COUNT) nn.surrogate = (snn_surrogate_kind)k;
+        else if (!strncmp(o, "name=", 5)) nn.name = pl.name = cv.name = fc.name = o + 5;
+        else if (!strncmp(o, "p0:", 3)) nn.surrogate_p0 = (float)atof(o + 3);
+        else if (!strncmp(o, "p1:", 3)) nn.surrogate_p1 = (float)atof(o + 3);
+        else if (!strncmp(o, "kw", 2)) cv.kernel_w = pl.kernel_w = atoi(o + 2);
+        else if (!strncmp(o, "kh", 2)) cv.kernel_h = pl.kernel_h = atoi(o + 2);
+        else if (!strcmp(o, "nobias")) fc.no_bias = cv.no_bias = 1;
+        else if (!strcmp(o, "sub")) nn.reset = SNN_RESET_SUBTRACT;
+        else if (!strcmp(o, "zero")) nn.reset = SNN_RESET_ZERO;
+        else if (!strcmp(o, "keep")) nn.reset = SNN_RESET_NONE;
+        else if (!strcmp(o, "now")) nn.no_reset_delay = 1;
+        else if (!strcmp(o, "inh")) nn.inhibition = 1;
+        else if (!strcmp(o, "ge")) nn.fire_at_threshold = 1;
+        else if (!strcmp(o, "lb")) nn.learn_beta = 1;
+        else if (!strcmp(o, "lt")) nn.learn_threshold = 1;
+        else if (!strcmp(o, "lg")) nn.learn_graded = 1;
+        else if (!strcmp(o, "la")) nn.learn_alpha = 1;
+        else if (!strcmp(o, "per")) nn.per_neuron = 1;
+        else if (o[0] == '@') continue;
+        else if (o[0] == 'k') cv.kernel = v;
+        else if (o[0] == 's') cv.stride = pl.stride = v;
+        else if (o[0] == 'p') cv.padding = pl.padding = v;
+        else if (o[0] == 'd') cv.dilation = v;
+        else if (o[0] == 'g') cv.groups = v;
+        else if (o[0] == 'b') nn.beta = f;
+        else if (o[0] == 'a') nn.alpha = f;
+        else if (o[0] == 't') nn.threshold = f;
+        else if (o[0] == 'f') nn.graded = f;
+        else fail("unknown option %s", o);
+    }
+    if (nn.surrogate == SNN_CUSTOM_SURROGATE) nn.surrogate_fn = custom_surrogate;
+    if (!strncmp(w[0], "fc:", 3)) id = snn_linear(net, x, &fc);
+    else if (!strncmp(w[0], "conv:", 5)) id = snn_conv2d(net, x, &cv);
+    else if (!strncmp(w[0], "max:", 4)) id = snn_max_pool2d(net, x, &pl);
+    else if (!strncmp(w[0], "avg:", 4)) id = snn_avg_pool2d(net, x, &pl);
+    else if (!strncmp(w[0], "sum:", 4)) id = snn_sum_pool2d(net, x, &pl);
+    else if (!strcmp(w[0], "flat")) id = snn_flatten(net, x);
+    else if (!strncmp(w[0], "scale:", 6)) id = snn_scale(net, x, (float)atof(value));
+    else if (!strncmp(w[0], "drop:", 5)) id = snn_dropout(net, x, (float)atof(value));
+    else if (!strncmp(w[0], "add@", 4)) id = snn_add(net, x, *at);
+    else if (!strncmp(w[0], "cat@", 4)) id = snn_concat(net, x, *at);
+    else if (!strncmp(w[0], "from@", 5)) id = *at;
+    else if (!strncmp(w[0], "reshape:", 8)) {
+        int s[3] = {0, 0, 0};
+        sscanf(value, "%d,%d,%d", &s[0], &s[1], &s[2]);
+        id = snn_reshape(net, x, s[0], s[1], s[2]);
+    } else {
+        for (k = 0; k < COUNT_OF(neuron_makers); k++)
+            if (!strcmp(w[0], neuron_makers[k].name)) break;
+        if (k == COUNT_OF(neuron_makers)) fail("unknown layer %s", w[0]);
+        else id = neuron_makers[k].make(net, x, &nn);
+    }
+    for (i = 1; i < n; i++)
+        if (w[i][0] == '@') label[w[i][1] - 'a'] = id;
+    return id;
+}
+
+static int lay(snn_net *net, int x, const char *s)
+{
+    char word[24][32];
+    int label[26], n = 0;
+    label[8] = x; /* @i is the input */
+    for (;;) {
+        size_t length;
+        s += strspn(s, " ");
+        length = strcspn(s, " ");
+        if (*s == 0 || *s == '|') {
+            if (n > 0) x = lay_one(net, x, word, n, label);
+            n = 0;
+            if (*s == 0) return x;
+            s++;
+        } else {
+            if (length > 31 || n == 24) return SNN_ERR_ARGUMENT;
+            memcpy(word[n], s, length);
+            word[n++][length] = 0;
+            s += length;
+        }
+    }
+}
+
+/* A net of a row with the options of `over`: laid out, not yet built. */
+static snn_net *open_row(const net_row *r, const snn_net_desc *over, void *memory, size_t size)
+{
+    snn_net *net = NULL;
+    snn_status s;
+    ZERO(snn_net_desc, d);
+    if (over) d = *over;
+    d.input = r->input;
+    if (!d.steps) d.steps = r->T;
+    if (!d.batch) d.batch = r->B;
+    s = memory ? snn_net_create_in(&net, &d, memory, size) : snn_net_create(&net, &d);
+    if (s != SNN_OK) return NULL;
+    lay(net, snn_input(net, r->c, r->h, r->w), r->layers);
+    return net;
+}
+
+static snn_net *build_row(const net_row *r, const snn_net_desc *over)
+{
+    snn_net *net = keep_net(open_row(r, over, NULL, 0));
+    if (!net || snn_net_build(net) != SNN_OK) {
+        fail("%s is not built: %s", r->name, net ? snn_net_error(net) : "no net");
+        return NULL;
+    }
+    return net;
+}
+
+static size_t row_features(const net_row *r)
+{
+    return (size_t)r->c * (size_t)(r->h ? r->h : 1) * (size_t)(r->w ? r->w : 1);
+}
+
+static size_t row_frame(const net_row *r) { return row_features(r) * (size_t)r->B; }
+
+static int row_frames(const net_row *r) { return r->input == SNN_INPUT_CONSTANT ? 1 : r->T; }
+
+static float *row_input(const net_row *r, uint32_t stream)
+{
+    size_t i, n = row_frame(r) * (size_t)row_frames(r);
+    float *x = floats(n);
+    for (i = 0; i < n; i++) {
+        float u = uniform(0.0f, 1.0f, stream, i);
+        if (r->input == SNN_INPUT_SPIKES) x[i] = u < 0.3f ? 1.0f : 0.0f;
+        else x[i] = r->input == SNN_INPUT_DENSE ? 3.0f * u - 1.0f : 1.6f * u;
+    }
+    return x;
+}
+
+static int *row_labels(const net_row *r, int classes)
+{
+    int i, *y = (int *)keep_bytes((size_t)r->B * sizeof(int));
+    for (i = 0; i < r->B; i++) y[i] = (i * 7 + 1) % classes;
+    return y;
+}
+
+/* Rows for every check of section net, memory and files: each layer kind, kernel and signal kind,
+ * with sizes that are no multiple of a vector. */
+static const net_row rows[] = {
+    {"mlp", SNN_INPUT_CONSTANT, 12, 0, 0, 8, 5, "fc:17 | leaky b.9 t.4 | fc:5 | leaky b.8 t.2"},
+    {"mlp_dense", SNN_INPUT_DENSE, 13, 0, 0, 9, 3, "fc:19 | leaky b.9 t.4 | fc:4 | leaky b.7 t.2"},
+    {"mlp_spikes", SNN_INPUT_SPIKES, 21, 0, 0, 7, 4,
+     "fc:33 | leaky b.8 t.3 | fc:3 | leaky b.9 t.2"},
+    {"wide", SNN_INPUT_CONSTANT, 70, 0, 0, 12, 9,
+     "fc:130 | leaky b.9 t.5 | fc:67 | leaky b.9 t.2 | fc:10 | leaky b.9 t.1"},
+    {"wide_spikes", SNN_INPUT_SPIKES, 97, 0, 0, 10, 6,
+     "fc:129 | leaky b.8 t.4 | fc:11 | leaky b.9 t.2"},
+    {"one", SNN_INPUT_CONSTANT, 1, 0, 0, 1, 1, "fc:1 | leaky b.5 t.1"},
+    {"single_step", SNN_INPUT_DENSE, 6, 0, 0, 1, 4, "fc:9 | leaky b.9 t.2 | fc:3 | leaky b.9 t.1"},
+    {"neuron_first", SNN_INPUT_CONSTANT, 10, 0, 0, 9, 3, "leaky b.9 t1.2 | fc:4 | leaky b.8 t.3"},
+    {"neuron_on_spikes", SNN_INPUT_SPIKES, 10, 0, 0, 9, 3, "leaky b.9 t1.2 | leaky b.5 t.7"},
+    {"linear_last", SNN_INPUT_CONSTANT, 9, 0, 0, 8, 4, "fc:12 | leaky b.9 t.3 | fc:4"},
+    {"main_job", SNN_INPUT_CONSTANT, 1, 16, 16, 6, 3,
+     "conv:4 k5 | max:2 | leaky b.9 t.2 fast_sigmoid | conv:6 k3 | max:2 | leaky b.9 t.1 "
+     "fast_sigmoid | flat | fc:5 | leaky b.9 t.1 fast_sigmoid"},
+    {"neuron_then_pool", SNN_INPUT_DENSE, 2, 10, 10, 5, 2,
+     "conv:5 k3 | leaky b.9 t.3 | max:2 | conv:6 k3 p1 | leaky b.8 t.2 | sum:2 | flat | fc:4 | "
+     "leaky b.9 t.2"},
+    {"conv_spikes", SNN_INPUT_SPIKES, 3, 9, 7, 6, 3,
+     "conv:4 k3 s2 p1 | leaky b.9 t.2 | conv:6 k3 p1 g2 | leaky b.7 t.1 | flat | fc:3 | leaky b.9 "
+     "t.1"},
+    {"conv_dilated", SNN_INPUT_CONSTANT, 2, 11, 9, 5, 2,
+     "conv:4 k3 d2 p2 | leaky b.9 t.2 | conv:4 k3 d2 g4 | leaky b.9 t.1 | flat | fc:3 | leaky b.9 "
+     "t.1"},
+    {"conv_oblong", SNN_INPUT_DENSE, 1, 8, 12, 4, 2,
+     "conv:3 kh3 kw5 nobias | leaky b.9 t.2 | avg:0 kh2 kw3 s1 | conv:2 kh1 kw4 | leaky b.9 t.1"},
+    {"pools", SNN_INPUT_DENSE, 2, 9, 9, 5, 2,
+     "avg:3 s2 p1 | leaky b.9 t.6 | max:3 s1 p1 | leaky b.6 t.7 | sum:2 | leaky b.6 t1.1"},
+    {"pool_spikes", SNN_INPUT_SPIKES, 2, 8, 8, 6, 2,
+     "max:2 @a | avg:2 | leaky b.8 t.8 | from@a | sum:2 | leaky b.9 t2 | flat | fc:4 | leaky b.9 "
+     "t.1"},
+    {"skip_add", SNN_INPUT_SPIKES, 14, 0, 0, 8, 3,
+     "fc:14 | leaky b.9 t.3 @a | fc:14 | leaky b.8 t.2 | add@a | fc:5 | leaky b.9 t.2"},
+    {"skip_constant", SNN_INPUT_CONSTANT, 12, 0, 0, 7, 3,
+     "fc:12 @a | leaky b.9 t.3 | fc:12 | add@a | leaky b.8 t.4 | cat@i | fc:5 | leaky b.9 t.2"},
+    {"skip_concat", SNN_INPUT_DENSE, 2, 6, 6, 5, 2,
+     "conv:3 k3 p1 | leaky b.9 t.3 @a | conv:2 k3 p1 | leaky b.9 t.2 | cat@a | conv:4 k3 | "
+     "leaky b.9 t.2 | flat | fc:4 | leaky b.9 t.1"},
+    {"dropout", SNN_INPUT_CONSTANT, 20, 0, 0, 8, 4,
+     "fc:25 | leaky b.9 t.3 | drop:.4 | fc:6 | leaky b.9 t.1"},
+    {"dropout_input", SNN_INPUT_CONSTANT, 20, 0, 0, 6, 3,
+     "drop:.5 | fc:15 | leaky b.9 t.3 | fc:4 | leaky b.9 t.1"},
+    {"scale_reshape", SNN_INPUT_DENSE, 24, 0, 0, 5, 3,
+     "scale:1.5 | reshape:2,3,4 | conv:3 k2 | leaky b.9 t.3 | scale:.5 | flat | fc:4 | leaky b.9 "
+     "t.1"},
+    {"graded", SNN_INPUT_CONSTANT, 11, 0, 0, 8, 4,
+     "fc:18 | leaky b.9 t.3 f1.7 lg | fc:5 | leaky b.8 t.2 f.6"},
+    {"zero_now", SNN_INPUT_DENSE, 11, 0, 0, 9, 4,
+     "fc:18 | leaky b.9 t.3 zero now | fc:15 | leaky b.9 t.2 sub now | fc:5 | leaky b.9 t.2 zero"},
+    {"no_reset", SNN_INPUT_CONSTANT, 11, 0, 0, 6, 4,
+     "fc:18 | leaky b.9 t.6 keep | fc:5 | leaky b.8 t.6 keep"},
+    {"inhibition", SNN_INPUT_DENSE, 11, 0, 0, 8, 4,
+     "fc:18 | leaky b.9 t.3 inh | fc:5 | leaky b.8 t.1 inh now"},
+    {"fire_at", SNN_INPUT_SPIKES, 12, 0, 0, 8, 3, "leaky b1 t2 ge | fc:5 | leaky b.9 t.1 ge"},
+    {"learn_scalar", SNN_INPUT_DENSE, 11, 0, 0, 8, 4,
+     "fc:18 | leaky b.9 t.3 lb lt lg | fc:5 | leaky b.8 t.2 lb lt lg now"},
+    {"learn_neuron", SNN_INPUT_DENSE, 11, 0, 0, 8, 4,
+     "fc:18 | leaky b.9 t.3 f1.2 per lb lt lg | fc:5 | leaky b.8 t.2 per lb lt lg"},
+    {"stochastic", SNN_INPUT_CONSTANT, 11, 0, 0, 8, 4,
+     "fc:18 | leaky b.9 t.3 stochastic | fc:5 | leaky b.8 t.2"},
+    {"long", SNN_INPUT_DENSE, 8, 0, 0, 40, 2, "fc:20 | leaky b.95 t.5 | fc:3 | leaky b.9 t.3"},
+};
+#define ROWS COUNT_OF(rows)
+
+/* What a pass gave: output spikes, output membranes, every gradient, in one array. */
+typedef struct result {
+    float *v;
+    size_t spikes, membranes, total; /* ends of the three parts */
+} result;
+
+static void put(result *r, size_t *room, const float *v, size_t n)
+{
+    if (r->total + n > *room) {
+        float *grown = (float *)keep_bytes((r->total + n) * 2 * sizeof(float));
+        if (r->total) memcpy(grown, r->v, r->total * sizeof(float));
+        r->v = grown;
+        *room = (r->total + n) * 2;
+    }
+    if (n) memcpy(r->v + r->total, v, n * sizeof(float));
+    r->total += n;
+}
+
+static void put_tensor(result *r, size_t *room, const snn_tensor *t)
+{
+    put(r, room, t->data, t->data ? snn_tensor_count(t) : 0);
+}
+
+static result capture(const snn_net *net)
+{
+    result r = {NULL, 0, 0, 0};
+    size_t room = 0;
+    int i, out = snn_net_output(net);
+    snn_tensor t = snn_net_spikes(net, out);
+    put_tensor(&r, &room, &t);
+    r.spikes = r.total;
+    t = snn_net_membrane(net, out);
+    put_tensor(&r, &room, &t);
+    r.membranes = r.total;
+    for (i = 0; i < snn_net_param_count(net); i++) {
+        const snn_param *p = snn_net_param(net, i);
+        put_tensor(&r, &room, &p->grad);
+    }
+    return r;
+}
+
+static void put_parameters(result *r, const snn_net *net)
+{
+    size_t room = r->total;
+    int i;
+    for (i = 0; i < snn_net_param_count(net); i++)
+        put_tensor(r, &room, &snn_net_param(net, i)->value);
+}
+
+static void same_result(const result *a, const result *b, double tolerance, const char *what)
+{
+    size_t i;
+    if (a->total != b->total || a->spikes != b->spikes) {
+        fail("%s: %lu values against %lu", what, (unsigned long)a->total, (unsigned long)b->total);
+        return;
+    }
+    for (i = 0; tolerance == 0.0 && i < a->total; i++) {
+        if (memcmp(&a->v[i], &b->v[i], sizeof(float)) != 0) {
+            fail("%s: %s %lu is %.9g, should be %.9g", what,
+                 i < a->spikes ? "spike" : i < a->membranes ? "membrane" : "gradient or parameter",
+                 (unsigned long)i, (double)a->v[i], (double)b->v[i]);
+            return;
+        }
+    }
+    if (tolerance > 0.0) {
+        double s = worst_relative(a->v, b->v, a->spikes);
+        double m = worst_relative(a->v + a->spikes, b->v + a->spikes, a->membranes - a->spikes);
+        double g =
+            worst_relative(a->v + a->membranes, b->v + a->membranes, a->total - a->membranes);
+        note("%s: spikes %.1e membranes %.1e gradients %.1e", what, s, m, g);
+        if (!(s <= tolerance && m <= tolerance && g <= tolerance))
+            fail("%s: spikes differ by %.1e, membranes %.1e, gradients %.1e", what, s, m, g);
+    }
+}
+
+/* Random gradients into the output, then backward. */
+static void push_back(snn_net *net)
+{
+    int out = snn_net_output(net);
+    snn_tensor ds = snn_net_dspikes(net, out), dm = snn_net_dmembrane(net, out);
+    size_t i, n = ds.data ? snn_tensor_count(&ds) : 0;
+    for (i = 0; i < n; i++) ds.data[i] = uniform(-1.0f, 1.0f, 501, i);
+    n = dm.data && dm.data != ds.data ? snn_tensor_count(&dm) : 0;
+    for (i = 0; i < n; i++) dm.data[i] = uniform(-1.0f, 1.0f, 502, i);
+    CHECK(snn_net_backward(net) == SNN_OK);
+}
+
+static result run_row(const net_row *r, snn_net *net, int backward)
+{
+    CHECK(snn_net_zero_grad(net) == SNN_OK || !backward);
+    CHECK(snn_net_forward(net, row_input(r, 500)) == SNN_OK);
+    if (backward) push_back(net);
+    return capture(net);
+}
+
+/* The row's loss in training: of membranes where the last layer has no spikes. */
+static void row_loss(const net_row *r, snn_loss_desc *l)
+{
+    memset(l, 0, sizeof *l);
+    l->kind = strcmp(r->name, "linear_last") ? SNN_LOSS_CE_COUNT : SNN_LOSS_CE_MEMBRANE;
+}
+
+static int row_classes(const snn_net *net)
+{
+    snn_tensor t = snn_net_spikes(net, snn_net_output(net));
+    int i, c = 1;
+    for (i = 2; i < t.ndim; i++) c *= t.shape[i];
+    return c;
+}
+
+static void train_row(const net_row *r, snn_net *net, int count)
+{
+    float *x = row_input(r, 500);
+    int i, *y = row_labels(r, row_classes(net));
+    ZERO(snn_loss_desc, l);
+    ZERO(snn_optim_desc, o);
+    row_loss(r, &l);
+    o.lr = 0.01f;
+    for (i = 0; i < count; i++)
+        if (snn_train_step(net, &o, &l, x, y) < 0.0f) fail("train step: %s", snn_net_error(net));
+}
+
+/* ---- core ---- */
+
+static void core_status(int a, int b)
+{
+    static const snn_status all[] = {
+#define ROW(name, value, text) name,
+        SNN_STATUS_LIST(ROW)
+#undef ROW
+    };
+    int i, j;
+    (void)a, (void)b;
+    for (i = 0; i < COUNT_OF(all); i++) {
+        CHECK((int)all[i] <= 0 && !strncmp(snn_status_name(all[i]), "SNN_", 4));
+        CHECK(strlen(snn_status_text(all[i])) > 0);
+        for (j = 0; j < i; j++) {
+            CHECK(all[i] != all[j]);
+            CHECK(strcmp(snn_status_name(all[i]), snn_status_name(all[j])) != 0);
+            CHECK(strcmp(snn_status_text(all[i]), snn_status_text(all[j])) != 0);
+        }
+    }
+    CHECK(snn_status_name((snn_status)-9999) != NULL && snn_status_text((snn_status)12345) != NULL);
+    CHECK(snn_version() == SNN_VERSION);
+    for (i = 0; i <= (int)SNN_ISA_AVX512; i++) CHECK(strlen(snn_isa_name((snn_isa)i)) > 0);
+    CHECK(snn_isa_best() >= SNN_ISA_SCALAR && snn_isa_best() <= SNN_ISA_AVX512);
+}
+
+static void core_tensor(int a, int b)
+{
+    float data[24];
+    int shape[SNN_MAX_DIMS + 1] = {2, 3, 4, 1, 1, 1, 1};
+    snn_tensor t = snn_tensor_make(data, 3, shape);
+    (void)a, (void)b;
+    CHECK(t.data == data && t.ndim == 3 && t.shape[0] == 2 && t.shape[2] == 4);
+    CHECK(snn_tensor_count(&t) == 24);
+    t = snn_tensor_make(NULL, 1, shape);
+    CHECK(t.data == NULL && t.ndim == 1);
+    t = snn_tensor_make(data, SNN_MAX_DIMS + 1, shape);
+    CHECK(t.ndim <= SNN_MAX_DIMS);
+}
+
+static void core_uniform(int a, int b)
+{
+    const int n = 200000;
+    double sum = 0.0, square = 0.0, next = 0.0, tail = 0.0;
+    int i, bins[16] = {0};
+    float last = 0.5f;
+    (void)a, (void)b;
+    for (i = 0; i < n; i++) {
+        float u = snn_uniform(7, 3, (uint32_t)(i / 1000), (uint32_t)(i % 1000));
+        if (!(u >= 0.0f && u < 1.0f)) fail("%g is outside [0,1)", (double)u);
+        if ((double)u * 16777216.0 != floor((double)u * 16777216.0)) fail("more than 24 bits");
+        sum += (double)u;
+        square += (double)u * (double)u;
+        next += ((double)u - 0.5) * ((double)last - 0.5);
+        bins[(int)(u * 16.0f)]++;
+        last = u;
+    }
+    for (i = 0; i < 16; i++) tail += pow(bins[i] - n / 16.0, 2.0) / (n / 16.0);
+    CHECK(fabs(sum / n - 0.5) < 0.003);
+    CHECK(fabs(square / n - 1.0 / 3.0) < 0.003);
+    CHECK(fabs(next / n) < 0.001);
+    CHECK(tail < 45.0); /* chi square with 15 degrees of freedom: one in 10^4 */
+}
+
+static void core_normal(int a, int b)
+{
+    const int n = 200000;
+    double m[5] = {0, 0, 0, 0, 0};
+    int i, k;
+    (void)a, (void)b;
+    for (i = 0; i < n; i++) {
+        double z = (double)snn_normal(11, 1, 5, (uint32_t)i);
+        if (!(fabs(z) < 8.0)) fail("%g", z);
+        for (k = 1; k < 5; k++) m[k] += pow(z, k) / n;
+    }
+    CHECK(fabs(m[1]) < 0.01 && fabs(m[2] - 1.0) < 0.02);
+    CHECK(fabs(m[3]) < 0.04 && fabs(m[4] - 3.0) < 0.12);
+}
+
+static void core_order(int a, int b)
+{
+    uint32_t forth[300], zero = 0;
+    int i, same = 0, ones = 0, bit[32] = {0};
+    (void)a, (void)b;
+    for (i = 0; i < 300; i++) forth[i] = snn_random(5, 2, 9, (uint32_t)i);
+    for (i = 299; i >= 0; i--) CHECK(snn_random(5, 2, 9, (uint32_t)i) == forth[i]);
+    for (i = 0; i < 300; i++) { /* each part of the key matters */
+        same += snn_random(6, 2, 9, (uint32_t)i) == forth[i];
+        same += snn_random(5, 3, 9, (uint32_t)i) == forth[i];
+        same += snn_random(5, 2, 10, (uint32_t)i) == forth[i];
+        same += snn_random(5 + ((uint64_t)1 << 40), 2, 9, (uint32_t)i) == forth[i];
+        same += i > 0 && forth[i] == forth[i - 1];
+    }
+    CHECK(same <= 1);
+    for (i = 0; i < 32000; i++) zero |= snn_random(0, 0, 0, (uint32_t)i);
+    CHECK(zero == 0xffffffffu);
+    for (i = 0; i < 20000; i++) {
+        uint32_t r = snn_random(1, (uint32_t)i, 0, 0); /* first draws of neighbouring streams */
+        int k;
+        for (k = 0; k < 32; k++) bit[k] += (int)(r >> k & 1u);
+    }
+    for (i = 0; i < 32; i++) CHECK(abs(bit[i] - 10000) < 400);
+    for (i = 0; i < 20000; i++) ones += snn_bernoulli(0.3f, 3, 0, 1, (uint32_t)i);
+    CHECK(abs(ones - 6000) < 300);
+    CHECK(snn_bernoulli(0.0f, 3, 0, 1, 4) == 0 && snn_bernoulli(1.0f, 3, 0, 1, 4) == 1);
+}
+
+static void core_permutation(int a, int b)
+{
+    int order[1000], other[1000], seen[1000], n, i, same, kind[27] = {0};
+    (void)a, (void)b;
+    for (n = 0; n <= 1000; n = n * 3 + 1) {
+        memset(seen, 0, sizeof seen);
+        snn_permutation(order, n, 4, 0);
+        for (i = 0; i < n; i++) {
+            if (order[i] < 0 || order[i] >= n || seen[order[i]]++)
+                fail("n = %d: no permutation", n);
+        }
+    }
+    snn_permutation(order, 1000, 4, 0);
+    snn_permutation(other, 1000, 4, 0);
+    CHECK(!memcmp(order, other, sizeof order));
+    snn_permutation(other, 1000, 4, 1);
+    for (i = same = 0; i < 1000; i++) same += order[i] == other[i];
+    CHECK(same < 20);
+    for (i = 0; i < 6000; i++) {
+        snn_permutation(order, 3, (uint64_t)i, 0);
+        kind[order[0] * 9 + order[1] * 3 + order[2]]++;
+    }
+    for (i = 0; i < 27; i++) CHECK(kind[i] == 0 || abs(kind[i] - 1000) < 150);
+}
+
+static void core_pack(int a, int b)
+{
+    float x[200], y[201];
+    uint32_t words[8];
+    int n, i;
+    (void)a, (void)b;
+    for (n = 1; n <= 200; n++) {
+        int count = (n + 31) / 32;
+        for (i = 0; i < n; i++) {
+            float u = snn_uniform(1, 2, (uint32_t)n, (uint32_t)i);
+            x[i] = u < 0.3f ? u + 0.1f : u < 0.4f ? -1.0f : u < 0.5f ? -0.0f : 0.0f;
+        }
+        memset(words, 0xaa, sizeof words);
+        y[n] = 77.0f;
+        snn_spikes_pack(words, x, n);
+        snn_spikes_unpack(y, words, n, 1.5f);
+        for (i = 0; i < n; i++) {
+            CHECK((int)(words[i / 32] >> (i % 32) & 1u) == (x[i] != 0.0f));
+            CHECK(y[i] == (x[i] != 0.0f ? 1.5f : 0.0f));
+        }
+        for (i = n; i < count * 32; i++) CHECK((words[i / 32] >> (i % 32) & 1u) == 0);
+        if (count < 8) CHECK(words[count] == 0xaaaaaaaau);
+        CHECK(y[n] == 77.0f);
+    }
+}
+
+/* A desc that was not zeroed is refused everywhere: b 0 tries the first canary, 1 the last. */
+static void core_canary(int which, int last)
+{
+    float v[8] = {0.5f, 0.5f, 0.5f, 0.5f, 0, 0, 0, 0};
+    int y[2] = {0, 1}, x;
+    snn_status s = SNN_OK;
+    snn_net *net = NULL;
+    snn_neuron_model model;
+    ZERO(snn_net_desc, nd);
+    ZERO(snn_linear_desc, fc);
+    ZERO(snn_conv2d_desc, cv);
+    ZERO(snn_pool2d_desc, pl);
+    ZERO(snn_neuron_desc, nn);
+    ZERO(snn_loss_desc, ls);
+    ZERO(snn_optim_desc, op);
+    ZERO(snn_latency_desc, la);
+    ZERO(snn_target_desc, tg);
+    nd._start = fc._start = cv._start = pl._start = nn._start = (uint32_t)!last;
+    ls._start = op._start = la._start = tg._start = (uint32_t)!last;
+    nd._end = fc._end = cv._end = pl._end = nn._end = (uint32_t)last;
+    ls._end = op._end = la._end = tg._end = (uint32_t)last;
+    fc.out_features = cv.out_channels = cv.kernel = pl.kernel = 1;
+    nn.beta = op.lr = 0.5f;
+    if (which == 0) {
+        s = snn_net_create(&net, &nd);
+        CHECK(net == NULL);
+        if (net) keep_net(net);
+    } else if (which <= 6) {
+        ZERO(snn_net_desc, good);
+        CHECK(snn_net_create(&net, &good) == SNN_OK);
+        keep_net(net);
+        x = snn_input(net, 1, 2, 2);
+        if (which == 1) x = snn_linear(net, x, &fc);
+        if (which == 2) x = snn_conv2d(net, x, &cv);
+        if (which == 3) x = snn_max_pool2d(net, x, &pl);
+        if (which == 4) x = snn_avg_pool2d(net, x, &pl);
+        if (which == 5) x = snn_sum_pool2d(net, x, &pl);
+        if (which == 6) x = snn_leaky(net, x, &nn);
+        CHECK(x == (int)SNN_ERR_DESC && strlen(snn_net_error(net)) > 0);
+        s = snn_net_build(net);
+    } else if (which == 7) s = snn_neuron_init(&model, snn_neuron_info(SNN_LEAKY), &nn);
+    else if (which == 8) s = snn_loss(&ls, 1, 2, 2, v, v, y, NULL, v + 4, NULL, NULL);
+    else if (which == 9) s = snn_optim_update(&op, 1, v, v, v + 2, v + 4, 2);
+    else if (which == 10) s = snn_latency_times(v + 4, v, 3, 2, &la);
+    else if (which == 11) s = (snn_status)snn_targets_rate(v, y, 1, 2, 2, &tg);
+    else if (which == 12) s = (snn_status)snn_latency_steps(v, 3, 2, &la);
+    CHECK(s == SNN_ERR_DESC);
+}
+
+/* ---- kernels ---- */
+
+/* Every kernel of one instruction set against plain loops in double, at awkward sizes. */
+static void kernels(int isa, int exact)
+{
+    static const int sizes[][3] = {{1, 1, 1},   {2, 7, 3},    {5, 16, 9},    {7, 33, 40},
+                                   {9, 65, 17}, {100, 19, 5}, {13, 200, 300}};
+    const snn__kernels *kern = snn__kernels_select((snn_isa)isa, exact);
+    const snn_threads one = {NULL, NULL};
+    int s, i, j, p;
+    for (s = 0; s < COUNT_OF(sizes); s++) {
+        int m = sizes[s][0], n = sizes[s][1], k = sizes[s][2], count, form;
+        size_t ld = (size_t)(n + 15) / 16 * 16, nz = 0;
+        float *a = floats((size_t)(m * k)), *b = floats((size_t)k * ld + 64),
+              *c = floats((size_t)(m * n)), *r = floats((size_t)(m * n));
+        float *bias = floats((size_t)n), *x = floats((size_t)k), *y = floats(ld),
+              *val = floats((size_t)k + 16), *w = floats((size_t)k * ld);
+        uint32_t *idx = (uint32_t *)keep_bytes(((size_t)k + 16) * 4),
+                 *words = (uint32_t *)keep_bytes(((size_t)k + 31) / 32 * 4);
+        for (i = 0; i < m * k; i++) a[i] = uniform(-1.0f, 1.0f, 900, (size_t)i);
+        for (i = 0; i < k; i++)
+            for (j = 0; j < n; j++)
+                b[(size_t)i * ld + (size_t)j] = uniform(-1.0f, 1.0f, 901, (size_t)(i * n + j));
+        for (i = 0; i < n; i++) bias[i] = uniform(-1.0f, 1.0f, 902, (size_t)i);
+        for (i = 0; i < k; i++)
+            x[i] = uniform(0.0f, 1.0f, 903, (size_t)i) < 0.4f ? uniform(-1.0f, 1.0f, 904, (size_t)i)
+                                                              : 0.0f;
+        for (form = 0; form < 4; form++) { /* bias or add; a as rows or columns */
+            int add = form & 1, columns = form >> 1;
+            for (i = 0; i < m; i++)
+                for (j = 0; j < n; j++) {
+                    double sum = add ? 0.25 : (double)bias[j];
+                    for (p = 0; p < k; p++)
+                        sum += (double)a[columns ? p * m + i : i * k + p] *
+                               (double)b[(size_t)p * ld + (size_t)j];
+                    r[i * n + j] = (float)sum;
+                    c[i * n + j] = 0.25f;
+                }
+            snn__gemm(kern, &one, m, n, k, a, columns ? 1 : (size_t)k, columns ? (size_t)m : 1, b,
+                      ld, c, (size_t)n, add ? NULL : bias, add);
+            if (!(worst_relative(c, r, (size_t)(m * n)) < 2e-6))
+                fail("gemm %d x %d x %d, form %d", m, n, k, form);
+        }
+        for (i = 0; i < k; i++) nz += x[i] != 0.0f;
+        for (form = 0; form < 2; form++) { /* ones, or values */
+            count = form ? kern->list_floats(x, k, idx, val)
+                         : (snn_spikes_pack(words, x, k), kern->list_bits(words, k, idx));
+            if (count != (int)nz) fail("%d of %lu nonzeros listed", count, (unsigned long)nz);
+            for (i = p = 0; i < k; i++)
+                if (x[i] != 0.0f && p < count)
+                    CHECK(idx[p] == (uint32_t)i && (!form || val[p] == x[i])), p++;
+            memset(y, 0, ld * sizeof(float));
+            kern->gather(y, b, ld, (int)ld, idx, form ? val : NULL, count);
+            memset(w, 0, (size_t)k * ld * sizeof(float));
+            kern->scatter(w, ld, (int)ld, idx, form ? val : NULL, count, y);
+            for (j = 0; j < n; j++) {
+                double sum = 0.0;
+                for (i = 0; i < k; i++) {
+                    double v = form ? (double)x[i] : (double)(x[i] != 0.0f),
+                           want = v * (double)y[j];
+                    sum += v * (double)b[(size_t)i * ld + (size_t)j];
+                    if (!(fabs((double)w[(size_t)i * ld + (size_t)j] - want) <=
+                          1e-6 * (1.0 + fabs(want))))
+                        fail("scatter %d %d", i, j);
+                }
+                if (!(fabs((double)y[j] - sum) < 1e-5)) fail("gather %d", j);
+            }
+        }
+    }
+}
+
+static void kernels_sizes(int a, int b)
+{
+    const size_t huge = (size_t)-1;
+    (void)a, (void)b;
+    CHECK(snn__mul_size(6, 7) == 42 && snn__mul_size(huge / 2, 3) == huge &&
+          snn__mul_size(0, huge) == 0);
+    CHECK(snn__add_size(6, 7) == 13 && snn__add_size(huge, 1) == huge &&
+          snn__add_size(huge - 1, 1) == huge);
+    CHECK(snn__finite(1e38f) && !snn__finite(INFINITY) && !snn__finite(-INFINITY) &&
+          !snn__finite(NAN));
+}
+
+/* ---- surrogates ---- */
+
+/* Parameters that keep the primitives gentle enough for float differences. */
+static void gentle(snn_surrogate_kind kind, float *p0, float *p1)
+{
+    *p0 = kind == SNN_FAST_SIGMOID || kind == SNN_SIGMOID ? 4.0f : 0.0f;
+    *p1 = 0.0f;
+    if (kind == SNN_SPIKE_RATE_ESCAPE) *p1 = 0.7f;
+    if (kind == SNN_SPARSE_FAST_SIGMOID) *p0 = 3.0f, *p1 = -4.0f;
+    if (kind == SNN_BOXCAR) *p0 = 3.0f;
+    if (kind == SNN_LEAKY_SPIKE) *p0 = 0.4f;
+}
+
+static void surrogate_init(snn_surrogate *s, int kind, int mild)
+{
+    memset(s, 0, sizeof *s);
+    s->kind = (snn_surrogate_kind)kind;
+    s->custom = custom_surrogate;
+    if (mild) gentle(s->kind, &s->p0, &s->p1);
+}
+
+/* The formula in double, written from the table of the reference. */
+static double surrogate_formula(int kind, double x, double p0, double p1, double u)
+{
+    double e;
+    switch ((snn_surrogate_kind)kind) {
+    case SNN_ATAN: e = 1.5707963267948966 * p0 * x; return p0 / 2.0 / (1.0 + e * e);
+    case SNN_FAST_SIGMOID: return 1.0 / pow(p0 * fabs(x) + 1.0, 2.0);
+    case SNN_SIGMOID: e = exp(-p0 * fabs(x)); return p0 * e / ((1.0 + e) * (1.0 + e));
+    case SNN_STRAIGHT_THROUGH: return 1.0;
+    case SNN_TRIANGULAR: return x < 0.0 ? p0 : -p0;
+    case SNN_HEAVISIDE: return x > 0.0 ? 1.0 : 0.0;
+    case SNN_SPIKE_RATE_ESCAPE: return p1 * exp(-p0 * fabs(x - 1.0));
+    case SNN_STOCHASTIC: return x > 0.0 ? 1.0 : (u - 0.5 + p0) * p1;
+    case SNN_LEAKY_SPIKE: return x > 0.0 ? 1.0 : p0;
+    case SNN_SPARSE_FAST_SIGMOID: return x > p1 ? 1.0 / pow(p0 * fabs(x) + 1.0, 2.0) : 0.0;
+    case SNN_CUSTOM_SURROGATE: e = exp(-3.0 * fabs(x)); return 3.0 * e / ((1.0 + e) * (1.0 + e));
+    case SNN_NO_SURROGATE: return 0.0;
+    case SNN_BOXCAR: return fabs(x) < p0 ? 0.5 / p0 : 0.0;
+    default: break;
+    }
+    fail("surrogate %d has no formula here", kind);
+    return 0.0;
+}
+
+static const float surrogate_default[][2] = {
+#define ROW(id, name, p0, p1) {p0, p1},
+    SNN_SURROGATE_LIST(ROW)
+#undef ROW
+};
+
+static void surrogate_values(int kind, int mild)
+{
+    enum { n = 403 };
+    float x[n], u[n], d[n], back[n];
+    double worst = 0.0, p0, p1;
+    int i;
+    snn_surrogate s;
+    surrogate_init(&s, kind, mild);
+    p0 = (double)(s.p0 != 0.0f ? s.p0 : surrogate_default[kind][0]);
+    p1 = (double)(s.p1 != 0.0f ? s.p1 : surrogate_default[kind][1]);
+    for (i = 0; i < n; i++) {
+        x[i] = ((float)i - 201.0f) * (i % 7 == 0 ? 3.0f : 0.0172f);
+        u[i] = uniform(0.0f, 1.0f, 31, (size_t)i);
+    }
+    memcpy(back, x, sizeof x);
+    snn_surrogate_grad(&s, n, x, u, d);
+    snn_surrogate_grad(&s, n, back, u, back); /* in place */
+    CHECK(same_bits(d, back, n));
+    for (i = 0; i < n; i++) {
+        double r = surrogate_formula(kind, (double)x[i], p0, p1, (double)u[i]);
+        double e = fabs((double)d[i] - r) / (fabs(r) > 1e-2 ? fabs(r) : 1e-2);
+        if (!(e <= worst)) worst = e;
+    }
+    note("%.1e", worst);
+    if (!(worst < 1e-5)) fail("differs from the formula by %.1e", worst);
+}
+
+/* The primitive's rise over each cell is the integral of d (Simpson; kinks lie on the grid). */
+static void surrogate_integral(int kind, int mild)
+{
+    enum { cells = 120, sub = 64 };
+    float x[2], u[sub + 1], grid[sub + 1], d[sub + 1], y[2];
+    double worst = 0.0, scale = 0.0;
+    int i, k;
+    snn_surrogate s;
+    surrogate_init(&s, kind, mild);
+    for (k = 0; k <= sub; k++) u[k] = 0.8f;
+    for (i = 0; i < cells; i++) {
+        double sum = 0.0, lo = (i - 60) * 0.0625;
+        x[0] = (float)lo;
+        x[1] = (float)(lo + 0.0625);
+        for (k = 0; k <= sub; k++) grid[k] = (float)(lo + 0.0625 * k / (double)sub);
+        grid[0] += 1e-6f; /* one side of a kink */
+        grid[sub] -= 1e-6f;
+        snn_surrogate_primitive(&s, 2, x, u, y);
+        snn_surrogate_grad(&s, sub + 1, grid, u, d);
+        for (k = 0; k <= sub; k++) {
+            double m = k == 0 || k == sub ? 1.0 : k % 2 ? 4.0 : 2.0;
+            sum += m * (double)d[k] / (3.0 * (double)sub);
+            if (fabs((double)d[k]) > scale) scale = fabs((double)d[k]);
+        }
+        sum -= ((double)y[1] - (double)y[0]) / 0.0625;
+        if (!(fabs(sum) <= worst)) worst = fabs(sum);
+    }
+    note("%.1e of %.2g", worst, scale);
+    if (!(worst <= 1e-4 * (scale + 1.0))) fail("primitive's slope is off by %.1e", worst);
+}
+
+static void surrogate_names(int a, int b)
+{
+    int i, j;
+    (void)a, (void)b;
+    for (i = 0; i < (int)SNN_SURROGATE_COUNT; i++) {
+        CHECK(strlen(snn_surrogate_name((snn_surrogate_kind)i)) > 0);
+        for (j = 0; j < i; j++)
+            CHECK(strcmp(snn_surrogate_name((snn_surrogate_kind)i),
+                         snn_surrogate_name((snn_surrogate_kind)j)) != 0);
+    }
+}
+
+/* ---- neurons ---- */
+
+static const char *const neuron_options[] = {
+    "sub", "zero", "keep", "sub now", "zero now", "keep now", "sub f1.7", "zero now f.6", "sub inh",
+    "zero now inh", "sub ge", "sub per", "sub now per f1.3", "sub fast_sigmoid p0:10"};
+
+/* The neuron on plain arrays, step by step, gives the net's spikes, membranes and gradients. */
+static void neuron_plain(int kind, int option)
+{
+    enum { T = 9, B = 3, N = 37 };
+    char layers[96];
+    net_row r = {"plain", SNN_INPUT_DENSE, N, 0, 0, T, B, NULL};
+    const snn_neuron_def *def = snn_neuron_info((snn_neuron_kind)kind);
+    float *state[SNN_MAX_STATES], *dstate[SNN_MAX_STATES], *dparam[SNN_MAX_PARAMS + 1], *hist, *x,
+        *spk;
+    float *dx, zero[N];
+    const float *before[SNN_MAX_STATES];
+    snn_neuron_model m;
+    snn_net *net;
+    snn_tensor ns, nm, ds, dm, in;
+    int t, b, k, fired = 0;
+    ZERO(snn_neuron_desc, d);
+    if (!def) {
+        fail("no definition");
+        return;
+    }
+    memset(zero, 0, sizeof zero);
+    snprintf(layers, sizeof layers, "%s b.85 a.9 t.7 %s", def->name, neuron_options[option]);
+    r.layers = layers;
+    net = keep_net(open_row(&r, NULL, NULL, 0));
+    snn_net_record(net, 0, SNN_RECORD_SPIKES | SNN_RECORD_GRADIENT);
+    if (snn_net_build(net) != SNN_OK) {
+        fail("%s", snn_net_error(net));
+        return;
+    }
+    x = row_input(&r, 500);
+    CHECK(snn_net_forward(net, x) == SNN_OK);
+    CHECK(snn_net_zero_grad(net) == SNN_OK);
+    push_back(net);
+    ns = snn_net_spikes(net, 1);
+    nm = snn_net_membrane(net, 1);
+    ds = snn_net_dspikes(net, 1);
+    dm = snn_net_dmembrane(net, 1);
+    in = snn_net_dspikes(net, 0);
+    if (!ns.data || !nm.data || !ds.data || !dm.data || !in.data) {
+        fail("a view is missing");
+        return;
+    }
+    d.beta = 0.85f;
+    d.alpha = 0.9f;
+    d.threshold = 0.7f;
+    d.reset = SNN_RESET_SUBTRACT;
+    if (strstr(layers, "zero")) d.reset = SNN_RESET_ZERO;
+    if (strstr(layers, "keep")) d.reset = SNN_RESET_NONE;
+    d.no_reset_delay = strstr(layers, "now") != NULL;
+    d.inhibition = strstr(layers, "inh") != NULL;
+    d.fire_at_threshold = strstr(layers, "ge") != NULL;
+    if (strstr(layers, " f"))
+        d.graded = (float)atof(strstr(layers, " f") + 2); /* 0 for a surrogate */
+    if (strstr(layers, "fast")) d.surrogate = SNN_FAST_SIGMOID, d.surrogate_p0 = 10.0f;
+    if (snn_neuron_init(&m, def, &d) != SNN_OK) {
+        fail("snn_neuron_init");
+        return;
+    }
+    spk = floats(N);
+    dx = floats(N);
+    hist = floats((size_t)(T + 1) * SNN_MAX_STATES * N);
+    for (k = 0; k <= SNN_MAX_PARAMS; k++) dparam[k] = NULL;
+    for (b = 0; b < B; b++) {
+        for (k = 0; k < def->states; k++) {
+            state[k] = floats(N);
+            dstate[k] = floats(N);
+            memcpy(hist + k * N, zero, sizeof zero);
+        }
+        for (t = 0; t < T; t++) {
+            size_t at = (size_t)((t * B + b) * N);
+            snn_neuron_forward(&m, N, spk, state, x + at);
+            if (!same_bits(spk, ns.data + at, N)) fail("spikes of step %d, sample %d differ", t, b);
+            if (!same_bits(state[0], nm.data + at, N)) fail("membranes of step %d differ", t);
+            for (k = 0; k < N; k++) fired += spk[k] != 0.0f;
+            for (k = 0; k < def->states; k++)
+                memcpy(hist + ((t + 1) * SNN_MAX_STATES + k) * N, state[k], N * sizeof(float));
+        }
+        for (t = T - 1; t >= 0; t--) {
+            size_t at = (size_t)((t * B + b) * N);
+            for (k = 0; k < def->states; k++) before[k] = hist + (t * SNN_MAX_STATES + k) * N;
+            for (k = 0; k < N; k++) dstate[0][k] += dm.data[at + (size_t)k];
+            snn_neuron_backward(&m, N, dx, dstate, dparam, before, x + at, ds.data + at);
+            if (!(worst_relative(dx, in.data + at, N) < 1e-5))
+                fail("input gradient of step %d differs", t);
+        }
+    }
+    if (fired < 5 || fired > T * B * N * 9 / 10) fail("%d spikes test nothing", fired);
+}
+
+static void neuron_infos(int a, int b)
+{
+    int i, k;
+    (void)a, (void)b;
+    for (i = 0; i < (int)SNN_NEURON_COUNT; i++) {
+        const snn_neuron_def *d = snn_neuron_info((snn_neuron_kind)i);
+        CHECK(d && d->name && d->prefix && d->title && d->step && d->grad &&
+              d->reset != SNN_RESET_DEFAULT);
+        CHECK(d && d->states >= 1 && d->states <= SNN_MAX_STATES && d->params >= 1);
+        for (k = 0; d && k < d->params; k++)
+            CHECK(d->param[k].name && strlen(d->param[k].name) > 0);
+    }
+    CHECK(snn_neuron_info(SNN_NEURON_COUNT) == NULL);
+}
+
+/* ---- finite differences ---- */
+
+/* A flattened or reshaped node shares the buffers of its source. */
+static int is_view(const snn_net *net, int node)
+{
+    return !strncmp(snn_net_node_name(net, node), "view", 4);
+}
+
+/* L = sum of cotangents times recorded spikes and membranes, in double. Returns a fingerprint of
+ * which membranes are above their thresholds: between equal fingerprints L is smooth. */
+static uint64_t smooth_loss(snn_net *net, const float *x, int steps, double *loss)
+{
+    uint64_t hash = 14695981039346656037u;
+    int node, part;
+    size_t i, n;
+    char name[SNN_NAME_SIZE * 2 + 16];
+    if ((steps ? snn_net_continue(net, x, steps) : snn_net_forward(net, x)) != SNN_OK)
+        fail("forward");
+    *loss = 0.0;
+    for (node = 0; snn_net_node_name(net, node); node++) {
+        const snn_param *threshold;
+        snn_tensor v, g;
+        for (part = 0; part < 2; part++) {
+            v = part ? snn_net_membrane(net, node) : snn_net_spikes(net, node);
+            g = part ? snn_net_dmembrane(net, node) : snn_net_dspikes(net, node);
+            if (node == 0 || is_view(net, node) || !v.data || !g.data) continue;
+            if (part && g.data == snn_net_dspikes(net, node).data) continue;
+            for (i = 0, n = snn_tensor_count(&v); i < n; i++)
+                *loss += (double)v.data[i] *
+                         (double)uniform(-1.0f, 1.0f, (uint32_t)(600 + 2 * node + part), i);
+        }
+        snprintf(name, sizeof name, "%s.threshold", snn_net_node_name(net, node));
+        threshold = snn_net_find_param(net, name);
+        v = snn_net_membrane(net, node);
+        if (!threshold || !v.data) continue;
+        for (i = 0, n = snn_tensor_count(&v); i < n; i++) {
+            size_t m = snn_tensor_count(&threshold->value);
+            int above = v.data[i] > threshold->value.data[m > 1 ? i % m : 0];
+            hash = (hash ^ (uint64_t)(above + 1)) * 1099511628211u;
+        }
+    }
+    return hash;
+}
+
+static void smooth_cotangents(snn_net *net)
+{
+    int node, part;
+    size_t i, n;
+    for (node = 1; snn_net_node_name(net, node); node++) {
+        for (part = 0; part < 2; part++) {
+            snn_tensor g = part ? snn_net_dmembrane(net, node) : snn_net_dspikes(net, node);
+            if (is_view(net, node) || !g.data) continue;
+            if (part && g.data == snn_net_dspikes(net, node).data) continue;
+            for (i = 0, n = snn_tensor_count(&g); i < n; i++)
+                g.data[i] = uniform(-1.0f, 1.0f, (uint32_t)(600 + 2 * node + part), i);
+        }
+    }
+}
+
+/* Central differences of up to 24 elements of v against the analytic gradient g. */
+static int differences(snn_net *net, const float *x, float *v, const float *g, size_t n,
+                       const char *what)
+{
+    double scale = 1e-3, worst = 0.0;
+    size_t i;
+    int k, tries = n < 24 ? (int)n : 24, done = 0;
+    for (i = 0; i < n; i++)
+        if (fabs((double)g[i]) > scale) scale = fabs((double)g[i]);
+    for (k = 0; k < tries; k++) {
+        float old, hi, lo, eps;
+        double least = 1e30;
+        i = tries == (int)n ? (size_t)k : snn_random(8, 1, (uint32_t)n, (uint32_t)k) % n;
+        old = v[i];
+        /* a wrong gradient is wrong for every eps, a switching maximum only for large ones */
+        for (eps = 2e-3f; eps > 2e-4f && least > 1e-3; eps *= 0.5f) {
+            double up, down, e;
+            uint64_t a, b;
+            hi = v[i] = old + eps;
+            snn_net_params_changed(net);
+            a = smooth_loss(net, x, 0, &up);
+            lo = v[i] = old - eps;
+            snn_net_params_changed(net);
+            b = smooth_loss(net, x, 0, &down);
+            if (a != b) continue; /* a reset switched in between: L jumps there */
+            e = fabs((up - down) / ((double)hi - (double)lo) - (double)g[i]) / scale;
+            if (!(e >= least)) least = e; /* also a NaN */
+        }
+        done += least != 1e30;
+        if (least != 1e30 && !(least <= worst)) worst = least;
+        v[i] = old;
+        snn_net_params_changed(net);
+    }
+    note("%-16s %d of %d, worst %.1e of %.2g", what, done, tries, worst, scale);
+    if (!(worst < 6e-3))
+        fail("%s: gradient differs by %.1e of its largest %.2g", what, worst, scale);
+    return done;
+}
+
+static void gradients_of(const net_row *r)
+{
+    snn_net *net;
+    snn_tensor in;
+    float *x = row_input(r, 700), *kept;
+    int i, node, done = 0, wanted = 0;
+    ZERO(snn_net_desc, d);
+    d.spikes = SNN_SPIKES_SMOOTH;
+    d.seed = 3;
+    net = keep_net(open_row(r, &d, NULL, 0));
+    if (!net) {
+        fail("no net");
+        return;
+    }
+    CHECK(snn_net_record(net, 0, SNN_RECORD_SPIKES | SNN_RECORD_GRADIENT) == SNN_OK);
+    for (node = 1; snn_net_node_name(net, node); node++)
+        if (snn_net_record(net, node,
+                           SNN_RECORD_SPIKES | SNN_RECORD_MEMBRANE | SNN_RECORD_GRADIENT) != SNN_OK)
+            fail("record %d", node);
+    if (snn_net_build(net) != SNN_OK) {
+        fail("%s", snn_net_error(net));
+        return;
+    }
+    snn_net_train(net, strstr(r->layers, "drop") != NULL ? 0 : 1);
+    for (i = 0; i < snn_net_param_count(net); i++) { /* per-neuron values differ from each other */
+        const snn_param *p = snn_net_param(net, i);
+        size_t k, n = snn_tensor_count(&p->value);
+        if (n < 2 || strstr(p->name, "weight") || strstr(p->name, "bias")) continue;
+        for (k = 0; k < n; k++) p->value.data[k] *= uniform(0.85f, 1.1f, 701, k);
+    }
+    snn_net_params_changed(net);
+    CHECK(snn_net_forward(net, x) == SNN_OK && snn_net_zero_grad(net) == SNN_OK);
+    smooth_cotangents(net);
+    if (snn_net_backward(net) != SNN_OK) {
+        fail("backward: %s", snn_net_error(net));
+        return;
+    }
+    in = snn_net_dspikes(net, 0);
+    if (!in.data || snn_tensor_count(&in) != row_frame(r) * (size_t)row_frames(r)) {
+        fail("input gradient has %lu elements",
+             (unsigned long)(in.data ? snn_tensor_count(&in) : 0));
+        return;
+    }
+    kept = floats(snn_tensor_count(&in));
+    memcpy(kept, in.data, snn_tensor_count(&in) * sizeof(float));
+    if (r->input != SNN_INPUT_SPIKES) {
+        wanted = snn_tensor_count(&in) < 24 ? (int)snn_tensor_count(&in) : 24;
+        done = differences(net, x, x, kept, snn_tensor_count(&in), "input");
+    }
+    for (i = 0; i < snn_net_param_count(net); i++) {
+        const snn_param *p = snn_net_param(net, i);
+        size_t n = snn_tensor_count(&p->value);
+        if (!p->grad.data) continue;
+        wanted += n < 24 ? (int)n : 24;
+        done += differences(net, x, p->value.data, p->grad.data, n, p->name);
+    }
+    if (done * 2 < wanted) fail("only %d of %d differences were smooth", done, wanted);
+}
+
+static const net_row gradient_rows[] = {
+    {"linear", SNN_INPUT_DENSE, 7, 0, 0, 4, 3, "fc:6 | fc:4 nobias"},
+    {"linear_constant", SNN_INPUT_CONSTANT, 7, 0, 0, 5, 3, "fc:6 | leaky b.8 t.5 | fc:4 nobias"},
+    {"conv", SNN_INPUT_DENSE, 2, 7, 6, 4, 2, "conv:4 k3 s2 p1 | leaky b.8 t.4 | conv:2 k2 nobias"},
+    {"conv_groups", SNN_INPUT_CONSTANT, 4, 6, 6, 4, 2,
+     "conv:6 k3 g2 d2 | leaky b.8 t.4 | conv:4 k2 g2 | leaky b.8 t.3"},
+    {"conv_oblong", SNN_INPUT_DENSE, 1, 6, 9, 4, 2,
+     "conv:3 kh3 kw2 p1 d2 s2 | leaky b.8 t.4 | conv:4 k1 g1"},
+    {"max_pool", SNN_INPUT_DENSE, 2, 7, 7, 4, 2, "max:2 | conv:3 k2 | max:2 s1 p1 | leaky b.8 t.4"},
+    {"avg_pool", SNN_INPUT_DENSE, 2, 7, 7, 4, 2,
+     "conv:2 k1 | avg:3 s2 p1 | leaky b.8 t.4 | avg:2 s1 | leaky b.6 t.3"},
+    {"sum_pool", SNN_INPUT_CONSTANT, 2, 6, 6, 4, 2,
+     "conv:2 k1 | sum:2 | leaky b.8 t2 | sum:3 | leaky b.6 t.3"},
+    {"reshape", SNN_INPUT_DENSE, 12, 0, 0, 4, 2,
+     "reshape:3,2,2 | conv:4 k2 | leaky b.8 t.4 | flat | scale:.7 | fc:3"},
+    {"add", SNN_INPUT_DENSE, 8, 0, 0, 5, 2,
+     "fc:8 | leaky b.8 t.4 @a | fc:8 | add@a | leaky b.8 t.5 | add@i | fc:3"},
+    {"concat", SNN_INPUT_DENSE, 2, 4, 4, 4, 2,
+     "conv:3 k3 p1 | leaky b.8 t.4 @a | conv:2 k1 | leaky b.7 t.3 | cat@a | cat@i | conv:2 k3"},
+    {"twice", SNN_INPUT_CONSTANT, 6, 0, 0, 4, 2,
+     "fc:6 @a | leaky b.8 t.4 | add@a | cat@a | leaky b.8 t.5 | cat@i | fc:3"},
+    {"main_job", SNN_INPUT_CONSTANT, 1, 14, 14, 5, 2,
+     "conv:3 k3 | max:2 | leaky b.9 t.4 | conv:4 k3 | max:2 | leaky b.9 t.3 | flat | fc:4 | leaky "
+     "b.9 t.3"},
+    {"main_job_dense", SNN_INPUT_DENSE, 1, 8, 8, 3, 1,
+     "conv:2 k3 | leaky b.9 t.4 | avg:2 | conv:3 k2 | leaky b.9 t.3 | max:2 | flat | fc:4 | leaky "
+     "b.9 t.3"},
+    {"dropout", SNN_INPUT_CONSTANT, 8, 0, 0, 4, 2,
+     "drop:.2 | fc:9 | leaky b.9 t.5 | drop:.4 | fc:4 | leaky b.8 t.4"},
+    {"spike_input", SNN_INPUT_SPIKES, 2, 6, 6, 5, 2,
+     "conv:3 k3 | leaky b.9 t.3 | sum:2 | flat | fc:4 | leaky b.9 t.3"},
+    {"deep", SNN_INPUT_CONSTANT, 9, 0, 0, 12, 2,
+     "fc:10 | leaky b.95 t.5 lb | fc:10 | leaky b.9 t.4 lt now | fc:4 | leaky b.8 t.3 lg"},
+};
+#define GRADIENT_ROWS COUNT_OF(gradient_rows)
+
+static const char *const resets[] = {"sub", "zero", "keep"};
+static const char *const delays[] = {"", "now"};
+static const char *const learns[] = {"", "lb lt lg f1.4", "per lb lt lg f.8", "lb per ge"};
+
+static void gradient_row(int a, int b)
+{
+    gradients_of(b ? &rows[a] : &gradient_rows[a]);
+}
+
+static void gradient_neuron(int kind, int mode)
+{
+    char layers[200];
+    net_row r = {"neuron", SNN_INPUT_DENSE, 5, 0, 0, 7, 2, NULL};
+    const char *name = snn_neuron_info((snn_neuron_kind)kind)->name;
+    const char *o[3];
+    o[0] = resets[mode % 3];
+    o[1] = delays[mode / 3 % 2];
+    o[2] = learns[mode / 6];
+    snprintf(layers, sizeof layers,
+             "fc:6 | %s b.85 a.7 t.6 %s %s %s | fc:4 | %s b.7 a.6 t.4 %s %s %s", name, o[0], o[1],
+             o[2], name, o[0], o[1], o[2]);
+    r.layers = layers;
+    gradients_of(&r);
+}
+
+static void gradient_surrogate(int kind, int now)
+{
+    char layers[200];
+    float p0, p1;
+    net_row r = {"surrogate", SNN_INPUT_CONSTANT, 6, 0, 0, 5, 2, NULL};
+    const char *name = snn_surrogate_name((snn_surrogate_kind)kind);
+    gentle((snn_surrogate_kind)kind, &p0, &p1);
+    snprintf(layers, sizeof layers,
+             "fc:7 | leaky b.85 t.5 lt %s p0:%g p1:%g %s | fc:3 | leaky b.8 t.3 %s p0:%g p1:%g %s",
+             name, (double)p0, (double)p1, delays[now], name, (double)p0, (double)p1, delays[now]);
+    r.layers = layers;
+    gradients_of(&r);
+}
+
+/* Gradient with respect to the state before a pass that goes on from it. */
+static void gradient_state(int reset, int now)
+{
+    char layers[128];
+    net_row r = {"state", SNN_INPUT_DENSE, 6, 0, 0, 5, 2, NULL};
+    snn_net *net;
+    snn_tensor s, g;
+    float *x = row_input(&r, 702), *analytic, *start;
+    size_t i, n;
+    ZERO(snn_net_desc, d);
+    snprintf(layers, sizeof layers, "leaky b.9 t.6 %s %s | fc:3", resets[reset], delays[now]);
+    r.layers = layers;
+    d.spikes = SNN_SPIKES_SMOOTH;
+    net = keep_net(open_row(&r, &d, NULL, 0));
+    snn_net_record(net, 1, SNN_RECORD_MEMBRANE | SNN_RECORD_SPIKES | SNN_RECORD_GRADIENT);
+    CHECK(snn_net_build(net) == SNN_OK);
+    s = snn_net_state(net, 1, 0);
+    n = s.data ? snn_tensor_count(&s) : 0;
+    if (n != 12) {
+        fail("the state has %lu elements", (unsigned long)n);
+        return;
+    }
+    snn_net_reset(net);
+    start = floats(n);
+    for (i = 0; i < n; i++) start[i] = uniform(-0.5f, 1.2f, 703, i);
+    memcpy(s.data, start, n * sizeof(float));
+    CHECK(snn_net_continue(net, x, r.T) == SNN_OK && snn_net_zero_grad(net) == SNN_OK);
+    smooth_cotangents(net);
+    CHECK(snn_net_backward(net) == SNN_OK);
+    g = snn_net_dstate(net, 1, 0);
+    if (!g.data || snn_tensor_count(&g) != n) {
+        fail("no gradient of the state");
+        return;
+    }
+    analytic = floats(n);
+    memcpy(analytic, g.data, n * sizeof(float));
+    for (i = 0; i < n; i++) {
+        const float eps = 2e-3f;
+        double up, down, e;
+        uint64_t a, b;
+        memcpy(s.data, start, n * sizeof(float));
+        s.data[i] = start[i] + eps;
+        a = smooth_loss(net, x, r.T, &up);
+        memcpy(s.data, start, n * sizeof(float));
+        s.data[i] = start[i] - eps;
+        b = smooth_loss(net, x, r.T, &down);
+        e = fabs((up - down) / (2.0 * (double)eps) - (double)analytic[i]);
+        if (a == b && !(e < 6e-3)) fail("state %lu: off by %.1e", (unsigned long)i, e);
+    }
+}
+
+/* Every loss that is a smooth function of the recording: value against formula-free differences. */
+static const char *const loss_options[] = {"mean", "sum", "population", "weight", "l1"};
+
+static void set_loss(snn_loss_desc *l, int kind, int option, const float *weight)
+{
+    memset(l, 0, sizeof *l);
+    l->kind = (snn_loss_kind)kind;
+    l->correct_rate = 0.8f;
+    l->incorrect_rate = 0.2f;
+    if (option == 1) l->reduction = SNN_SUM;
+    if (option == 2)
+        l->population = kind == SNN_LOSS_CE_COUNT || kind == SNN_LOSS_MSE_COUNT ? 2 : 0;
+    if (option == 3) l->weight = weight;
+    if (option == 4) l->l1_rate = 0.1f;
+    if (kind == SNN_LOSS_MSE_TEMPORAL)
+        l->set_targets = 1, l->on_target = 0.0f, l->off_target = 4.0f;
+}
+
+static void loss_gradient(int kind, int option)
+{
+    enum { T = 5, B = 3, C = 4, n = T * B * C };
+    static const float weight[C] = {0.5f, 2.0f, 1.0f, 1.5f};
+    float spk[n], mem[n], ds[n], dm[n];
+    int y[B] = {1, 0, 1}, i, m,
+        temporal = kind == SNN_LOSS_CE_TEMPORAL || kind == SNN_LOSS_MSE_TEMPORAL;
+    float l0, total = 0.0f;
+    snn_loss_desc l;
+    set_loss(&l, kind, option, weight);
+    for (i = 0; i < n; i++) {
+        spk[i] = temporal ? (float)(snn_uniform(3, 1, 0, (uint32_t)i) < 0.3f)
+                          : uniform(0.0f, 1.0f, 710, (size_t)i);
+        mem[i] = uniform(-1.0f, 2.0f, 711, (size_t)i);
+        ds[i] = dm[i] = 5.0f; /* gradients are added */
+    }
+    if (snn_loss(&l, T, B, C, spk, mem, y, NULL, &l0, ds, dm) != SNN_OK) {
+        fail("snn_loss");
+        return;
+    }
+    CHECK(l0 > 0.0f && l0 < 1e4f);
+    for (i = 0; i < n; i++) {
+        for (m = 0; m < 2; m++) {
+            float *v = m ? &mem[i] : &spk[i], old = *v, up, down, g = (m ? dm[i] : ds[i]) - 5.0f;
+            total += (float)fabs((double)g);
+            if (temporal) { /* only the first spike, or the last step of a silent neuron */
+                int t, first = T - 1, at = i % (B * C);
+                for (t = T - 1; t >= 0; t--)
+                    if (spk[t * B * C + at] != 0.0f) first = t;
+                if (option != 4 && g != 0.0f && (m || i / (B * C) != first))
+                    fail("gradient %g at step %d", (double)g, i / (B * C));
+                continue;
+            }
+            *v = old + 5e-3f;
+            snn_loss(&l, T, B, C, spk, mem, y, NULL, &up, NULL, NULL);
+            *v = old - 5e-3f;
+            snn_loss(&l, T, B, C, spk, mem, y, NULL, &down, NULL, NULL);
+            *v = old;
+            if (!(fabs(((double)up - (double)down) / 1e-2 - (double)g) <
+                  2e-3 * (1.0 + fabs((double)g) + 0.02 * (double)l0)))
+                fail("element %d: %g, differences give %g", i, (double)g,
+                     ((double)up - (double)down) / 1e-2);
+        }
+    }
+    CHECK(total > 1e-3f);
+}
+
+/* The library's own check, on whole nets and every smooth loss. */
+static void net_gradcheck(int row, int kind)
+{
+    const net_row *r = &gradient_rows[row];
+    static const float weight[4] = {0.5f, 2.0f, 1.0f, 1.5f};
+    snn_loss_desc l;
+    float worst = -1.0f, least = 1e30f, eps;
+    int seed;
+    ZERO(snn_net_desc, d);
+    d.spikes = SNN_SPIKES_SMOOTH;
+    set_loss(&l, kind, row % 5, weight);
+    /* a reset may switch within eps; a wrong gradient fails for every seed and eps */
+    for (seed = 1; seed < 6 && !(least < 1e-2f); seed++)
+        for (eps = 2e-3f; eps > 2e-4f && !(least < 1e-2f); eps *= 0.5f) {
+            snn_net *net;
+            d.seed = (uint64_t)seed;
+            net = build_row(r, &d);
+            if (!net) return;
+            if (snn_net_gradcheck(net, row_input(r, 700), row_labels(r, 2), &l, eps, &worst) !=
+                SNN_OK)
+                fail("%s", snn_net_error(net));
+            if (worst >= 0.0f && worst < least) least = worst;
+        }
+    note("%.1e with seed %d", (double)least, seed - 1);
+    if (!(least < 1e-2f)) fail("worst difference %.1e", (double)least);
+}
+
+/* ---- nets ---- */
+
+static void reverse_for(void *user, int count, void (*task)(void *, int), void *arg)
+{
+    int i;
+    (void)user;
+    for (i = count - 1; i >= 0; i--) task(arg, i);
+}
+
+static void scattered_for(void *user, int count, void (*task)(void *, int), void *arg)
+{
+    int i, step = 1 + count / 3, a, b, t, *calls = (int *)user;
+    do { /* the next step without a common divisor reaches every task once */
+        step++;
+        for (a = step, b = count; b; t = a % b, a = b, b = t) {}
+    } while (a != 1);
+    for (i = 0; i < count; i++) task(arg, (int)((5 + (long)i * step) % count));
+    (*calls)++;
+}
+
+/* Variants of the desc that must not change the result (exactly, or by a small tolerance). */
+enum { V_AGAIN, V_DENSE, V_K1, V_K3, V_K7, V_KT };
+enum { V_REVERSE = V_KT + 1, V_SCATTERED, V_OMP, V_RECORDED, V_DET, V_ISA };
+static const char *const variant_names[] = {
+    "same_seed",      "packed_equals_dense", "checkpoint_1",
+    "checkpoint_3",   "checkpoint_7",        "checkpoint_T",
+    "tasks_reversed", "tasks_scattered",     "openmp_threads",
+    "recorded",       "isa_deterministic",   "isa"};
+
+static void net_variant(int row, int code)
+{
+    const net_row *r = &rows[row];
+    int v = code % 100, isa = code / 100, calls = 0, i;
+    double tolerance = 0.0;
+    snn_net *one, *two;
+    result ra, rb;
+    ZERO(snn_net_desc, a);
+    ZERO(snn_net_desc, b);
+    a.seed = b.seed = 7;
+    if (v == V_DENSE) b.spikes = SNN_SPIKES_DENSE, tolerance = 1e-5;
+    if (v == V_K1) b.checkpoint = 1;
+    if (v == V_K3) b.checkpoint = 3;
+    if (v == V_K7) b.checkpoint = 7;
+    if (v == V_KT) b.checkpoint = r->T;
+    if (v >= V_K1 && v <= V_KT) tolerance = 1e-6;
+    if (v == V_REVERSE) b.threads.parallel_for = reverse_for;
+    if (v == V_SCATTERED) b.threads.parallel_for = scattered_for, b.threads.user = &calls;
+    if (v == V_DET) a.deterministic = b.deterministic = 1;
+    if (v == V_ISA) a.spikes = b.spikes = SNN_SPIKES_SMOOTH, tolerance = 1e-5;
+    if (v == V_DET || v == V_ISA) a.isa = SNN_ISA_SCALAR, b.isa = (snn_isa)isa;
+    one = build_row(r, &a);
+    two = v == V_RECORDED ? keep_net(open_row(r, &b, NULL, 0)) : build_row(r, &b);
+    if (!one || !two) return;
+    for (i = 0; v == V_RECORDED && snn_net_node_name(two, i); i++)
+        snn_net_record(two, i, SNN_RECORD_SPIKES | SNN_RECORD_MEMBRANE | SNN_RECORD_GRADIENT);
+    CHECK(v != V_RECORDED || snn_net_build(two) == SNN_OK);
+#ifdef _OPENMP
+    if (v == V_OMP) omp_set_num_threads(1);
+#endif
+    ra = run_row(r, one, 1);
+    if (tolerance == 0.0) train_row(r, one, 5), put_parameters(&ra, one);
+#ifdef _OPENMP
+    if (v == V_OMP) omp_set_num_threads(3);
+#endif
+    rb = run_row(r, two, 1);
+    if (tolerance == 0.0) train_row(r, two, 5), put_parameters(&rb, two);
+#ifdef _OPENMP
+    if (v == V_OMP) omp_set_num_threads(omp_get_num_procs());
+#endif
+    if (v != V_ISA && !same_bits(ra.v, rb.v, ra.spikes)) fail("spikes differ");
+    same_result(&rb, &ra, tolerance, "variant");
+    if (v == V_SCATTERED && row_frame(r) > 300) CHECK(calls > 0);
+}
+
+static void net_inference(int row, int b)
+{
+    snn_net *one, *two;
+    result ra, rb;
+    ZERO(snn_net_desc, d);
+    (void)b;
+    one = build_row(&rows[row], &d);
+    d.inference = 1;
+    two = build_row(&rows[row], &d);
+    if (!one || !two) return;
+    snn_net_train(one, 0);
+    ra = run_row(&rows[row], one, 0);
+    rb = run_row(&rows[row], two, 0);
+    ra.total = ra.membranes; /* outputs, no gradients */
+    rb.total = rb.membranes;
+    same_result(&rb, &ra, 0.0, "inference");
+    CHECK(snn_net_memory(two) < snn_net_memory(one));
+    CHECK(snn_net_backward(two) == SNN_ERR_STATE);
+}
+
+/* chunk 0: snn_net_step, T times. Otherwise snn_net_continue in chunks from zero states. */
+static void net_in_parts(int row, int chunk)
+{
+    const net_row *r = &rows[row];
+    snn_net *one, *two;
+    snn_tensor t;
+    float *x = row_input(r, 500);
+    int k, n, round;
+    result whole;
+    ZERO(snn_net_desc, d);
+    d.inference = chunk == -1;
+    one = build_row(r, &d);
+    two = build_row(r, &d);
+    if (!one || !two) return;
+    for (round = 0; round < 2; round++) { /* twice: a reset leaves nothing behind */
+        size_t ends[2], at[2] = {0, 0}, i, base;
+        CHECK(snn_net_forward(one, x) == SNN_OK);
+        whole = capture(one);
+        ends[0] = whole.spikes;
+        ends[1] = whole.membranes - whole.spikes;
+        CHECK(snn_net_reset(two) == SNN_OK);
+        for (k = 0; k < r->T; k += n) {
+            const float *xk =
+                r->input == SNN_INPUT_CONSTANT ? (k == 0 ? x : NULL) : x + (size_t)k * row_frame(r);
+            n = chunk > 0 && chunk < r->T - k ? chunk : chunk > 0 ? r->T - k : 1;
+            if (chunk > 0 && r->input == SNN_INPUT_CONSTANT) xk = x;
+            if ((chunk > 0 ? snn_net_continue(two, xk, n) : snn_net_step(two, xk)) != SNN_OK) {
+                fail("step %d: %s", k, snn_net_error(two));
+                return;
+            }
+            for (i = 0; i < 2; i++) {
+                t = i ? snn_net_membrane(two, snn_net_output(two))
+                      : snn_net_spikes(two, snn_net_output(two));
+                base = (i ? whole.spikes : 0) + at[i];
+                if (!t.data || at[i] + snn_tensor_count(&t) > ends[i]) {
+                    fail("step %d has no output", k);
+                    return;
+                }
+                if (!same_bits(t.data, whole.v + base, snn_tensor_count(&t)))
+                    fail("%s of step %d differ in round %d", i ? "membranes" : "spikes", k, round);
+                at[i] += snn_tensor_count(&t);
+            }
+        }
+        CHECK(at[0] == ends[0] && at[1] == ends[1]);
+    }
+}
+
+/* A frame a step, some kept with NULL, on a net with constant input: the same as a sequence. */
+static void net_step_frames(int a, int b)
+{
+    net_row r = {
+        "frames", SNN_INPUT_CONSTANT, 9, 0, 0, 6, 2, "fc:7 | leaky b.9 t.3 | fc:3 | leaky b.9 t.2"};
+    static const int frame[6] = {0, 1, 1, 2, 2, 0};
+    snn_net *one, *two;
+    float *x = floats(6 * 18);
+    int i, t;
+    snn_tensor whole, now;
+    (void)a, (void)b;
+    one = build_row(&r, NULL);
+    r.input = SNN_INPUT_DENSE;
+    two = build_row(&r, NULL);
+    if (!one || !two) return;
+    for (t = 0; t < 6; t++)
+        for (i = 0; i < 18; i++)
+            x[t * 18 + i] = uniform(0.0f, 1.6f, (uint32_t)(730 + frame[t]), (size_t)i);
+    CHECK(snn_net_forward(two, x) == SNN_OK);
+    whole = snn_net_membrane(two, snn_net_output(two));
+    for (t = 0; t < 6; t++) {
+        CHECK(snn_net_step(one, t > 0 && frame[t] == frame[t - 1] ? NULL : x + t * 18) == SNN_OK);
+        now = snn_net_membrane(one, snn_net_output(one));
+        if (!now.data || !whole.data || !same_bits(now.data, whole.data + t * 6, 6))
+            fail("step %d differs", t);
+    }
+}
+
+/* The rows are alive: hidden and output layers fire, neither never nor always. */
+static void net_alive(int row, int b)
+{
+    snn_net *net = build_row(&rows[row], NULL);
+    int node, neurons = 0, alive = 0;
+    (void)b;
+    if (!net) return;
+    run_row(&rows[row], net, 1);
+    for (node = 0; snn_net_node_name(net, node); node++) {
+        snn_layer_stats s;
+        if (!snn_net_state(net, node, 0).data || is_view(net, node)) continue;
+        neurons++;
+        CHECK(snn_net_stats(net, node, &s) == SNN_OK && s.rate >= 0.0 && s.rate <= 1.0);
+        note("%s: rate %.3f, %.0f of %.0f operations", snn_net_node_name(net, node), s.rate,
+             s.synops, s.dense_ops);
+        alive += s.rate > 0.02 && s.rate < 0.98;
+    }
+    if (rows[row].T > 1 && alive < neurons)
+        fail("%d of %d neuron layers test something", alive, neurons);
+}
+
+/* Dropout: off in evaluation; in training a fresh mask each step and sample, survivors scaled,
+ * gradients masked alike. */
+static void net_dropout(int a, int b)
+{
+    enum { T = 20, B = 5, N = 40 };
+    static const net_row r = {"drop", SNN_INPUT_DENSE, N, 0, 0, T, B, "drop:.3"};
+    snn_net *net = keep_net(open_row(&r, NULL, NULL, 0));
+    snn_tensor out, g, in;
+    int i, dropped = 0, same = 0;
+    float *x = row_input(&r, 720);
+    (void)a, (void)b;
+    snn_net_record(net, 0, SNN_RECORD_SPIKES | SNN_RECORD_GRADIENT);
+    CHECK(snn_net_build(net) == SNN_OK);
+    CHECK(snn_net_forward(net, x) == SNN_OK && snn_net_zero_grad(net) == SNN_OK);
+    out = snn_net_spikes(net, 1);
+    g = snn_net_dspikes(net, 1);
+    in = snn_net_dspikes(net, 0);
+    if (!out.data || !g.data || !in.data || snn_tensor_count(&out) != T * B * N) {
+        fail("a view is missing");
+        return;
+    }
+    for (i = 0; i < T * B * N; i++) g.data[i] = 2.0f;
+    CHECK(snn_net_backward(net) == SNN_OK);
+    for (i = 0; i < T * B * N; i++) {
+        int off = out.data[i] == 0.0f;
+        float keep = 1.0f / 0.7f;
+        dropped += off;
+        same += i >= B * N && off == (out.data[i - B * N] == 0.0f);
+        if (!off && fabs((double)(out.data[i] - x[i] * keep)) > 1e-5) fail("survivor %d", i);
+        if (fabs((double)(in.data[i] - (off ? 0.0f : 2.0f * keep))) > 1e-5)
+            fail("gradient %d is %g where the output is %g", i, (double)in.data[i],
+                 (double)out.data[i]);
+    }
+    CHECK(abs(dropped - T * B * N * 3 / 10) < 200);
+    CHECK(abs(same - (T - 1) * B * N * 58 / 100) < 250);
+    for (i = same = 0; i < T * B * N; i++) /* samples have masks of their own */
+        same += i / N % B != 0 && (out.data[i] == 0.0f) == (out.data[i - N] == 0.0f);
+    CHECK(abs(same - T * (B - 1) * N * 58 / 100) < 250);
+    CHECK(snn_net_train(net, 0) == SNN_OK && snn_net_forward(net, x) == SNN_OK);
+    out = snn_net_spikes(net, 1);
+    CHECK(same_bits(out.data, x, T * B * N));
+}
+
+static void net_stats(int row, int b)
+{
+    const net_row *r = &rows[row];
+    snn_net *net = keep_net(open_row(r, NULL, NULL, 0));
+    int node;
+    (void)b;
+    for (node = 1; snn_net_node_name(net, node); node++)
+        snn_net_record(net, node, SNN_RECORD_SPIKES);
+    CHECK(snn_net_build(net) == SNN_OK && snn_net_forward(net, row_input(r, 500)) == SNN_OK);
+    for (node = 1; snn_net_node_name(net, node); node++) {
+        snn_tensor t = snn_net_spikes(net, node);
+        double fired = 0.0;
+        size_t i, n = t.data ? snn_tensor_count(&t) : 0;
+        snn_layer_stats s;
+        CHECK(n > 0 && snn_net_stats(net, node, &s) == SNN_OK);
+        if (!snn_net_state(net, node, 0).data || is_view(net, node)) continue;
+        for (i = 0; i < n; i++) fired += t.data[i] != 0.0f;
+        if (s.spikes != fired)
+            fail("%s: %g spikes, recorded %g", snn_net_node_name(net, node), s.spikes, fired);
+        CHECK(fabs(s.rate - fired / (double)n) < 1e-9);
+    }
+    CHECK(snn_net_stats(net, node, NULL) < 0);
+}
+
+/* Operations of a linear layer on spikes: outputs times incoming spikes, per step and sample. */
+static void net_synops(int a, int b)
+{
+    static const net_row r = {"synops", SNN_INPUT_SPIKES, 50, 0, 0, 6, 4, "fc:20 | leaky b.9 t.2"};
+    snn_net *net = build_row(&r, NULL);
+    float *x = row_input(&r, 500);
+    double in = 0.0;
+    int i;
+    snn_layer_stats s;
+    (void)a, (void)b;
+    if (!net) return;
+    for (i = 0; i < 50 * 6 * 4; i++) in += (double)x[i];
+    CHECK(snn_net_forward(net, x) == SNN_OK && snn_net_stats(net, 1, &s) == SNN_OK);
+    CHECK(fabs(s.synops - in * 20.0 / 24.0) < 1e-6 && s.dense_ops == 1000.0);
+}
+
+static void net_print(int row, int b)
+{
+    snn_net *net = build_row(&rows[row], NULL);
+    size_t n, i;
+    char *text, *part;
+    int node;
+    (void)b;
+    if (!net) return;
+    n = snn_net_print(net, NULL, 0);
+    CHECK(n > 20 && n < 20000);
+    text = (char *)keep_bytes(n + 1);
+    part = (char *)keep_bytes(n + 1);
+    CHECK(snn_net_print(net, text, n + 1) == n && strlen(text) == n);
+    for (node = 0; snn_net_node_name(net, node); node++)
+        CHECK(strstr(text, snn_net_node_name(net, node)) != NULL);
+    for (i = 1; i <= n; i += 1 + n / 50) { /* short buffers: a 0 at the end, nothing behind it */
+        memset(part, 'x', n + 1);
+        CHECK(snn_net_print(net, part, i) == n && strlen(part) == i - 1 && part[i] == 'x');
+        CHECK(!strncmp(part, text, i - 1));
+    }
+}
+
+static void net_names(int a, int b)
+{
+    static const net_row r = {
+        "names", SNN_INPUT_CONSTANT, 1, 6, 6, 2, 1,
+        "conv:2 k3 | leaky b.9 | flat | fc:4 name=head | leaky b.9 lb per name=out | fc:2 nobias"};
+    static const char *const params[] = {"conv1.weight", "conv1.bias", "head.weight",
+                                         "head.bias", "out.beta", "fc1.weight"};
+    snn_net *net = build_row(&r, NULL);
+    int i;
+    (void)a, (void)b;
+    if (!net) return;
+    CHECK(snn_net_node(net, "conv1") == 1 && snn_net_node(net, "lif1") == 2 &&
+          snn_net_node(net, "head") == 4);
+    CHECK(snn_net_node(net, "nothing") == (int)SNN_ERR_NOT_FOUND && snn_net_output(net) == 6);
+    CHECK(!snn_net_node_name(net, 7) && !snn_net_node_name(net, -1));
+    for (i = 0; i < COUNT_OF(params); i++) {
+        const snn_param *p = snn_net_find_param(net, params[i]);
+        if (!p || !p->value.data || !p->grad.data) fail("no %s", params[i]);
+    }
+    CHECK(!snn_net_find_param(net, "fc1.bias") && !snn_net_find_param(net, "conv1"));
+    CHECK(!snn_net_param(net, -1) && !snn_net_param(net, snn_net_param_count(net)));
+    CHECK(snn_net_find_param(net, "conv1.weight")->value.ndim == 4 &&
+          snn_net_find_param(net, "head.weight")->value.ndim == 2);
+    CHECK(snn_net_find_param(net, "head.weight")->value.shape[0] == 4 &&
+          snn_net_find_param(net, "head.weight")->value.shape[1] == 32);
+}
+
+/* Initial weights: bounds and deviations of each rule; other seeds, other weights. */
+static void net_init(int rule, int b)
+{
+    enum { in = 300, out = 200 };
+    static const double bound[] = {0.05773503, 0.2 * 0.70710678, 0, 0.10954451, 0, 0, 0};
+    static const double deviation[] = {0.03333333, 0.08164966, 0.08164966, 0.06324555,
+                                       0.06324555, 0.0577350,  0};
+    double sum = 0.0, square = 0.0, most = 0.0, dot = 0.0, norm = 0.0;
+    const float *w[2] = {NULL, NULL};
+    int i, k, x;
+    snn_net *net = NULL;
+    (void)b;
+    for (i = 0; i < 2; i++) {
+        ZERO(snn_net_desc, d);
+        ZERO(snn_linear_desc, fc);
+        d.seed = (uint64_t)i + 1;
+        fc.out_features = out;
+        fc.init = (snn_init)rule;
+        if (rule == (int)SNN_INIT_CONSTANT) fc.init_gain = 0.25f;
+        CHECK(snn_net_create(&net, &d) == SNN_OK);
+        keep_net(net);
+        x = snn_linear(net, snn_input(net, in, 0, 0), &fc);
+        CHECK(x == 1 && snn_net_build(net) == SNN_OK);
+        w[i] = snn_net_find_param(net, "fc1.weight")
+                   ? snn_net_find_param(net, "fc1.weight")->value.data
+                   : NULL;
+        if (!w[i]) {
+            fail("no weights");
+            return;
+        }
+    }
+    for (i = 0; i < in * out; i++) {
+        double v = (double)w[0][i];
+        sum += v;
+        square += v * v;
+        if (fabs(v) > most) most = fabs(v);
+    }
+    for (k = 0; k < in; k++) {
+        dot += (double)w[0][k] * (double)w[0][in + k];
+        norm += (double)w[0][k] * (double)w[0][k];
+    }
+    note("deviation %.5f largest %.5f", sqrt(square / (double)(in * out)), most);
+    if (rule == (int)SNN_INIT_CONSTANT) {
+        CHECK(most == 0.25 && sum == 0.25 * (double)(in * out));
+        return;
+    }
+    CHECK(fabs(sum / (double)(in * out)) < 0.002 &&
+          fabs(sqrt(square / (double)(in * out)) - deviation[rule]) < 0.001);
+    if (bound[rule] > 0.0) CHECK(most <= bound[rule] * 1.00001 && most > bound[rule] * 0.99);
+    if (rule == (int)SNN_INIT_ORTHOGONAL) CHECK(fabs(dot) < 1e-4 && fabs(norm - 1.0) < 1e-4);
+    CHECK(memcmp(w[0], w[1], in * out * sizeof(float)) != 0);
+}
+
+/* ---- memory ---- */
+
+typedef struct counter {
+    size_t live;
+    long calls, fail_at, wrong;
+    int closed;
+} counter;
+
+static void *count_alloc(size_t size, void *user)
+{
+    counter *c = (counter *)user;
+    char *p;
+    if (++c->calls == c->fail_at || c->closed || size > ((size_t)1 << 28)) return NULL;
+    p = (char *)malloc(size + 64);
+    if (!p) return NULL;
+    memcpy(p, &size, sizeof size);
+    memset(p + 64, 0xc5, size); /* nobody promised zeros */
+    c->live += size;
+    return p + 64;
+}
+
+static void count_free(void *pointer, size_t size, void *user)
+{
+    counter *c = (counter *)user;
+    size_t real;
+    if (!pointer) return;
+    memcpy(&real, (char *)pointer - 64, sizeof real);
+    if (real != size) c->wrong++;
+    c->live -= real;
+    free((char *)pointer - 64);
+}
+
+static void count_into(snn_net_desc *d, counter *c)
+{
+    memset(c, 0, sizeof *c);
+    d->allocator.alloc = count_alloc;
+    d->allocator.free = count_free;
+    d->allocator.user = c;
+}
+
+static const char *const memory_options[] = {"default",    "inference",    "dense",
+                                             "checkpoint", "moments_none", "smooth"};
+
+static void memory_desc(snn_net_desc *d, int option)
+{
+    if (option == 1) d->inference = 1;
+    if (option == 2) d->spikes = SNN_SPIKES_DENSE;
+    if (option == 3) d->checkpoint = 3;
+    if (option == 4) d->moments = -1;
+    if (option == 5) d->spikes = SNN_SPIKES_SMOOTH;
+}
+
+/* The promise before build, the bytes allocated, and a buffer of exactly that size agree. */
+static void memory_exact(int row, int option)
+{
+    const net_row *r = &rows[row];
+    counter c;
+    snn_net *net, *in;
+    size_t promise;
+    int offset;
+    char *buffer;
+    result ra, rb;
+    ZERO(snn_net_desc, d);
+    memory_desc(&d, option);
+    count_into(&d, &c);
+    net = open_row(r, &d, NULL, 0);
+    promise = snn_net_memory(net);
+    if (snn_net_build(net) != SNN_OK) fail("%s", snn_net_error(net));
+    if (promise == 0 || promise != c.live)
+        fail("promised %lu, allocated %lu", (unsigned long)promise, (unsigned long)c.live);
+    CHECK(snn_net_memory(net) == promise);
+    ra = run_row(r, net, d.inference == 0);
+    snn_net_destroy(net);
+    if (c.live || c.wrong)
+        fail("%lu bytes leak, %ld frees of a wrong size", (unsigned long)c.live, c.wrong);
+    buffer = (char *)keep_bytes(promise + 16);
+    count_into(&d, &c);
+    c.closed = 1;
+    for (offset = 0; offset < 4; offset += 3) { /* any alignment */
+        memset(buffer, 0x3b, promise + 16);
+        in = open_row(r, &d, buffer + offset, promise);
+        if (!in || snn_net_build(in) != SNN_OK) {
+            fail("a buffer of %lu bytes at +%d is refused: %s", (unsigned long)promise, offset,
+                 in ? snn_net_error(in) : "");
+            return;
+        }
+        rb = run_row(r, in, d.inference == 0);
+        same_result(&rb, &ra, 0.0, "in a buffer");
+        snn_net_destroy(in);
+        if (buffer[offset + (int)promise] != 0x3b || (offset && buffer[0] != 0x3b))
+            fail("wrote outside the buffer");
+    }
+    in = open_row(r, &d, buffer, promise - 1);
+    CHECK(in && snn_net_build(in) == SNN_ERR_MEMORY && strlen(snn_net_error(in)) > 10);
+    snn_net_destroy(in);
+    CHECK(c.calls == 0);
+}
+
+static void memory_create_in(int a, int b)
+{
+    static const net_row r = {"small", SNN_INPUT_CONSTANT, 3, 0, 0, 2, 1, "fc:2 | leaky b.9"};
+    size_t size, ok = 0;
+    char *buffer = (char *)keep_bytes(65536);
+    ZERO(snn_net_desc, d);
+    (void)a, (void)b;
+    d.max_layers = 4;
+    for (size = 0; size < 65536; size += 137) { /* any size is refused politely or works */
+        snn_net *net = open_row(&r, &d, buffer, size);
+        if (net && snn_net_build(net) == SNN_OK) ok++;
+        else CHECK(!net || snn_net_build(net) == SNN_ERR_MEMORY);
+        snn_net_destroy(net);
+    }
+    CHECK(ok > 0);
+}
+
+/* Nothing allocates after build. */
+static void memory_silent(int row, int b)
+{
+    const net_row *r = &rows[row];
+    counter c;
+    snn_net *net;
+    float *x = row_input(r, 500), loss;
+    int *y, frames = r->input == SNN_INPUT_CONSTANT ? 1 : r->T;
+    void *file;
+    char text[64];
+    snn_data data;
+    snn_loss_desc l;
+    ZERO(snn_optim_desc, o);
+    ZERO(snn_net_desc, d);
+    (void)b;
+    count_into(&d, &c);
+    net = keep_net(open_row(r, &d, NULL, 0));
+    CHECK(snn_net_build(net) == SNN_OK);
+    c.closed = 1;
+    c.calls = 0;
+    CHECK(snn_net_forward(net, x) == SNN_OK);
+    y = row_labels(r, row_classes(net));
+    row_loss(r, &l);
+    o.lr = 0.01f;
+    CHECK(snn_net_loss(net, &l, y, &loss) == SNN_OK && snn_net_backward(net) == SNN_OK);
+    CHECK(snn_net_optim_step(net, &o) == SNN_OK && snn_net_zero_grad(net) == SNN_OK);
+    CHECK(snn_train_step(net, &o, &l, x, y) >= 0.0f);
+    CHECK(snn_train_truncated(net, &o, &l, x, y, r->T) >= 0.0f);
+    CHECK(snn_net_step(net, x) == SNN_OK && snn_net_continue(net, x, 1) == SNN_OK &&
+          snn_net_reset(net) == SNN_OK);
+    memset(&data, 0, sizeof data);
+    data.x = x;
+    data.y = y;
+    data.count = 1;
+    data.features = (int)row_features(r) * frames;
+    CHECK(snn_evaluate(net, &data, SNN_ACCURACY_RATE) >= 0.0);
+    file = keep_bytes(snn_net_save_size(net));
+    CHECK(snn_net_save_to(net, file, snn_net_save_size(net)) == snn_net_save_size(net));
+    CHECK(snn_net_load_from(net, file, snn_net_save_size(net)) == SNN_OK);
+    CHECK(snn_net_print(net, text, sizeof text) > 0);
+    if (c.calls) fail("%ld allocations after build", c.calls);
+    c.closed = 0;
+}
+
+/* The k-th allocation fails, k = 1, 2, ..., until all succeeds. b 1: opening a saved model. */
+static void memory_kth(int row, int open)
+{
+    const net_row *r = &rows[row];
+    counter c;
+    snn_status s = SNN_ERR_MEMORY;
+    snn_net *net = NULL, *source = open ? build_row(r, NULL) : NULL;
+    size_t size = source ? snn_net_save_size(source) : 0;
+    void *file = keep_bytes(size);
+    char error[256];
+    long k;
+    ZERO(snn_net_desc, d);
+    if (source) snn_net_save_to(source, file, size);
+    for (k = 1; k < 500 && s != SNN_OK; k++) {
+        count_into(&d, &c);
+        c.fail_at = k;
+        net = NULL;
+        if (open) {
+            d.steps = r->T;
+            s = snn_net_open_from(&net, &d, file, size, error);
+            CHECK(s == SNN_OK || (net == NULL && strlen(error) > 0));
+        } else {
+            d.batch = r->B;
+            d.steps = r->T;
+            d.input = r->input;
+            s = snn_net_create(&net, &d);
+            CHECK(s == SNN_OK || net == NULL);
+            if (net) {
+                lay(net, snn_input(net, r->c, r->h, r->w), r->layers);
+                s = snn_net_build(net);
+                CHECK(s == SNN_OK || strlen(snn_net_error(net)) > 0);
+            }
+        }
+        if (s != SNN_OK && s != SNN_ERR_MEMORY) fail("k = %ld: %s", k, snn_status_name(s));
+        if (s != SNN_OK && k >= c.calls + 1) {
+            fail("k = %ld fails though nothing was refused", k);
+            break;
+        }
+        snn_net_destroy(net);
+        if (c.live || c.wrong) fail("k = %ld: %lu bytes leak", k, (unsigned long)c.live);
+    }
+    CHECK(s == SNN_OK && k > 2);
+}
+
+/* ---- files ---- */
+
+static void *saved(const snn_net *net, size_t *size)
+{
+    void *file;
+    *size = snn_net_save_size(net);
+    file = keep_bytes(*size + 8);
+    memset(file, 0, *size + 8);
+    if (*size < 16 || snn_net_save_to(net, file, *size) != *size)
+        fail("saving writes another number of bytes");
+    return file;
+}
+
+static size_t header_size(const void *file)
+{
+    const unsigned char *p = (const unsigned char *)file;
+    size_t n = 0;
+    int i;
+    for (i = 7; i >= 0; i--) n = n << 8 | p[i];
+    return n;
+}
+
+static void io_round_trip(int row, int b)
+{
+    const net_row *r = &rows[row];
+    const char *path = "build_test_snn.tmp.safetensors";
+    snn_net *one, *two, *three = NULL, *four = NULL;
+    result ra, rb, rc;
+    size_t size, i, data = 0;
+    void *file, *again;
+    char error[256];
+    FILE *f;
+    ZERO(snn_net_desc, d);
+    (void)b;
+    one = build_row(r, &d);
+    d.seed = 1234;
+    two = build_row(r, &d);
+    if (!one || !two) return;
+    train_row(r, one, 2);
+    snn_net_train(one, 0);
+    snn_net_train(two, 0);
+    ra = run_row(r, one, 0);
+    ra.total = ra.membranes;
+    put_parameters(&ra, one);
+    file = saved(one, &size);
+    CHECK(header_size(file) % 8 == 0 && header_size(file) + 8 < size + 1);
+    for (i = 0; i < (size_t)snn_net_param_count(one); i++)
+        data += snn_tensor_count(&snn_net_param(one, (int)i)->value) * 4;
+    CHECK(size == 8 + header_size(file) + data && ((char *)file)[8] == '{');
+    again = keep_bytes(size);
+    if (snn_net_save_to(one, again, size - 1) != 0) fail("saving into too small a buffer");
+    if (snn_net_load_from(two, file, size) != SNN_OK) fail("load: %s", snn_net_error(two));
+    rb = run_row(r, two, 0);
+    rb.total = rb.membranes;
+    put_parameters(&rb, two);
+    same_result(&rb, &ra, 0.0, "loaded");
+    again = saved(two, &i);
+    CHECK(i == size && !memcmp(file, again, size)); /* saving is reproducible */
+    if (snn_net_save(one, path) != SNN_OK) fail("save: %s", snn_net_error(one));
+    f = fopen(path, "rb");
+    CHECK(f && fread(again, 1, size, f) == size && fgetc(f) == EOF && !memcmp(file, again, size));
+    if (f) fclose(f);
+    memset(&d, 0, sizeof d);
+    d.steps = r->T;
+    d.batch = r->B;
+    d.seed = 77;
+    d.input = r->input;
+    if (!strstr(r->layers, "custom")) {
+        if (snn_net_open(&three, &d, path, error) != SNN_OK) fail("open: %s", error);
+        if (snn_net_open_from(&four, &d, file, size, error) != SNN_OK)
+            fail("open from memory: %s", error);
+    }
+    remove(path);
+    if (!three || !four) return;
+    keep_net(three);
+    keep_net(four);
+    snn_net_train(three, 0);
+    snn_net_train(four, 0);
+    rb = run_row(r, three, 0);
+    rb.total = rb.membranes;
+    put_parameters(&rb, three);
+    same_result(&rb, &ra, 0.0, "opened");
+    rc = run_row(r, four, 0);
+    rc.total = rc.membranes;
+    put_parameters(&rc, four);
+    same_result(&rc, &ra, 0.0, "opened from memory");
+    CHECK(snn_net_load(three, "no such file") == SNN_ERR_IO &&
+          strstr(snn_net_error(three), "no such file"));
+}
+
+static size_t parameters_into(const snn_net *net, float *out)
+{
+    size_t n = 0, k;
+    int i;
+    for (i = 0; i < snn_net_param_count(net); i++) {
+        const snn_tensor *t = &snn_net_param(net, i)->value;
+        k = snn_tensor_count(t);
+        if (n + k <= 4096) memcpy(out + n, t->data, k * sizeof(float));
+        n += k;
+    }
+    return n;
+}
+
+/* Tries a damaged file on a net: it may be refused, and then nothing has changed. */
+static snn_status try_load(snn_net *net, const void *file, size_t size, int refused)
+{
+    static float before[4096], after[4096];
+    size_t n = parameters_into(net, before);
+    void *exact = malloc(size ? size : 1); /* its own block, so that a sanitizer sees overreads */
+    snn_status s;
+    if (!exact) exit(2);
+    memcpy(exact, file, size);
+    s = snn_net_load_from(net, exact, size);
+    free(exact);
+    if (refused && s == SNN_OK) fail("a bad file of %lu bytes is accepted", (unsigned long)size);
+    if (s != SNN_OK && (parameters_into(net, after) != n || !same_bits(before, after, n)))
+        fail("a refused file of %lu bytes changed the net", (unsigned long)size);
+    if (s != SNN_OK && strlen(snn_net_error(net)) < 8) fail("no sentence");
+    return s;
+}
+
+static snn_status try_open(const void *file, size_t size, int refused)
+{
+    counter c;
+    snn_net *net = NULL;
+    snn_status s;
+    char error[256];
+    ZERO(snn_net_desc, d);
+    count_into(&d, &c);
+    memset(error, 'x', sizeof error);
+    s = snn_net_open_from(&net, &d, file, size, error);
+    if (refused && s == SNN_OK) fail("a bad file of %lu bytes is opened", (unsigned long)size);
+    if (s == SNN_OK && (!net || snn_net_forward(net, NULL) != SNN_OK))
+        fail("opened, but does not run");
+    if (s != SNN_OK && (net || !memchr(error, 0, sizeof error) || strlen(error) < 8))
+        fail("no sentence");
+    snn_net_destroy(net);
+    if (c.live || c.wrong) fail("%lu bytes leak", (unsigned long)c.live);
+    return s;
+}
+
+static const net_row file_row = {
+    "file", SNN_INPUT_CONSTANT, 1, 5, 5, 2, 1,
+    "conv:2 k2 | leaky b.9 t.2 lt | max:2 | flat | fc:3 | leaky b.8"};
+
+static void io_truncated(int a, int b)
+{
+    snn_net *net = build_row(&file_row, NULL);
+    size_t size, n;
+    char *file, *longer;
+    (void)a, (void)b;
+    if (!net) return;
+    file = (char *)saved(net, &size);
+    for (n = 0; n < size; n++) {
+        try_load(net, file, n, 1);
+        try_open(file, n, 1);
+    }
+    longer = (char *)keep_bytes(size + 8);
+    memset(longer, 0, size + 8);
+    memcpy(longer, file, size);
+    try_load(net, longer, size + 8, 1);
+    CHECK(try_load(net, file, size, 0) == SNN_OK && try_open(file, size, 0) == SNN_OK);
+    CHECK(snn_net_load_from(net, NULL, 100) == SNN_ERR_NULL);
+}
+
+static void io_mutated(int seed, int b)
+{
+    snn_net *net = build_row(&file_row, NULL);
+    size_t size, header, at;
+    unsigned char *file;
+    int k, round, ok = 0;
+    (void)b;
+    if (!net) return;
+    file = (unsigned char *)saved(net, &size);
+    header = header_size(file);
+    for (k = 0; k < 1500; k++) {
+        unsigned char old[4];
+        size_t where[4];
+        int n = 1 + k % 4;
+        for (round = 0; round < n; round++) {
+            static const char likely[] = "{}[]\":,0123456789-e.\\ntfu\n\0\xff";
+            uint32_t u = snn_random((uint64_t)seed, (uint32_t)round, 1, (uint32_t)k);
+            at = n == 1 ? (size_t)k % (header + 8) : (u >> 8) % (header + 8);
+            where[round] = at;
+            old[round] = file[at];
+            file[at] = u % 3 ? (unsigned char)likely[(u >> 2) % (sizeof likely - 1)]
+                             : (unsigned char)(u >> 24);
+        }
+        ok += try_load(net, file, size, 0) == SNN_OK;
+        try_open(file, size, 0);
+        while (round-- > 0) file[where[round]] = old[round];
+    }
+    note("%d of %d accepted", ok, k);
+    CHECK(ok < k * 3 / 4 && try_load(net, file, size, 0) == SNN_OK);
+}
+
+/* Headers written by others and by attackers, for a net of one linear layer (2,3) with bias. */
+#define TENSOR(name, shape, place)                                                                 \
+    "\"" name "\":{\"dtype\":\"F32\",\"shape\":[" shape "],\"data_offsets\":[" place "]}"
+#define WEIGHT TENSOR("fc1.weight", "2,3", "0,24")
+#define AND_BIAS(weight) "{" weight "," BIAS "}"
+#define BIAS TENSOR("fc1.bias", "2", "24,32")
+static const struct {
+    const char *name, *header;
+    int fine;
+} headers[] = {
+    {"plain", "{" WEIGHT "," BIAS "}", 1},
+    {"order", "{" BIAS "," WEIGHT "}", 1},
+    {"spaces",
+     " {\n \"fc1.weight\" : { \"data_offsets\" : [ 0 , 24 ] , \"shape\":[ 2,3 "
+     "],\t\"dtype\":\"F32\"} ,\r\n" BIAS " }   ",
+     1},
+    {"metadata",
+     "{\"__metadata__\":{\"format\":\"pt\",\"x\":\"\\\"}{\\u0041\\\\\"}," WEIGHT "," BIAS "}", 1},
+    {"empty", "", 0},
+    {"no_tensors", "{}", 0},
+    {"no_bias", "{" WEIGHT "}", 0},
+    {"other_name", AND_BIAS(TENSOR("fc2.weight", "2,3", "0,24")), 0},
+    {"transposed", AND_BIAS(TENSOR("fc1.weight", "3,2", "0,24")), 0},
+    {"flat", AND_BIAS(TENSOR("fc1.weight", "6", "0,24")), 0},
+    {"negative_shape", AND_BIAS(TENSOR("fc1.weight", "-2,-3", "0,24")), 0},
+    {"huge_shape", AND_BIAS(TENSOR("fc1.weight", "4294967298,4294967299", "0,24")), 0},
+    {"many_axes", AND_BIAS(TENSOR("fc1.weight", "2,3,1,1,1,1,1,1,1,1,1", "0,24")), 0},
+    {"half",
+     "{\"fc1.weight\":{\"dtype\":\"F16\",\"shape\":[2,3],\"data_offsets\":[0,24]}," BIAS "}", 0},
+    {"no_dtype", "{\"fc1.weight\":{\"shape\":[2,3],\"data_offsets\":[0,24]}," BIAS "}", 0},
+    {"no_shape", "{\"fc1.weight\":{\"dtype\":\"F32\",\"data_offsets\":[0,24]}," BIAS "}", 0},
+    {"no_offsets", "{\"fc1.weight\":{\"dtype\":\"F32\",\"shape\":[2,3]}," BIAS "}", 0},
+    {"short_offsets", AND_BIAS(TENSOR("fc1.weight", "2,3", "0,20")), 0},
+    {"reversed_offsets", AND_BIAS(TENSOR("fc1.weight", "2,3", "24,0")), 0},
+    {"far_offsets", AND_BIAS(TENSOR("fc1.weight", "2,3", "16,40")), 0},
+    {"huge_offsets",
+     AND_BIAS(TENSOR("fc1.weight", "2,3", "18446744073709551592,18446744073709551616")), 0},
+    {"negative_offsets", AND_BIAS(TENSOR("fc1.weight", "2,3", "-24,0")), 0},
+    {"one_offset", AND_BIAS(TENSOR("fc1.weight", "2,3", "0")), 0},
+    {"unclosed", "{" WEIGHT "," BIAS, 0},
+    {"unclosed_text", "{" WEIGHT ",\"fc1.bias", 0},
+    {"no_comma", "{" WEIGHT BIAS "}", 0},
+    {"array", "[1]", 0},
+    {"number", "17", 0},
+    {"tail", "{" WEIGHT "," BIAS "}}", 0},
+    {"twice", "{" WEIGHT "," WEIGHT "," BIAS "}", 0},
+    {"word", "{\"fc1.weight\":null," BIAS "}", 0},
+};
+
+static void io_header(int row, int b)
+{
+    static const net_row r = {"file", SNN_INPUT_CONSTANT, 3, 0, 0, 1, 1, "fc:2"};
+    snn_net *net = build_row(&r, NULL);
+    size_t n = strlen(headers[row].header), i;
+    unsigned char *file = (unsigned char *)keep_bytes(n + 40);
+    float data[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+    (void)b;
+    if (!net) return;
+    memset(file, 0, 8);
+    file[0] = (unsigned char)(n & 255);
+    file[1] = (unsigned char)(n >> 8);
+    memcpy(file + 8, headers[row].header, n);
+    memcpy(file + 8 + n, data, 32);
+    CHECK((try_load(net, file, n + 40, !headers[row].fine) == SNN_OK) == headers[row].fine);
+    if (!headers[row].fine) return;
+    for (i = 0; i < 6; i++) CHECK(snn_net_find_param(net, "fc1.weight")->value.data[i] == data[i]);
+    CHECK(snn_net_find_param(net, "fc1.bias")->value.data[1] == 8.0f);
+}
+
+static void io_length(int which, int b)
+{
+    static const uint64_t lengths[] = {0, 1, 0x7fffffff, (uint64_t)1 << 32, (uint64_t)1 << 63,
+                                       ~(uint64_t)0, ~(uint64_t)7};
+    snn_net *net = build_row(&file_row, NULL);
+    size_t size;
+    char *file;
+    int i;
+    (void)b;
+    if (!net) return;
+    file = (char *)saved(net, &size);
+    for (i = 0; i < 8; i++) file[i] = (char)(lengths[which] >> (8 * i) & 255);
+    try_load(net, file, size, 1);
+    try_open(file, size, 1);
+}
+
+static void io_deep(int text, int b)
+{
+    static const char *const open[] = {"[", "{\"a\":", "{\"__metadata__\":{\"a\":"};
+    snn_net *net = build_row(&file_row, NULL);
+    size_t n = 300000, i, k = strlen(open[text]);
+    char *file = (char *)keep_bytes(n);
+    (void)b;
+    memset(file, ' ', n);
+    memset(file, 0, 8);
+    file[0] = (char)((n - 8) & 255);
+    file[1] = (char)((n - 8) >> 8 & 255);
+    file[2] = (char)((n - 8) >> 16);
+    for (i = 8; i + k < n; i += k) memcpy(file + i, open[text], k);
+    if (net) try_load(net, file, n, 1);
+    try_open(file, n, 1);
+}
+
+static void io_nan(int kind, int b)
+{
+    static const float bad[] = {NAN, INFINITY, -INFINITY};
+    snn_net *net = build_row(&file_row, NULL);
+    size_t size;
+    char *file;
+    (void)b;
+    if (!net) return;
+    file = (char *)saved(net, &size);
+    memcpy(file + size - 4 * (size_t)(kind + 1), &bad[kind], 4);
+    CHECK(try_load(net, file, size, 1) == SNN_ERR_NAN);
+    CHECK(try_open(file, size, 1) == SNN_ERR_NAN);
+}
+
+static void io_other_net(int a, int b)
+{
+    snn_net *net = build_row(&file_row, NULL), *other = build_row(&rows[0], NULL);
+    size_t size;
+    void *file;
+    (void)a, (void)b;
+    if (!net || !other) return;
+    file = saved(other, &size);
+    CHECK(try_load(net, file, size, 1) == SNN_ERR_MISMATCH);
+    CHECK(snn_net_forward(net, row_input(&file_row, 500)) == SNN_OK); /* still usable */
+}
+
+static const struct {
+    const char *name;
+    unsigned char bytes[24];
+    size_t size;
+    int fine;
+} idx_files[] = {
+    {"labels", {0, 0, 8, 1, 0, 0, 0, 3, 7, 8, 9}, 11, 1},
+    {"images", {0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 1, 2, 3, 4}, 20, 1},
+    {"no_items", {0, 0, 8, 1, 0, 0, 0, 0}, 8, 1},
+    {"nothing", {0}, 0, 0},
+    {"short_magic", {0, 0, 8}, 3, 0},
+    {"wrong_magic", {1, 0, 8, 1, 0, 0, 0, 1, 5}, 9, 0},
+    {"floats", {0, 0, 13, 1, 0, 0, 0, 1, 5, 5, 5, 5}, 12, 0},
+    {"no_axes", {0, 0, 8, 0, 5}, 5, 0},
+    {"many_axes", {0, 0, 8, 200, 0, 0, 0, 1}, 8, 0},
+    {"short_shape", {0, 0, 8, 2, 0, 0, 0, 1, 0, 0}, 10, 0},
+    {"short_data", {0, 0, 8, 1, 0, 0, 0, 3, 7, 8}, 10, 0},
+    {"huge", {0, 0, 8, 1, 0xff, 0xff, 0xff, 0xff, 1}, 9, 0},
+    {"wraps", {0, 0, 8, 3, 0x80, 0, 0, 0, 0x80, 0, 0, 0, 0, 0, 0, 4, 1}, 17, 0},
+    {"wraps_64", {0, 0, 8, 4, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1}, 21, 0},
+};
+
+static void io_idx(int row, int b)
+{
+    const char *path = "build_test_snn.tmp.idx";
+    void *exact = malloc(idx_files[row].size ? idx_files[row].size : 1);
+    snn_idx idx;
+    snn_status s;
+    size_t n;
+    FILE *f;
+    (void)b;
+    if (!exact) exit(2);
+    memcpy(exact, idx_files[row].bytes, idx_files[row].size);
+    s = snn_idx_parse(&idx, exact, idx_files[row].size);
+    CHECK((s == SNN_OK) == idx_files[row].fine);
+    if (row == 0) CHECK(idx.ndim == 1 && idx.shape[0] == 3 && idx.count == 3 && idx.data[2] == 9);
+    if (row == 1) CHECK(idx.ndim == 3 && idx.shape[2] == 2 && idx.count == 4 && idx.data[3] == 4);
+    for (n = 0; row == 1 && n < 20; n++) CHECK(snn_idx_parse(&idx, exact, n) != SNN_OK);
+    free(exact);
+    f = fopen(path, "wb");
+    if (f) {
+        fwrite(idx_files[row].bytes, 1, idx_files[row].size, f);
+        fclose(f);
+        s = snn_idx_load(&idx, path);
+        CHECK((s == SNN_OK) == idx_files[row].fine);
+        if (s == SNN_OK && row == 1) CHECK(idx.count == 4 && idx.data[0] == 1);
+        snn_idx_free(&idx); /* also after a failure */
+        remove(path);
+    }
+    CHECK(snn_idx_load(&idx, "no/such/file") == SNN_ERR_IO);
+    CHECK(snn_idx_parse(NULL, path, 3) == SNN_ERR_NULL &&
+          snn_idx_parse(&idx, NULL, 3) == SNN_ERR_NULL);
+}
+
+/* ---- bad input ---- */
+
+/* Layers that must be refused, and words that the sentence must contain. The input is 2 x 6 x 6. */
+static const struct {
+    const char *name, *layers;
+    snn_status status; /* SNN_OK: any error */
+    const char *words;
+} bad_layers[] = {
+    {"linear_no_out", "flat | fc:0", SNN_OK, "out_features"},
+    {"linear_negative", "flat | fc:-3", SNN_OK, "out_features"},
+    {"linear_huge", "flat | fc:2000000000", SNN_OK, "fc1"},
+    {"conv_no_out", "conv:0 k3", SNN_OK, "out_channels"},
+    {"conv_no_kernel", "conv:3", SNN_OK, "kernel"},
+    {"conv_half_kernel", "conv:3 kw2", SNN_OK, "kernel"},
+    {"conv_kernel_large", "conv:3 k7", SNN_ERR_SHAPE, "conv1 6 7"},
+    {"conv_kernel_negative", "conv:3 k-1", SNN_OK, "kernel"},
+    {"conv_stride_negative", "conv:3 k3 s-1", SNN_OK, "stride"},
+    {"conv_padding_negative", "conv:3 k3 p-1", SNN_OK, "padding"},
+    {"conv_dilation_negative", "conv:3 k3 d-1", SNN_OK, "dilation"},
+    {"conv_groups_in", "conv:3 k3 g3", SNN_ERR_SHAPE, "groups 3 2"},
+    {"conv_groups_out", "conv:3 k3 g2", SNN_ERR_SHAPE, "groups 3 2"},
+    {"conv_groups_negative", "conv:2 k3 g-2", SNN_OK, "groups"},
+    {"conv_on_vector", "flat | conv:3 k3", SNN_ERR_SHAPE, "conv1 axes"},
+    {"conv_huge_kernel", "conv:3 k2000000000 p1000000000", SNN_OK, "conv1"},
+    {"max_no_kernel", "max:0", SNN_OK, "kernel"},
+    {"avg_large", "avg:7", SNN_ERR_SHAPE, "7 6"},
+    {"sum_negative", "sum:-2", SNN_OK, "kernel"},
+    {"max_padding", "max:2 p2", SNN_OK, "padding"},
+    {"max_on_vector", "flat | max:2", SNN_ERR_SHAPE, "pool1 axes"},
+    {"leaky_no_beta", "leaky", SNN_OK, "lif1 beta"},
+    {"reshape_count", "reshape:5,5,3", SNN_ERR_SHAPE, "72 5 x 5 x 3"},
+    {"reshape_negative", "reshape:-2,-6,6", SNN_OK, ""},
+    {"reshape_huge", "reshape:65536,65536,72", SNN_OK, ""},
+    {"add_shapes", "conv:2 k3 @a | conv:2 k3 | add@a", SNN_ERR_SHAPE, "2 4"},
+    {"concat_shapes", "conv:2 k3 @a | conv:2 k3 | cat@a", SNN_ERR_SHAPE, "2 4"},
+    {"dropout_negative", "drop:-.1", SNN_OK, "dropout"},
+    {"dropout_large", "drop:1.5", SNN_OK, "dropout"},
+    {"dropout_nan", "drop:nan", SNN_OK, "dropout"},
+    {"scale_nan", "scale:nan", SNN_OK, "scale"},
+    {"beta_nan", "leaky bnan", SNN_OK, "beta"},
+    {"threshold_inf", "leaky b.9 tinf", SNN_OK, "threshold"},
+    {"inhibition_image", "conv:3 k3 | leaky b.9 inh", SNN_OK, "inhibition"},
+    {"same_name", "conv:3 k3 name=a | flat | fc:3 name=a", SNN_OK, "\"a\""},
+    {"long_name", "flat | fc:3 name=abcdefghijklmnopqrstuvwxyz", SNN_OK, NULL},
+    {"first_error_stays", "flat | fc:0 name=first | fc:-1 name=second", SNN_OK, "first"},
+};
+
+static int has_words(const char *sentence, const char *words)
+{
+    char word[32];
+    int n;
+    while (sscanf(words, " %31s%n", word, &n) == 1) {
+        if (!strstr(sentence, word)) return 0;
+        words += n;
+    }
+    return 1;
+}
+
+static snn_status logged_status;
+static int logged_calls;
+static void remember(snn_status status, const char *sentence, void *user)
+{
+    logged_calls++;
+    if (logged_status == SNN_OK) logged_status = status;
+    if (!sentence || strlen(sentence) < 8 || user != &logged_calls) fail("logger");
+}
+
+static void bad_layer(int row, int b)
+{
+    snn_net *net = NULL;
+    snn_status s;
+    int id;
+    ZERO(snn_net_desc, d);
+    (void)b;
+    d.logger.log = remember;
+    d.logger.user = &logged_calls;
+    logged_status = SNN_OK;
+    logged_calls = 0;
+    CHECK(snn_net_create(&net, &d) == SNN_OK);
+    keep_net(net);
+    id = lay(net, snn_input(net, 2, 6, 6), bad_layers[row].layers);
+    s = snn_net_build(net);
+    if (!bad_layers[row].words) { /* allowed */
+        if (s != SNN_OK || id < 0) fail("%s", snn_net_error(net));
+        return;
+    }
+    if (s == SNN_OK) {
+        fail("is accepted");
+        return;
+    }
+    note("%s", snn_net_error(net));
+    if (id != (int)s && id >= 0) note("found in build");
+    if (bad_layers[row].status != SNN_OK && s != bad_layers[row].status)
+        fail("status %s", snn_status_name(s));
+    if (!has_words(snn_net_error(net), bad_layers[row].words))
+        fail("\"%s\" should mention %s", snn_net_error(net), bad_layers[row].words);
+    if (strlen(snn_net_error(net)) < 15) fail("no sentence: \"%s\"", snn_net_error(net));
+    CHECK(logged_calls >= 1 && logged_status == s);
+    CHECK(snn_net_memory(net) == 0 && snn_net_forward(net, NULL) < 0 && snn_net_build(net) == s);
+}
+
+/* One call each that must be refused. */
+static const char bad_calls[] =
+    "create_null create_null_out batch_negative steps_negative batch_huge one_hook "
+    "input_zero input_negative input_huge input_twice linear_null conv_null pool_null "
+    "leaky_null node_unknown node_negative net_null no_layers record_after_build "
+    "record_unknown layer_after_build build_twice forward_before_build "
+    "backward_before_forward step_before_build continue_zero continue_too_long "
+    "inference_backward inference_train loss_label_high loss_label_negative "
+    "loss_null_labels loss_kind optim_no_lr optim_null views_unknown too_many_layers "
+    "neuron_null surrogate_unknown surrogate_no_function checkpoint_negative "
+    "evaluate_features evaluate_null isa_unavailable neuron_def_broken "
+    "gradcheck_not_smooth save_before_build moments_missing loss_before_forward "
+    "input_kind ";
+
+static void bad_call(int a, int b)
+{
+    static const net_row r = {
+        "bad", SNN_INPUT_DENSE, 4, 0, 0, 3, 2, "fc:5 | leaky b.9 t.2 | fc:3 | leaky b.9 t.1"};
+    static const char built[] = /* on a built net; the others on one without layers */
+        "build_twice record_after_build layer_after_build backward_before_forward continue_zero "
+        "continue_too_long loss_label_high loss_label_negative loss_null_labels loss_kind "
+        "optim_no_lr optim_null views_unknown evaluate_features evaluate_null "
+        "gradcheck_not_smooth moments_missing loss_before_forward inference_backward "
+        "inference_train";
+    const char *name = strchr(g_name, '/') + 1;
+    int later = strstr(built, name) != NULL;
+    int y[2] = {0, 1}, s = 0, i, x;
+    float *in = row_input(&r, 500), loss = 0.0f, worst;
+    snn_net *net = NULL, *other = NULL;
+    snn_data data;
+    ZERO(snn_net_desc, d);
+    ZERO(snn_neuron_desc, nn);
+    ZERO(snn_linear_desc, fc);
+    ZERO(snn_loss_desc, l);
+    ZERO(snn_optim_desc, o);
+    (void)a, (void)b;
+    o.lr = 0.01f;
+    nn.beta = 0.9f;
+    fc.out_features = 2;
+    l.kind = SNN_LOSS_CE_COUNT;
+    memset(&data, 0, sizeof data);
+    d.inference = !strncmp(name, "inference", 9);
+    if (!strcmp(name, "moments_missing")) d.moments = -1;
+    if (later) net = build_row(&r, &d);
+    else {
+        CHECK(snn_net_create(&net, &d) == SNN_OK);
+        keep_net(net);
+    }
+    if (!net) return;
+    memset(&d, 0, sizeof d);
+#define IS(text) (!strcmp(name, text))
+    if (IS("create_null")) s = snn_net_create(&other, NULL);
+    if (IS("create_null_out")) s = snn_net_create(NULL, &d);
+    if (IS("batch_negative")) d.batch = -1, s = snn_net_create(&other, &d);
+    if (IS("steps_negative")) d.steps = -1, s = snn_net_create(&other, &d);
+    if (IS("checkpoint_negative")) d.checkpoint = -1, s = snn_net_create(&other, &d);
+    if (IS("input_kind")) d.input = (snn_input_kind)3, s = snn_net_create(&other, &d);
+    if (IS("isa_unavailable")) d.isa = (snn_isa)7, s = snn_net_create(&other, &d);
+    if (IS("one_hook")) d.allocator.alloc = count_alloc, s = snn_net_create(&other, &d);
+    if (IS("batch_huge")) {
+        d.batch = d.steps = 1 << 24;
+        CHECK(snn_net_create(&other, &d) == SNN_OK || other == NULL);
+        lay(other, snn_input(other, 1000, 1000, 1000), "leaky b.9");
+        s = snn_net_build(other);
+        CHECK(s == (int)SNN_ERR_TOO_LARGE || s == (int)SNN_ERR_MEMORY);
+    }
+    if (IS("input_zero")) s = snn_input(net, 0, 0, 0);
+    if (IS("input_negative")) s = snn_input(net, 3, -1, 4);
+    if (IS("input_huge")) s = snn_input(net, 2000000000, 2000000000, 2000000000);
+    if (IS("input_twice")) CHECK(snn_input(net, 3, 0, 0) == 0), s = snn_input(net, 3, 0, 0);
+    x = later || strstr(name, "input") ? 0 : snn_input(net, 2, 6, 6);
+    if (IS("linear_null")) s = snn_linear(net, x, NULL);
+    if (IS("conv_null")) s = snn_conv2d(net, x, NULL);
+    if (IS("pool_null")) s = snn_max_pool2d(net, x, NULL);
+    if (IS("leaky_null")) s = snn_leaky(net, x, NULL);
+    if (IS("neuron_null")) s = snn_neuron(net, x, NULL, &nn);
+    if (IS("node_unknown")) s = snn_linear(net, 17, &fc);
+    if (IS("node_negative")) s = snn_linear(net, -5, &fc);
+    if (IS("surrogate_unknown")) nn.surrogate = (snn_surrogate_kind)15, s = snn_leaky(net, x, &nn);
+    if (IS("surrogate_no_function"))
+        nn.surrogate = SNN_CUSTOM_SURROGATE, s = snn_leaky(net, x, &nn);
+    if (IS("neuron_def_broken")) {
+        snn_neuron_def def = *snn_neuron_info(SNN_LEAKY);
+        def.step = NULL;
+        s = snn_neuron(net, x, &def, &nn);
+        def.step = snn_neuron_info(SNN_LEAKY)->step;
+        def.states = 99;
+        CHECK(snn_neuron(net, x, &def, &nn) < 0);
+    }
+    if (IS("too_many_layers"))
+        for (i = 0; i < 100; i++) s = x = snn_scale(net, x, 1.5f);
+    if (IS("no_layers")) CHECK(snn_net_create(&other, &d) == SNN_OK), s = snn_net_build(other);
+    if (IS("record_unknown")) s = snn_net_record(net, 55, SNN_RECORD_SPIKES);
+    if (IS("forward_before_build")) s = snn_net_forward(net, in);
+    if (IS("step_before_build")) s = snn_net_step(net, in);
+    if (IS("save_before_build"))
+        CHECK(snn_net_save_to(net, in, 8) == 0), s = snn_net_load_from(net, in, 8);
+    if (IS("record_after_build")) s = snn_net_record(net, 1, SNN_RECORD_SPIKES);
+    if (IS("layer_after_build")) s = snn_linear(net, 1, &fc);
+    if (IS("build_twice")) s = snn_net_build(net);
+    if (IS("backward_before_forward")) s = snn_net_backward(net);
+    if (IS("loss_before_forward")) s = snn_net_loss(net, &l, y, &loss);
+    if (later && !strstr(name, "before"))
+        CHECK(snn_net_forward(net, in) == SNN_OK || strstr(name, "after") || strstr(name, "twice"));
+    if (IS("continue_zero")) s = snn_net_continue(net, in, 0);
+    if (IS("continue_too_long")) s = snn_net_continue(net, in, 4);
+    if (IS("inference_backward")) s = snn_net_backward(net);
+    if (IS("inference_train")) s = snn_train_step(net, &o, &l, in, y) < 0.0f ? -1 : 0;
+    if (IS("moments_missing")) s = snn_train_step(net, &o, &l, in, y) < 0.0f ? -1 : 0;
+    if (IS("loss_label_high")) y[1] = 3, s = snn_net_loss(net, &l, y, &loss);
+    if (IS("loss_label_negative")) y[1] = -1, s = snn_net_loss(net, &l, y, &loss);
+    if (IS("loss_null_labels")) s = snn_net_loss(net, &l, NULL, &loss);
+    if (IS("loss_kind")) l.kind = (snn_loss_kind)15, s = snn_net_loss(net, &l, y, &loss);
+    if (IS("optim_no_lr")) o.lr = 0.0f, s = snn_net_optim_step(net, &o);
+    if (IS("optim_null")) s = snn_net_optim_step(net, NULL);
+    if (IS("gradcheck_not_smooth")) s = snn_net_gradcheck(net, in, y, &l, 1e-3f, &worst);
+    if (!strncmp(name, "evaluate", 8)) {
+        data.x = IS("evaluate_null") ? NULL : in;
+        data.y = y;
+        data.count = 1;
+        data.features = 5;
+        s = snn_evaluate(net, &data, SNN_ACCURACY_RATE) < 0.0 ? -1 : 0;
+    }
+    if (IS("views_unknown")) {
+        s = snn_net_spikes(net, 9).data || snn_net_membrane(net, -1).data ||
+                    snn_net_state(net, 2, 5).data || snn_net_state(net, 1, 0).data ||
+                    snn_net_dspikes(net, 99).data || snn_net_dstate(net, 0, 0).data
+                ? 0
+                : -1;
+        CHECK(snn_net_spikes(NULL, 0).data == NULL);
+    }
+    if (IS("net_null")) {
+        CHECK(snn_net_forward(NULL, in) == SNN_ERR_NULL && snn_net_build(NULL) == SNN_ERR_NULL &&
+              snn_net_backward(NULL) == SNN_ERR_NULL);
+        CHECK(snn_net_step(NULL, in) == SNN_ERR_NULL && snn_net_reset(NULL) == SNN_ERR_NULL &&
+              snn_net_zero_grad(NULL) == SNN_ERR_NULL);
+        CHECK(snn_net_continue(NULL, in, 1) == SNN_ERR_NULL &&
+              snn_net_train(NULL, 1) == SNN_ERR_NULL);
+        CHECK(snn_net_memory(NULL) == 0 && snn_net_error(NULL) != NULL &&
+              snn_net_save_size(NULL) == 0 && snn_net_param_count(NULL) <= 0);
+        CHECK(snn_linear(NULL, 0, &fc) < 0 && snn_leaky(NULL, 0, &nn) < 0 &&
+              snn_flatten(NULL, 0) < 0 && snn_add(NULL, 0, 0) < 0);
+        CHECK(snn_net_loss(NULL, &l, y, &loss) == SNN_ERR_NULL &&
+              snn_net_optim_step(NULL, &o) == SNN_ERR_NULL);
+        CHECK(snn_net_load_from(NULL, in, 8) == SNN_ERR_NULL && snn_net_print(NULL, NULL, 0) == 0 &&
+              !snn_net_param(NULL, 0));
+        CHECK(snn_net_node(NULL, "fc1") < 0 && snn_net_node(net, NULL) < 0 &&
+              !snn_net_find_param(net, NULL));
+        snn_net_destroy(NULL);
+        s = snn_input(NULL, 1, 0, 0);
+    }
+#undef IS
+    if (s >= 0) fail("is accepted (%d)", s);
+    if (net && later && s < 0 && !strstr(name, "views")) {
+        note("%s", snn_net_error(net));
+        CHECK(strlen(snn_net_error(net)) >= 8);
+    }
+    if (other) keep_net(other);
+}
+
+/* ---- trainer ---- */
+
+static const net_row toy_row = {
+    "toy", SNN_INPUT_CONSTANT, 8, 0, 0, 10, 16, "fc:24 | leaky b.9 t.5 | fc:4 | leaky b.9 t.5"};
+
+static float *toy_data(int *y, int n)
+{
+    float *x = floats((size_t)n * 8);
+    int i, k;
+    for (i = 0; i < n; i++) {
+        y[i] = i % 4;
+        for (k = 0; k < 8; k++)
+            x[i * 8 + k] =
+                uniform(0.0f, 0.4f, 800, (size_t)(i * 8 + k)) + (k / 2 == y[i] ? 0.8f : 0.0f);
+    }
+    return x;
+}
+
+static snn_metric metric_of(int loss)
+{
+    switch ((snn_loss_kind)loss) {
+    case SNN_LOSS_CE_TEMPORAL:
+    case SNN_LOSS_MSE_TEMPORAL: return SNN_ACCURACY_TEMPORAL;
+    case SNN_LOSS_CE_MEMBRANE:
+    case SNN_LOSS_CE_MAX_MEMBRANE:
+    case SNN_LOSS_MSE_MEMBRANE: return SNN_ACCURACY_MEMBRANE;
+    default: return SNN_ACCURACY_RATE;
+    }
+}
+
+static void train_learns(int loss, int optim)
+{
+    int y[64], i, n = 64;
+    float *x = toy_data(y, n), first = 0.0f, last = 0.0f;
+    double before, after;
+    snn_net *net = build_row(&toy_row, NULL);
+    snn_data data;
+    ZERO(snn_loss_desc, l);
+    ZERO(snn_optim_desc, o);
+    if (!net) return;
+    l.kind = (snn_loss_kind)loss;
+    l.correct_rate = 0.8f;
+    l.incorrect_rate = 0.2f;
+    if (loss == (int)SNN_LOSS_MSE_TEMPORAL) l.set_targets = 1, l.off_target = 9.0f;
+    o.kind = (snn_optim_kind)optim;
+    o.lr = optim == (int)SNN_SGD ? 0.002f : 0.01f;
+    o.momentum = optim == (int)SNN_SGD ? 0.9f : 0.0f;
+    memset(&data, 0, sizeof data);
+    data.x = x;
+    data.y = y;
+    data.count = n;
+    data.features = 8;
+    before = snn_evaluate(net, &data, metric_of(loss));
+    for (i = 0; i < 120; i++) {
+        last = snn_train_step(net, &o, &l, x + (i % 4) * 16 * 8, y + (i % 4) * 16);
+        if (last < -1.0f + 1e-6f && l.kind != SNN_LOSS_CE_TEMPORAL) fail("%s", snn_net_error(net));
+        if (i == 0) first = last;
+    }
+    after = snn_evaluate(net, &data, metric_of(loss));
+    note("loss %.3f to %.3f, accuracy %.2f to %.2f", (double)first, (double)last, before, after);
+    CHECK(last < 0.8f * first && before < 0.5 && after > 0.9);
+}
+
+/* The net's update against snn_optim_update by hand: groups, freezing, clipping. */
+static const char *const update_names[] = {"adam",   "adamw",  "sgd",        "rmsprop",  "nesterov",
+                                           "groups", "frozen", "clip_value", "clip_norm"};
+
+static void train_update(int which, int b)
+{
+    static const snn_param_group groups[] = {
+        {"fc1.bias", 0.0f, 0.3f, 0}, {"fc1", 0.5f, 0.0f, 0}, {"fc2.w", 0.0f, 0.0f, 1}};
+    int y[16], i, k, step, moved = 0;
+    float *x = toy_data(y, 16), *p[8], *m[8], *v[8];
+    snn_net *net = build_row(&toy_row, NULL);
+    ZERO(snn_loss_desc, l);
+    ZERO(snn_optim_desc, o);
+    (void)b;
+    if (!net) return;
+    l.kind = SNN_LOSS_CE_MEMBRANE;
+    o.kind = which < 4 ? (snn_optim_kind)which : which == 4 ? SNN_SGD : SNN_ADAM;
+    if (which == 2 || which == 4 || which == 3) o.momentum = 0.8f;
+    o.nesterov = which == 4;
+    o.weight_decay = which == 8 ? 0.0f : 0.05f;
+    o.lr = 0.02f;
+    if (which == 5 || which == 6) o.groups = groups + (which == 6), o.num_groups = 2;
+    if (which == 7) o.clip_value = 0.01f;
+    if (which == 8) o.clip_norm = 0.1f;
+    for (i = 0; i < snn_net_param_count(net) && i < 8; i++) {
+        size_t n = snn_tensor_count(&snn_net_param(net, i)->value);
+        p[i] = floats(n);
+        m[i] = floats(n);
+        v[i] = floats(n);
+        memcpy(p[i], snn_net_param(net, i)->value.data, n * sizeof(float));
+    }
+    for (step = 1; step <= 4; step++) {
+        float loss, scale = 1.0f;
+        double norm = 0.0;
+        CHECK(snn_net_zero_grad(net) == SNN_OK && snn_net_forward(net, x) == SNN_OK);
+        CHECK(snn_net_loss(net, &l, y, &loss) == SNN_OK && snn_net_backward(net) == SNN_OK);
+        for (i = 0; i < snn_net_param_count(net); i++) {
+            const snn_param *q = snn_net_param(net, i);
+            for (k = 0; q->grad.data && k < (int)snn_tensor_count(&q->grad); k++)
+                norm += (double)q->grad.data[k] * (double)q->grad.data[k];
+        }
+        if (which == 8) CHECK(sqrt(norm) > 0.1), scale = (float)(0.1 / (sqrt(norm) + 1e-6));
+        for (i = 0; i < snn_net_param_count(net); i++) {
+            const snn_param *q = snn_net_param(net, i);
+            size_t n = snn_tensor_count(&q->value);
+            snn_optim_desc own = o;
+            float *g = floats(n);
+            if (!q->grad.data) continue;
+            for (k = 0; k < (int)n; k++) {
+                g[k] = q->grad.data[k] * scale;
+                if (which == 7) g[k] = g[k] > 0.01f ? 0.01f : g[k] < -0.01f ? -0.01f : g[k];
+            }
+            own.groups = NULL;
+            own.num_groups = 0;
+            own.clip_value = own.clip_norm = 0.0f;
+            if (which == 5 && !strcmp(q->name, "fc1.bias")) own.weight_decay += 0.3f;
+            else if (which >= 5 && which <= 6 && !strncmp(q->name, "fc1", 3)) own.lr *= 0.5f;
+            else if (which == 6 && !strcmp(q->name, "fc2.weight")) continue;
+            CHECK(snn_optim_update(&own, step, p[i], g, m[i], v[i], n) == SNN_OK);
+        }
+        CHECK(snn_net_optim_step(net, &o) == SNN_OK);
+        for (i = 0; i < snn_net_param_count(net); i++) {
+            const snn_param *q = snn_net_param(net, i);
+            if (!q->grad.data) continue;
+            moved += !same_bits(q->value.data, p[i], 1);
+            if (!(worst_relative(q->value.data, p[i], snn_tensor_count(&q->value)) < 2e-6))
+                fail("%s in step %d", q->name, step);
+        }
+    }
+    note("%d first elements differ in the last bits", moved);
+}
+
+/* A data set that is no multiple of the batch: the same share as counting by hand. */
+static void train_evaluate(int metric, int bytes)
+{
+    enum { n = 39 };
+    int y[n], i, right = 0, guess[16];
+    unsigned char raw[n * 8];
+    float *x = toy_data(y, n);
+    snn_net *net = build_row(&toy_row, NULL);
+    snn_data data;
+    double share;
+    if (!net) return;
+    for (i = 0; i < n; i++) y[i] = (i * i + i / 3) % 4; /* labels the net has not learnt */
+    for (i = 0; i < n * 8; i++) raw[i] = (unsigned char)(x[i] * 200.0f);
+    memset(&data, 0, sizeof data);
+    data.x = bytes ? NULL : x;
+    data.bytes = bytes ? raw : NULL;
+    data.y = y;
+    data.count = n;
+    data.features = 8;
+    share = snn_evaluate(net, &data, (snn_metric)metric);
+    for (i = 0; i < n; i += 16) {
+        float batch[128];
+        int labels[16], k, real = snn_batch(&data, NULL, i, 16, 0, batch, labels);
+        snn_tensor out;
+        CHECK(real == (n - i < 16 ? n - i : 16) && snn_net_forward(net, batch) == SNN_OK);
+        out = metric == (int)SNN_ACCURACY_MEMBRANE ? snn_net_membrane(net, snn_net_output(net))
+                                                   : snn_net_spikes(net, snn_net_output(net));
+        CHECK(snn_predict((snn_metric)metric, 10, 16, 4, out.data, guess, 0) == SNN_OK);
+        for (k = 0; k < real; k++) right += guess[k] == y[i + k];
+        for (k = 0; k < 16; k++) CHECK(labels[k] == y[i + k < n ? i + k : n - 1]);
+    }
+    if (fabs(share - (double)right / (double)n) > 1e-9)
+        fail("%g, by hand %d of %d", share, right, n);
+}
+
+static void train_batch(int a, int b)
+{
+    enum { N = 5, F = 6 };
+    float x[N * F], out[4 * F];
+    unsigned char raw[N * F];
+    int y[N] = {4, 3, 2, 1, 0}, order[N] = {3, 0, 4, 1, 2}, labels[4], i, k, t;
+    snn_data data;
+    (void)a, (void)b;
+    for (i = 0; i < N * F; i++) x[i] = (float)i, raw[i] = (unsigned char)(i * 8);
+    memset(&data, 0, sizeof data);
+    data.x = x;
+    data.y = y;
+    data.count = N;
+    data.features = F;
+    CHECK(snn_batch(&data, order, 3, 4, 0, out, labels) == 2);
+    for (i = 0; i < 4; i++) { /* samples 1, 2, then the last repeated */
+        int sample = order[i < 2 ? 3 + i : 4];
+        CHECK(labels[i] == y[sample]);
+        for (k = 0; k < F; k++) CHECK(out[i * F + k] == x[sample * F + k]);
+    }
+    CHECK(snn_batch(&data, order, 0, 4, 3, out, labels) == 4);
+    for (t = 0; t < 3; t++)
+        for (i = 0; i < 4; i++)
+            for (k = 0; k < 2; k++) CHECK(out[(t * 4 + i) * 2 + k] == x[order[i] * F + t * 2 + k]);
+    data.x = NULL;
+    data.bytes = raw;
+    CHECK(snn_batch(&data, NULL, 1, 1, 0, out, labels) == 1);
+    for (k = 0; k < F; k++) CHECK(fabs((double)out[k] - (F + k) * 8 / 255.0) < 1e-6);
+}
+
+static void train_schedules(int a, int b)
+{
+    ZERO(snn_schedule_desc, d);
+    int k;
+    (void)a, (void)b;
+    d.lr = 0.5f;
+    for (k = 0; k < 40; k += 3) CHECK(snn_schedule(&d, k) == 0.5f);
+    d.kind = SNN_SCHEDULE_STEP;
+    d.step_size = 4;
+    for (k = 0; k < 13; k++)
+        CHECK(fabs((double)snn_schedule(&d, k) - 0.5 * pow(0.1, k / 4)) < 1e-7);
+    d.kind = SNN_SCHEDULE_COSINE;
+    d.period = 10;
+    d.min_lr = 0.1f;
+    for (k = 0; k <= 10; k++)
+        CHECK(fabs((double)snn_schedule(&d, k) -
+                   (0.1 + 0.2 * (1.0 + cos(3.14159265358979 * k / 10)))) < 1e-6);
+    d.kind = SNN_SCHEDULE_ONE_CYCLE;
+    d.period = 100;
+    CHECK(fabs((double)snn_schedule(&d, 0) - 0.02) < 1e-6 &&
+          snn_schedule(&d, 15) > snn_schedule(&d, 5));
+    for (k = 0; k < 100; k++)
+        CHECK(snn_schedule(&d, k) <= 0.5f + 1e-6f && snn_schedule(&d, k) > 0.0f);
+    CHECK(fabs((double)snn_schedule(&d, 29) - 0.5) < 2e-3 && snn_schedule(&d, 99) < 1e-3f);
+    d.kind = SNN_SCHEDULE_CONSTANT;
+    d.warmup = 5;
+    for (k = 1; k < 5; k++) CHECK(snn_schedule(&d, k) > snn_schedule(&d, k - 1));
+    CHECK(fabs((double)snn_schedule(&d, 0) - 0.1) < 1e-6 && snn_schedule(&d, 5) == 0.5f &&
+          snn_schedule(&d, 9) == 0.5f);
+}
+
+/* Truncated training against forward / continue, loss, backward, update by hand. */
+static void train_truncated(int total, int b)
+{
+    net_row r = toy_row;
+    int y[16], k, n, i;
+    float *x = toy_data(y, 16), *p, average, by_hand = 0.0f, loss;
+    snn_net *one, *two;
+    ZERO(snn_loss_desc, l);
+    ZERO(snn_optim_desc, o);
+    (void)b;
+    r.T = 4;
+    one = build_row(&r, NULL);
+    two = build_row(&r, NULL);
+    if (!one || !two) return;
+    l.kind = SNN_LOSS_CE_MEMBRANE;
+    o.lr = 0.01f;
+    average = snn_train_truncated(one, &o, &l, x, y, total);
+    CHECK(snn_net_reset(two) == SNN_OK);
+    for (k = 0; k < total; k += n) {
+        n = total - k < 4 ? total - k : 4;
+        CHECK(snn_net_zero_grad(two) == SNN_OK && snn_net_continue(two, x, n) == SNN_OK);
+        CHECK(snn_net_loss(two, &l, y, &loss) == SNN_OK && snn_net_backward(two) == SNN_OK &&
+              snn_net_optim_step(two, &o) == SNN_OK);
+        by_hand += loss / (n == 4 ? (float)total / 4.0f : (float)(total % 4));
+    }
+    if (!(fabs((double)average - (double)by_hand) < 1e-5 * (1.0 + fabs((double)by_hand))))
+        fail("%g, by hand %g", (double)average, (double)by_hand);
+    for (i = 0; i < snn_net_param_count(one); i++) {
+        p = snn_net_param(two, i)->value.data;
+        if (!same_bits(snn_net_param(one, i)->value.data, p,
+                       snn_tensor_count(&snn_net_param(one, i)->value)))
+            fail("%s", snn_net_param(one, i)->name);
+    }
+}
+
+/* ---- all cases ---- */
+
+static void add_all(void)
+{
+    const char *word;
+    int i, k;
+    add(core_status, 0, 0, "core/status");
+    add(core_tensor, 0, 0, "core/tensor");
+    add(core_uniform, 0, 0, "core/rng_uniform");
+    add(core_normal, 0, 0, "core/rng_normal");
+    add(core_order, 0, 0, "core/rng_order");
+    add(core_permutation, 0, 0, "core/permutation");
+    add(core_pack, 0, 0, "core/pack");
+    for (i = 0; i < 26; i++)
+        add(core_canary, i / 2, i % 2, "core/canary_%d_%s", i / 2, i % 2 ? "end" : "start");
+    for (i = (int)SNN_ISA_SCALAR; i <= (int)snn_isa_best(); i++)
+        for (k = 0; k < 2; k++)
+            add(kernels, i, k, "kernels/%s%s", snn_isa_name((snn_isa)i), k ? "_exact" : "");
+    add(kernels_sizes, 0, 0, "kernels/sizes");
+    add(surrogate_names, 0, 0, "surrogates/names");
+    for (i = 0; i < (int)SNN_SURROGATE_COUNT; i++) {
+        const char *name = snn_surrogate_name((snn_surrogate_kind)i);
+        for (k = 0; k < 2; k++) {
+            add(surrogate_values, i, k, "surrogates/values_%s_%d", name, k);
+            add(surrogate_integral, i, k, "surrogates/primitive_%s_%d", name, k);
+        }
+    }
+    add(neuron_infos, 0, 0, "neurons/infos");
+    for (i = 0; i < (int)SNN_NEURON_COUNT; i++) {
+        for (k = 0; k < COUNT_OF(neuron_options); k++)
+            add(neuron_plain, i, k, "neurons/%s_plain %s", neuron_makers[i].name,
+                neuron_options[k]);
+        for (k = 0; k < 24; k++)
+            add(gradient_neuron, i, k, "neurons/%s_gradient %s %s %s", neuron_makers[i].name,
+                resets[k % 3], delays[k / 3 % 2], learns[k / 6]);
+    }
+    for (i = 0; i < (int)SNN_SURROGATE_COUNT; i++)
+        for (k = 0; k < 2 && i != (int)SNN_STOCHASTIC; k++)
+            add(gradient_surrogate, i, k, "neurons/surrogate_%s%s",
+                snn_surrogate_name((snn_surrogate_kind)i), k ? "_now" : "");
+    for (i = 0; i < 6; i++)
+        add(gradient_state, i % 3, i / 3, "neurons/state_gradient %s %s", resets[i % 3],
+            delays[i / 3]);
+    for (i = 0; i < GRADIENT_ROWS; i++) add(gradient_row, i, 0, "layers/%s", gradient_rows[i].name);
+    for (i = 0; i < ROWS; i++) /* noise has no gradient, and a switch of the winner is a jump */
+        if (strcmp(rows[i].name, "stochastic") && strcmp(rows[i].name, "inhibition"))
+            add(gradient_row, i, 1, "layers/net_%s", rows[i].name);
+    for (i = 0; i < (int)SNN_LOSS_COUNT; i++) {
+        for (k = 0; k < COUNT_OF(loss_options); k++)
+            add(loss_gradient, i, k, "loss/%s_%s", snn_loss_name((snn_loss_kind)i),
+                loss_options[k]);
+        for (k = 0; k < GRADIENT_ROWS; k++)
+            if (i != (int)SNN_LOSS_CE_TEMPORAL && i != (int)SNN_LOSS_MSE_TEMPORAL)
+                add(net_gradcheck, k, i, "loss/gradcheck_%s_%s", snn_loss_name((snn_loss_kind)i),
+                    gradient_rows[k].name);
+    }
+    for (i = 0; i < ROWS; i++) {
+        const char *name = rows[i].name;
+        add(net_alive, i, 0, "net/alive_%s", name);
+        add(net_in_parts, i, 0, "net/step_equals_sequence_%s", name);
+        add(net_in_parts, i, -1, "net/step_equals_sequence_inference_%s", name);
+        add(net_in_parts, i, 1, "net/chunks_1_%s", name);
+        add(net_in_parts, i, 3, "net/chunks_3_%s", name);
+        add(net_inference, i, 0, "net/inference_%s", name);
+        for (k = 0; k < V_DET; k++) add(net_variant, i, k, "net/%s_%s", variant_names[k], name);
+        for (k = (int)SNN_ISA_SIMD128; k <= (int)snn_isa_best(); k++) {
+            add(net_variant, i, V_DET + 100 * k, "net/%s_%s_%s", variant_names[V_DET],
+                snn_isa_name((snn_isa)k), name);
+            add(net_variant, i, V_ISA + 100 * k, "net/%s_%s_%s", variant_names[V_ISA],
+                snn_isa_name((snn_isa)k), name);
+        }
+        add(net_stats, i, 0, "net/stats_%s", name);
+        add(net_print, i, 0, "net/print_%s", name);
+        for (k = 0; k < COUNT_OF(memory_options); k++)
+            add(memory_exact, i, k, "memory/exact_%s_%s", memory_options[k], name);
+        add(memory_silent, i, 0, "memory/silent_%s", name);
+        add(memory_kth, i, 0, "alloc/kth_failure_%s", name);
+        add(memory_kth, i, 1, "alloc/kth_failure_open_%s", name);
+        add(io_round_trip, i, 0, "io/round_trip_%s", name);
+    }
+    add(net_synops, 0, 0, "net/synops");
+    add(net_dropout, 0, 0, "net/dropout");
+    add(net_step_frames, 0, 0, "net/step_frames");
+    add(net_names, 0, 0, "net/names");
+    for (i = 0; i <= (int)SNN_INIT_CONSTANT; i++) add(net_init, i, 0, "net/init_%d", i);
+    add(memory_create_in, 0, 0, "memory/create_in");
+    add(io_truncated, 0, 0, "io/truncated");
+    for (i = 0; i < 3; i++) add(io_mutated, i + 1, 0, "io/mutated_%d", i);
+    for (i = 0; i < COUNT_OF(headers); i++) add(io_header, i, 0, "io/header_%s", headers[i].name);
+    for (i = 0; i < 7; i++) add(io_length, i, 0, "io/length_%d", i);
+    for (i = 0; i < 3; i++) add(io_deep, i, 0, "io/deep_%d", i);
+    for (i = 0; i < 3; i++) add(io_nan, i, 0, "io/nan_%d", i);
+    add(io_other_net, 0, 0, "io/other_net");
+    for (i = 0; i < COUNT_OF(idx_files); i++) add(io_idx, i, 0, "io/idx_%s", idx_files[i].name);
+    for (i = 0; i < COUNT_OF(bad_layers); i++)
+        add(bad_layer, i, 0, "badinput/%s", bad_layers[i].name);
+    for (word = bad_calls; *word; word += strcspn(word, " ") + 1)
+        add(bad_call, 0, 0, "badinput/%.*s", (int)strcspn(word, " "), word);
+    for (i = 0; i < (int)SNN_LOSS_COUNT; i++)
+        add(train_learns, i, 0, "train/learns_%s", snn_loss_name((snn_loss_kind)i));
+    for (i = 1; i < 4; i++)
+        add(train_learns, (int)SNN_LOSS_CE_MEMBRANE, i, "train/learns_optimiser_%d", i);
+    for (i = 0; i < COUNT_OF(update_names); i++)
+        add(train_update, i, 0, "train/update_%s", update_names[i]);
+    for (i = 0; i < 6; i++)
+        add(train_evaluate, i / 2, i % 2, "train/evaluate_%d_%s", i / 2,
+            i % 2 ? "bytes" : "floats");
+    add(train_batch, 0, 0, "train/batch");
+    add(train_schedules, 0, 0, "train/schedules");
+    for (i = 4; i < 14; i += 3) add(train_truncated, i, 0, "train/truncated_%d", i);
+}
+
+int main(int argc, char **argv)
+{
+    const char *filter = "";
+    int i, list = 0, passed = 0, failed = 0;
+    for (i = 1; i < argc; i++) {
+        if (!strcmp(argv[i], "--list")) list = 1;
+        else if (!strcmp(argv[i], "--verbose")) g_verbose = 1;
+        else filter = argv[i];
+    }
+    add_all();
+    for (i = 0; i < g_case_count; i++) {
+        if (!strstr(g_cases[i].name, filter)) continue;
+        if (list) {
+            printf("%s\n", g_cases[i].name);
+            continue;
+        }
+        g_name = g_cases[i].name;
+        g_fails = 0;
+        g_cases[i].run(g_cases[i].a, g_cases[i].b);
+        release();
+        if (g_fails) failed++;
+        else passed++;
+        if (g_verbose) printf("%s %s\n", g_fails ? "FAIL" : "ok  ", g_name);
+    }
+    if (!list) printf("%d passed, %d failed\n", passed, failed);
+    return failed != 0 || (!list && passed == 0);
+}

@@ -1,0 +1,1430 @@
+/* test_vectors - runs the reference vectors of a folder against the library
+ *
+ *     cc -std=gnu99 -O2 tests/test_vectors.c -o build/test_vectors -lm
+ *     build/test_vectors DIR [--list] [--skip prefix,prefix,...] [--only prefix] [--verbose]
+ *
+ * Every *.txt of the folder is one case: a line `# kind: KIND`, then records `name ndim d0 .. : v`.
+ * The kind picks a row of the table `kinds`; its function computes what the records hold and
+ * compares. Kinds that need a net run once for each row of `variants`, so that every way of running
+ * a net meets the reference. File names matter to --skip and --only alone.
+ *
+ * A file passes when it is readable, its kind is known, all records are within their tolerance, and
+ * none was left out. Files with the record `quirk` hold accidents of the reference: they may differ
+ * and are then counted as skipped. The last line is `N passed, N failed[, N skipped]`. */
+#define SNN_IMPLEMENTATION
+#include "../snn.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* max|got - reference| <= tolerance * max(1e-3, max|reference|) */
+#define EXACT 0.0
+#define VALUE 1e-5
+#define GRADIENT 1e-4 /* also weights after training */
+#define LOG_TIME 1e-3 /* logarithmic spike times */
+
+#define MAX_AXES 8
+#define MAX_NEURONS 8 /* neuron layers of one net */
+#define NAME_BYTES 128
+#define COUNT_OF(array) (sizeof(array) / sizeof *(array))
+
+typedef struct record {
+    const char *name;
+    int ndim, dim[MAX_AXES];
+    size_t count;
+    float *v;
+    int used;
+} record;
+
+typedef struct variant { /* a way to run a net */
+    const char *name;
+    snn_spike_mode spikes;
+    int checkpoint;
+    snn_isa isa;
+} variant;
+
+static const variant variants[] = {
+    {"packed", SNN_SPIKES_PACKED, 0, SNN_ISA_AUTO},
+    {"dense", SNN_SPIKES_DENSE, 0, SNN_ISA_AUTO},
+    {"checkpoint", SNN_SPIKES_PACKED, 3, SNN_ISA_AUTO},
+    {"scalar", SNN_SPIKES_PACKED, 0, SNN_ISA_SCALAR},
+};
+
+typedef union block { /* head of an allocation that lives as long as its case */
+    union block *next;
+    double align[2];
+} block;
+
+typedef struct test_case {
+    const char *file, *kind;
+    record *records;
+    int count;
+    int arg;            /* of the row in `kinds` */
+    const variant *how; /* NULL for kinds without a net */
+    int quirk, verbose;
+    int failures;       /* could not run */
+    int differences;    /* ran and differs */
+    jmp_buf bail;
+    block *blocks;
+    snn_net *net;       /* what net_begin and the layer functions build, to net_build */
+    int batch, steps;
+    snn_input_kind input;
+    int in, neuron[MAX_NEURONS], neurons;
+} test_case;
+
+/* ---- reporting ----------------------------------------------------------------------------- */
+
+static void print_message(const test_case *c, const char *format, va_list args)
+{
+    printf(c->how ? "%s [%s]: " : "%s: ", c->file, c->how ? c->how->name : "");
+    vprintf(format, args);
+    printf("\n");
+}
+
+/* The case cannot go on: back to run_guarded. */
+static void give_up(test_case *c, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    print_message(c, format, args);
+    va_end(args);
+    c->failures++;
+    longjmp(c->bail, 1);
+}
+
+static void differ(test_case *c, const char *format, ...)
+{
+    va_list args;
+    c->differences++;
+    if (c->quirk && !c->verbose)
+        return;
+    va_start(args, format);
+    print_message(c, format, args);
+    va_end(args);
+}
+
+/* Calls that return a status, or a number that is negative on error. */
+#define CALL(c, call) returned(c, (int)(call), #call)
+static int returned(test_case *c, int status, const char *call)
+{
+    if (status < 0)
+        give_up(c, "%s: %s %s", call, snn_status_name((snn_status)status),
+                c->net ? snn_net_error(c->net) : "");
+    return status;
+}
+
+/* ---- memory and records -------------------------------------------------------------------- */
+
+static void *allocate(test_case *c, size_t count, size_t size) /* zeroed */
+{
+    block *b = NULL;
+    if (count < (SIZE_MAX - sizeof *b) / size)
+        b = (block *)calloc(1, sizeof *b + count * size);
+    if (!b)
+        give_up(c, "out of memory");
+    b->next = c->blocks;
+    c->blocks = b;
+    return b + 1;
+}
+
+static float *floats(test_case *c, size_t count)
+{
+    return (float *)allocate(c, count, sizeof(float));
+}
+
+static int *ints(test_case *c, int count)
+{
+    return (int *)allocate(c, (size_t)count, sizeof(int));
+}
+
+static const record *find(const test_case *c, const char *name)
+{
+    for (int i = 0; i < c->count; i++)
+        if (!strcmp(c->records[i].name, name)) {
+            c->records[i].used = 1;
+            return &c->records[i];
+        }
+    return NULL;
+}
+
+static const record *need(test_case *c, const char *name)
+{
+    const record *r = find(c, name);
+    if (!r || r->count == 0)
+        give_up(c, "record %s is missing", name);
+    return r;
+}
+
+static const record *need_count(test_case *c, const char *name, size_t count)
+{
+    const record *r = need(c, name);
+    if (r->count != count)
+        give_up(c, "record %s has %zu values, the others want %zu", name, r->count, count);
+    return r;
+}
+
+static float number(const test_case *c, const char *name, float fallback)
+{
+    const record *r = find(c, name);
+    return r && r->count ? r->v[0] : fallback;
+}
+
+static int integer(const test_case *c, const char *name, int fallback)
+{
+    return (int)number(c, name, (float)fallback);
+}
+
+static int *labels(test_case *c, const char *name, int count)
+{
+    const record *r = need_count(c, name, (size_t)count);
+    int *y = ints(c, (int)r->count);
+    for (size_t i = 0; i < r->count; i++)
+        y[i] = (int)r->v[i];
+    return y;
+}
+
+static int is_binary(const record *r)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (r->v[i] != 0.0f && r->v[i] != 1.0f)
+            return 0;
+    return 1;
+}
+
+/* r spread over n values: its entries belong to the last axis, a scalar to all. */
+static void spread(test_case *c, const record *r, float *out, size_t n)
+{
+    if (r->count == 0 || n % r->count != 0)
+        give_up(c, "%s has %zu values for a parameter of %zu", r->name, r->count, n);
+    for (size_t i = 0; i < n; i++)
+        out[i] = r->v[i % r->count];
+}
+
+/* ---- comparing ----------------------------------------------------------------------------- */
+
+static int is_finite(float x) /* by its bits: compilers may be told that there are no NaN */
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return (bits & 0x7f800000u) != 0x7f800000u;
+}
+
+static void check(test_case *c, const char *name, const float *got, size_t count, double tolerance)
+{
+    const record *r = need(c, name);
+    double scale = 1e-3, worst = 0.0;
+    size_t at = 0;
+    if (count != r->count) {
+        differ(c, "%s has %zu values instead of %zu", name, count, r->count);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        double error = is_finite(got[i]) ? fabs((double)got[i] - (double)r->v[i]) : 1e300;
+        scale = fmax(scale, fabs((double)r->v[i]));
+        if (error > worst) {
+            worst = error;
+            at = i;
+        }
+    }
+    if (c->verbose)
+        printf("    %-10s %-24s %8zu values, error %.2g of %.2g\n", c->how ? c->how->name : "",
+               name, count, worst / scale, tolerance);
+    if (worst > tolerance * scale)
+        differ(c, "%s[%zu of %zu] is %.9g instead of %.9g (error %.2g of %.2g allowed)", name, at,
+               count, (double)got[at], (double)r->v[at], worst / scale, tolerance);
+}
+
+static void check_number(test_case *c, const char *name, double got, double tolerance)
+{
+    float value = (float)got;
+    check(c, name, &value, 1, tolerance);
+}
+
+static void check_tensor(test_case *c, const char *name, snn_tensor t, double tolerance)
+{
+    if (!t.data)
+        give_up(c, "%s: the net does not have it", name);
+    check(c, name, t.data, snn_tensor_count(&t), tolerance);
+}
+
+/* The gradient of a record that was spread over n values. */
+static void check_sums(test_case *c, const record *r, const float *v, size_t n)
+{
+    float *sums = floats(c, r->count);
+    for (size_t k = 0; k < r->count; k++) {
+        double sum = 0.0;
+        for (size_t i = k; i < n; i += r->count)
+            sum += (double)v[i];
+        sums[k] = (float)sum;
+    }
+    check(c, r->name, sums, r->count, GRADIENT);
+}
+
+/* ---- nets ---------------------------------------------------------------------------------- */
+
+static void net_begin(test_case *c, int batch, int steps, snn_input_kind input)
+{
+    snn_net_desc d = {0};
+    d.batch = c->batch = batch;
+    d.steps = c->steps = steps;
+    d.input = c->input = input;
+    d.spikes = c->how->spikes;
+    d.checkpoint = c->how->checkpoint;
+    d.isa = c->how->isa;
+    snn_net_destroy(c->net);
+    c->net = NULL;
+    c->neurons = 0;
+    CALL(c, snn_net_create(&c->net, &d));
+}
+
+/* Input node of the shape of x without its `lead` leading axes; its gradient is kept. */
+static int input_node(test_case *c, const record *x, int lead)
+{
+    const int *d = x->dim + lead, axes = x->ndim - lead;
+    if (axes != 1 && axes != 3)
+        give_up(c, "%s has %d axes", x->name, x->ndim);
+    c->in = axes == 1 ? snn_input(c->net, d[0], 0, 0) : snn_input(c->net, d[0], d[1], d[2]);
+    CALL(c, snn_net_record(c->net, c->in, SNN_RECORD_SPIKES | SNN_RECORD_GRADIENT));
+    return c->in;
+}
+
+/* The record NODE_PART; in files of one layer, or with one value for all layers, PART. */
+static const record *find_part(const test_case *c, const char *before, const char *node,
+                               const char *part, const char *after)
+{
+    char name[NAME_BYTES];
+    const record *r;
+    snprintf(name, sizeof name, "%s%s_%s%s", before, node, part, after);
+    r = find(c, name);
+    snprintf(name, sizeof name, "%s%s%s", before, part, after);
+    return r ? r : find(c, name);
+}
+
+static const record *need_weight(test_case *c, const char *node, int ndim)
+{
+    const record *r = find_part(c, "", node, "weight", "");
+    if (!r || r->ndim != ndim)
+        give_up(c, "no %d-dimensional weight for %s", ndim, node);
+    return r;
+}
+
+static int linear_layer(test_case *c, int x, const char *name)
+{
+    snn_linear_desc d = {0};
+    d.name = name;
+    d.out_features = need_weight(c, name, 2)->dim[0];
+    d.no_bias = !find_part(c, "", name, "bias", "");
+    return CALL(c, snn_linear(c->net, x, &d));
+}
+
+static int conv2d_layer(test_case *c, int x, const char *name)
+{
+    const record *weight = need_weight(c, name, 4);
+    snn_conv2d_desc d = {0};
+    d.name = name;
+    d.out_channels = weight->dim[0];
+    d.kernel_h = weight->dim[2], d.kernel_w = weight->dim[3];
+    d.stride_h = integer(c, "stride_h", 1), d.stride_w = integer(c, "stride_w", 1);
+    d.padding_h = integer(c, "pad_h", 0), d.padding_w = integer(c, "pad_w", 0);
+    d.dilation_h = integer(c, "dil_h", 1), d.dilation_w = integer(c, "dil_w", 1);
+    d.groups = integer(c, "groups", 1);
+    d.no_bias = !find_part(c, "", name, "bias", "");
+    return CALL(c, snn_conv2d(c->net, x, &d));
+}
+
+static int pool2d_layer(test_case *c, int x, int average, int kernel_h, int kernel_w)
+{
+    snn_pool2d_desc d = {0};
+    d.kernel_h = kernel_h, d.kernel_w = kernel_w;
+    d.stride_h = integer(c, "stride_h", kernel_h), d.stride_w = integer(c, "stride_w", kernel_w);
+    d.padding_h = integer(c, "pad_h", 0), d.padding_w = integer(c, "pad_w", 0);
+    if (integer(c, "ceil_mode", 0) || !integer(c, "count_include_pad", 1))
+        give_up(c, "pooling with ceil_mode or without counting the padding: not supported");
+    return CALL(c, average ? snn_avg_pool2d(c->net, x, &d) : snn_max_pool2d(c->net, x, &d));
+}
+
+static void boxcar(int n, const float *x, float *d, int primitive, void *user)
+{
+    float w = *(const float *)user;
+    for (int i = 0; i < n; i++)
+        if (primitive)
+            d[i] = fminf(fmaxf(x[i] / (2.0f * w) + 0.5f, 0.0f), 1.0f);
+        else
+            d[i] = fabsf(x[i]) < w ? 1.0f / (2.0f * w) : 0.0f;
+}
+
+/* What the records say of a neuron layer. Of vectors it has the first entry; net_build sets all. */
+static snn_neuron_desc neuron_desc(test_case *c, const char *name)
+{
+    static const snn_reset resets[] = {SNN_RESET_SUBTRACT, SNN_RESET_ZERO, SNN_RESET_NONE};
+    const record *beta = find_part(c, "", name, "beta", "");
+    const record *threshold = find_part(c, "", name, "threshold", "");
+    const record *graded = find_part(c, "", name, "graded", "");
+    const int reset = integer(c, "reset", 0), surrogate = integer(c, "surrogate", SNN_ATAN);
+    snn_neuron_desc d = {0};
+    if (reset < 0 || reset > 2 || surrogate < 0 || surrogate > SNN_NO_SURROGATE)
+        give_up(c, "unknown reset %d or surrogate %d", reset, surrogate);
+    d.name = name;
+    d.beta = beta ? beta->v[0] : 0.0f;
+    if (beta && d.beta == 0.0f)
+        d.beta = -1.0f; /* decay 0; 0 itself would mean: not given */
+    d.threshold = threshold ? threshold->v[0] : 0.0f;
+    d.graded = graded ? graded->v[0] : 0.0f;
+    d.per_neuron = (beta && beta->count > 1) || (threshold && threshold->count > 1) ||
+                   (graded && graded->count > 1);
+    d.learn_beta = find_part(c, "g_", name, "beta", "") != NULL;
+    d.learn_threshold = find_part(c, "g_", name, "threshold", "") != NULL;
+    d.learn_graded = find_part(c, "g_", name, "graded", "") != NULL;
+    d.reset = resets[reset];
+    d.no_reset_delay = !integer(c, "reset_delay", 1);
+    d.inhibition = integer(c, "inhibition", 0);
+    d.surrogate = (snn_surrogate_kind)surrogate; /* the reference's codes are in our order */
+    d.surrogate_p0 = number(c, "surrogate_p0", 0.0f);
+    d.surrogate_p1 = number(c, "surrogate_p1", 0.0f);
+    if (d.surrogate == SNN_CUSTOM_SURROGATE) {
+        d.surrogate_fn = boxcar;
+        d.surrogate_user = need(c, "surrogate_p0")->v;
+    }
+    return d;
+}
+
+static int neuron_layer(test_case *c, int x, snn_neuron_kind kind, const snn_neuron_desc *d)
+{
+    const int all = SNN_RECORD_SPIKES | SNN_RECORD_MEMBRANE | SNN_RECORD_GRADIENT;
+    int node = CALL(c, snn_neuron(c->net, x, snn_neuron_info(kind), d));
+    CALL(c, snn_net_record(c->net, node, all));
+    if (c->neurons == MAX_NEURONS)
+        give_up(c, "too many neuron layers");
+    return c->neuron[c->neurons++] = node;
+}
+
+static int leaky_layer(test_case *c, int x, const char *name)
+{
+    snn_neuron_desc d = neuron_desc(c, name);
+    return neuron_layer(c, x, SNN_LEAKY, &d);
+}
+
+/* The record of a parameter, NULL if there is none: fc1.weight is fc1_weight or weight. */
+static const record *param_record(const test_case *c, const snn_param *p, const char *before,
+                                  const char *after)
+{
+    char node[sizeof p->name];
+    char *part;
+    strcpy(node, p->name);
+    part = strchr(node, '.');
+    if (!part)
+        return NULL;
+    *part++ = 0;
+    if (!strcmp(part, "graded_spikes_factor"))
+        part[strlen("graded")] = 0;
+    return find_part(c, before, node, part, after);
+}
+
+static void net_build(test_case *c)
+{
+    const snn_param *p;
+    CALL(c, snn_net_build(c->net));
+    for (int i = 0; (p = snn_net_param(c->net, i)) != NULL; i++) {
+        const record *r = param_record(c, p, "", "");
+        if (r)
+            spread(c, r, p->value.data, snn_tensor_count(&p->value));
+    }
+    CALL(c, snn_net_params_changed(c->net));
+}
+
+/* Gradients of the parameters, and their values after training, where the file has them. */
+static void check_params(test_case *c)
+{
+    const snn_param *p;
+    for (int i = 0; (p = snn_net_param(c->net, i)) != NULL; i++) {
+        const record *gradient = param_record(c, p, "g_", "");
+        const record *value = param_record(c, p, "", "_final");
+        if (gradient && !p->grad.data)
+            differ(c, "%s: %s has no gradient", gradient->name, p->name);
+        else if (gradient)
+            check_sums(c, gradient, p->grad.data, snn_tensor_count(&p->grad));
+        if (value)
+            check_tensor(c, value->name, p->value, GRADIENT);
+    }
+}
+
+/* Fills a tensor of the net, such as a gradient, with a record. */
+static void fill(test_case *c, snn_tensor t, const record *r)
+{
+    if (!t.data || snn_tensor_count(&t) != r->count)
+        give_up(c, "%s: the net has room for %zu values, not %zu", r->name,
+                t.data ? snn_tensor_count(&t) : 0, r->count);
+    memcpy(t.data, r->v, r->count * sizeof(float));
+}
+
+/* Zero states, or the recorded one. */
+static void start(test_case *c)
+{
+    const record *mem0 = find(c, "mem0");
+    CALL(c, snn_net_reset(c->net));
+    if (mem0)
+        fill(c, snn_net_state(c->net, c->neuron[0], 0), mem0);
+}
+
+/* Runs the sequence and compares all neuron layers: spk and mem, or spk1, mem1, spk2 ... */
+static void check_sequence(test_case *c, const float *x)
+{
+    if (find(c, "mem0")) {
+        start(c);
+        CALL(c, snn_net_continue(c->net, x, c->steps));
+    } else {
+        CALL(c, snn_net_forward(c->net, x));
+    }
+    for (int i = 0; i < c->neurons; i++) {
+        char digit[16] = "", name[NAME_BYTES];
+        if (c->neurons > 1)
+            snprintf(digit, sizeof digit, "%d", i + 1);
+        snprintf(name, sizeof name, "spk%s", digit);
+        if (c->neurons == 1 || find(c, name))
+            check_tensor(c, name, snn_net_spikes(c->net, c->neuron[i]), EXACT);
+        snprintf(name, sizeof name, "mem%s", digit);
+        if (c->neurons == 1 || find(c, name))
+            check_tensor(c, name, snn_net_membrane(c->net, c->neuron[i]), VALUE);
+    }
+}
+
+static float *copy_tensor(test_case *c, snn_tensor t)
+{
+    float *copy = floats(c, snn_tensor_count(&t));
+    return (float *)memcpy(copy, t.data, snn_tensor_count(&t) * sizeof(float));
+}
+
+static void check_bits(test_case *c, int layer, int t, snn_tensor step, snn_tensor sequence,
+                       const float *kept)
+{
+    const size_t n = snn_tensor_count(&sequence) / (size_t)c->steps;
+    if (!step.data || snn_tensor_count(&step) != n)
+        give_up(c, "neuron layer %d: snn_net_step leaves no record of one step", layer + 1);
+    if (memcmp(step.data, kept + (size_t)t * n, n * sizeof(float)))
+        differ(c, "neuron layer %d, step %d: snn_net_step and the sequence differ", layer + 1, t);
+}
+
+/* Repeats the last sequence one step at a time: the same bits must come out. */
+static void check_steps(test_case *c, const float *x)
+{
+    snn_tensor spikes[MAX_NEURONS], membranes[MAX_NEURONS], in = snn_net_input(c->net);
+    const float *kept_spikes[MAX_NEURONS], *kept_membranes[MAX_NEURONS];
+    const int constant = c->input == SNN_INPUT_CONSTANT;
+    const size_t frame = snn_tensor_count(&in) / (size_t)(constant ? 1 : c->steps);
+    for (int i = 0; i < c->neurons; i++) {
+        spikes[i] = snn_net_spikes(c->net, c->neuron[i]);
+        membranes[i] = snn_net_membrane(c->net, c->neuron[i]);
+        kept_spikes[i] = copy_tensor(c, spikes[i]);
+        kept_membranes[i] = copy_tensor(c, membranes[i]);
+    }
+    start(c);
+    for (int t = 0; t < c->steps; t++) {
+        CALL(c, snn_net_step(c->net, !constant ? x + (size_t)t * frame : t ? NULL : x));
+        for (int i = 0; i < c->neurons; i++) {
+            snn_tensor s = snn_net_spikes(c->net, c->neuron[i]);
+            snn_tensor m = snn_net_membrane(c->net, c->neuron[i]);
+            check_bits(c, i, t, s, spikes[i], kept_spikes[i]);
+            check_bits(c, i, t, m, membranes[i], kept_membranes[i]);
+        }
+    }
+}
+
+/* ---- neurons ------------------------------------------------------------------------------- */
+
+/* The case once more through the functions on plain arrays, sample by sample. With inhibition they
+ * have the forward half only. */
+static void check_plain_neuron(test_case *c, const snn_neuron_def *def, const snn_neuron_desc *d)
+{
+    const record *x = need(c, "x"), *mem0 = need(c, "mem0");
+    const record *ct_spk = need_count(c, "ct_spk", x->count);
+    const record *ct_mem = need_count(c, "ct_mem", x->count);
+    const record *gradient[SNN_MAX_PARAMS + 1];
+    const size_t total = x->count, frame = mem0->count, n = frame / (size_t)x->dim[1];
+    float *spk = floats(c, total), *mem = floats(c, total + frame), *dx = floats(c, total);
+    float *dmem = floats(c, frame), *dparam[SNN_MAX_PARAMS + 1];
+    snn_neuron_model m;
+
+    CALL(c, snn_neuron_init(&m, def, d));
+    for (int p = 0; p <= def->params; p++) { /* the last one is the graded factor, a scalar */
+        const char *name = p < def->params ? def->param[p].name : "graded";
+        gradient[p] = find_part(c, "g_", d->name, name, "");
+        dparam[p] = gradient[p] ? floats(c, n) : NULL;
+        if (p < def->params) {
+            float *values = floats(c, n);
+            spread(c, need(c, name), values, n);
+            m.param[p] = values;
+        }
+    }
+
+    /* mem: before step 0, before step 1, ..., after the last step */
+    memcpy(mem, mem0->v, frame * sizeof(float));
+    for (size_t i = 0; i < total; i += n) {
+        float *state = (float *)memcpy(mem + frame + i, mem + i, n * sizeof(float));
+        snn_neuron_forward(&m, (int)n, spk + i, &state, x->v + i);
+    }
+    check(c, "spk", spk, total, EXACT);
+    check(c, "mem", mem + frame, total, VALUE);
+    if (d->inhibition)
+        return;
+
+    for (size_t i = total; i > 0;) {
+        const float *state = mem + (i -= n);
+        float *dstate = dmem + i % frame;
+        for (size_t k = 0; k < n; k++)
+            dstate[k] += ct_mem->v[i + k];
+        snn_neuron_backward(&m, (int)n, dx + i, &dstate, dparam, &state, x->v + i, ct_spk->v + i);
+    }
+    check(c, "g_x", dx, total, GRADIENT);
+    check(c, "g_mem0", dmem, frame, GRADIENT);
+    for (int p = 0; p <= def->params; p++)
+        if (gradient[p])
+            check_sums(c, gradient[p], dparam[p], n);
+}
+
+static void run_neuron(test_case *c)
+{
+    const snn_neuron_kind kind = (snn_neuron_kind)c->arg;
+    const snn_neuron_desc d = neuron_desc(c, "lif");
+    const record *x = need(c, "x");
+    int node;
+    if (integer(c, "quant", 0))
+        give_up(c, "state quantisation: not supported");
+    net_begin(c, x->dim[1], x->dim[0], SNN_INPUT_DENSE);
+    node = neuron_layer(c, input_node(c, x, 2), kind, &d);
+    net_build(c);
+
+    check_sequence(c, x->v);
+    CALL(c, snn_net_zero_grad(c->net));
+    fill(c, snn_net_dspikes(c->net, node), need(c, "ct_spk"));
+    fill(c, snn_net_dmembrane(c->net, node), need(c, "ct_mem"));
+    CALL(c, snn_net_backward(c->net));
+    check_tensor(c, "g_x", snn_net_dspikes(c->net, c->in), GRADIENT);
+    check_tensor(c, "g_mem0", snn_net_dstate(c->net, node, 0), GRADIENT);
+    check_params(c);
+
+    check_steps(c, x->v);
+    if (c->how == variants && need(c, "graded")->count == 1) /* one factor a layer there */
+        check_plain_neuron(c, snn_neuron_info(kind), &d);
+}
+
+static void check_surrogate(test_case *c, const snn_surrogate *s)
+{
+    const record *x = need(c, "x"), *ct = need_count(c, "ct_spk", x->count);
+    const float *noise = find(c, "u") ? need_count(c, "u", x->count)->v : NULL;
+    float *g = floats(c, x->count);
+    snn_surrogate_grad(s, (int)x->count, x->v, noise, g);
+    for (size_t i = 0; i < x->count; i++)
+        g[i] *= ct->v[i];
+    check(c, "g_x", g, x->count, GRADIENT);
+}
+
+/* The surrogate alone, then inside a neuron with decay 0 and threshold 0, whose membrane is x. */
+static void run_surrogate(test_case *c)
+{
+    const record *x = need(c, "x"), *ct = need_count(c, "ct_spk", x->count);
+    const int n = (int)x->count;
+    float *zeros = floats(c, x->count), *spk = floats(c, x->count), *dx = floats(c, x->count);
+    float *state = floats(c, x->count), *dstate = floats(c, x->count);
+    float *dparam[SNN_MAX_PARAMS + 1] = {NULL};
+    const float *before = zeros;
+    snn_neuron_desc d = neuron_desc(c, "lif");
+    snn_neuron_model m;
+
+    d.beta = -1.0f;
+    CALL(c, snn_neuron_init(&m, snn_neuron_info(SNN_LEAKY), &d));
+    check_surrogate(c, &m.surrogate);
+    if (d.surrogate == SNN_CUSTOM_SURROGATE) { /* the callback is a boxcar, and that is built in */
+        snn_surrogate s = m.surrogate;
+        s.kind = SNN_BOXCAR;
+        check_surrogate(c, &s);
+    }
+    m.param[0] = zeros;
+    snn_neuron_forward(&m, n, spk, &state, x->v);
+    check(c, "spk", spk, x->count, EXACT);
+    if (d.surrogate != SNN_STOCHASTIC) { /* which would draw its own noise */
+        snn_neuron_backward(&m, n, dx, &dstate, dparam, &before, x->v, ct->v);
+        check(c, "g_x", dx, x->count, GRADIENT);
+    }
+}
+
+/* ---- layers -------------------------------------------------------------------------------- */
+
+enum { LINEAR, CONV2D, MAX_POOL2D, AVG_POOL2D };
+
+static int layer(test_case *c, int x)
+{
+    switch (c->arg) {
+    case LINEAR: return linear_layer(c, x, "fc");
+    case CONV2D: return conv2d_layer(c, x, "conv");
+    default:
+        return pool2d_layer(c, x, c->arg == AVG_POOL2D, integer(c, "kernel_h", 1),
+                            integer(c, "kernel_w", 1));
+    }
+}
+
+static void run_layer(test_case *c)
+{
+    const record *x = need(c, "x");
+    const int lead = x->ndim - (c->arg == LINEAR ? 1 : 3); /* 1: samples, 2: steps and samples */
+    if (lead != 1 && lead != 2)
+        give_up(c, "x has %d axes", x->ndim);
+    for (int constant = 0; constant <= (lead == 1); constant++) {
+        int node;
+        net_begin(c, x->dim[lead - 1], lead == 2 ? x->dim[0] : 1,
+                  constant ? SNN_INPUT_CONSTANT : SNN_INPUT_DENSE);
+        node = layer(c, input_node(c, x, lead));
+        net_build(c);
+        CALL(c, snn_net_forward(c->net, x->v));
+        check_tensor(c, "y", snn_net_spikes(c->net, node), VALUE);
+        CALL(c, snn_net_zero_grad(c->net));
+        fill(c, snn_net_dspikes(c->net, node), need(c, "ct_y"));
+        CALL(c, snn_net_backward(c->net));
+        check_tensor(c, "g_x", snn_net_dspikes(c->net, c->in), GRADIENT);
+        check_params(c);
+    }
+}
+
+/* ---- losses and accuracies ----------------------------------------------------------------- */
+
+static void run_loss(test_case *c)
+{
+    static const snn_reduction reductions[] = {SNN_NONE, SNN_MEAN, SNN_SUM};
+    const record *spk = find(c, "spk"), *mem = find(c, "mem"), *x = spk ? spk : need(c, "mem");
+    const record *targets = need(c, "targets"), *expected = need(c, "loss");
+    const record *weight = find(c, "weight");
+    const record *on = find(c, "on_target"), *off = find(c, "off_target");
+    const int T = x->dim[0], B = x->dim[1], C = x->dim[2], multi = integer(c, "multi_spike", 0);
+    const int reduction = integer(c, "reduction", 1);
+    const size_t losses = reduction == 0 ? expected->count : 1;
+    float *gradient = floats(c, x->count), *loss = floats(c, losses + (size_t)(B * C));
+    snn_loss_desc d = {0};
+
+    if (x->ndim != 3 || reduction < 0 || reduction > 2)
+        give_up(c, "%s has %d axes, reduction is %d", x->name, x->ndim, reduction);
+    d.kind = (snn_loss_kind)c->arg;
+    d.reduction = reductions[reduction];
+    d.correct_rate = number(c, "correct_rate", 0.0f);
+    d.incorrect_rate = number(c, "incorrect_rate", 0.0f);
+    d.population = integer(c, "population_code", 0) ? integer(c, "num_classes", 0) : 0;
+    d.time_var_targets = integer(c, "time_var_targets", 0);
+    d.tolerance = number(c, "tolerance", 0.0f);
+    d.reciprocal = integer(c, "inverse", 0);
+    if (weight) { /* one of the quirks has fewer weights than classes */
+        float *all = floats(c, (size_t)C + weight->count);
+        d.weight = (float *)memcpy(all, weight->v, weight->count * sizeof(float));
+    }
+    if (on && off) {
+        d.set_targets = 1;
+        d.on_target = on->v[0], d.off_target = off->v[0];
+        d.multi_spike = multi ? (int)on->count : 0;
+        d.on_times = on->v, d.off_times = off->v;
+    }
+    if (integer(c, "target_is_time", 0)) {
+        d.multi_spike = multi ? targets->dim[0] : 0;
+        d.times = need_count(c, "targets", (size_t)((multi ? targets->dim[0] : 1) * B * C))->v;
+    }
+    CALL(c, snn_loss(&d, T, B, C, spk ? spk->v : NULL, mem ? mem->v : NULL,
+                     d.times ? NULL : labels(c, "targets", d.time_var_targets ? T : B),
+                     need_count(c, "ct_loss", expected->count)->v, loss, spk ? gradient : NULL,
+                     spk ? NULL : gradient));
+    check(c, "loss", loss, losses, VALUE);
+    check(c, spk ? "g_spk" : "g_mem", gradient, x->count, GRADIENT);
+}
+
+/* Cross entropy of logits, as the membranes of a single step. */
+static void run_cross_entropy(test_case *c)
+{
+    const record *x = need(c, "x");
+    float *g = floats(c, x->count), loss = 0.0f;
+    snn_loss_desc d = {0};
+    d.kind = SNN_LOSS_CE_MEMBRANE;
+    CALL(c, snn_loss(&d, 1, x->dim[0], x->dim[1], NULL, x->v, labels(c, "targets", x->dim[0]),
+                     need(c, "ct_loss")->v, &loss, NULL, g));
+    check_number(c, "loss", (double)loss, VALUE);
+    check(c, "g_x", g, x->count, GRADIENT);
+}
+
+/* Squared error against any targets: the differences, as membranes of a single step, against 0. */
+static void run_mse(test_case *c)
+{
+    const record *x = need(c, "x"), *targets = need_count(c, "targets", x->count);
+    float *g = floats(c, x->count), *difference = floats(c, x->count), loss = 0.0f;
+    snn_loss_desc d = {0};
+    d.kind = SNN_LOSS_MSE_MEMBRANE;
+    d.set_targets = 1;
+    for (size_t i = 0; i < x->count; i++)
+        difference[i] = x->v[i] - targets->v[i];
+    CALL(c, snn_loss(&d, 1, x->dim[0], x->dim[1], NULL, difference, ints(c, x->dim[0]),
+                     need(c, "ct_loss")->v, &loss, NULL, g));
+    check_number(c, "loss", (double)loss, VALUE);
+    check(c, "g_x", g, x->count, GRADIENT);
+}
+
+/* The regulariser, added to a loss that is 0. */
+static void run_l1(test_case *c)
+{
+    const record *spk = need(c, "spk");
+    float *g = floats(c, spk->count), *mem = floats(c, spk->count), loss = 0.0f;
+    snn_loss_desc d = {0};
+    d.kind = SNN_LOSS_MSE_MEMBRANE;
+    d.set_targets = 1;
+    d.l1_rate = number(c, "Lambda", 0.0f);
+    CALL(c, snn_loss(&d, spk->dim[0], spk->dim[1], spk->dim[2], spk->v, mem, ints(c, spk->dim[1]),
+                     NULL, &loss, g, NULL));
+    check_number(c, "loss", (double)loss, VALUE);
+    check(c, "g_spk", g, spk->count, GRADIENT);
+}
+
+static void run_accuracy(test_case *c)
+{
+    const record *spk = need(c, "spk");
+    const snn_metric metric = (snn_metric)c->arg;
+    const int T = spk->dim[0], B = spk->dim[1], C = spk->dim[2];
+    const int population = integer(c, "population_code", 0) ? integer(c, "num_classes", 0) : 0;
+    int *y = labels(c, "targets", B), *winner = ints(c, B), right = 0;
+    check_number(c, "accuracy", snn_accuracy(metric, T, B, C, spk->v, y, population), VALUE);
+    CALL(c, snn_predict(metric, T, B, C, spk->v, winner, population));
+    for (int b = 0; b < B; b++)
+        right += winner[b] == y[b];
+    check_number(c, "accuracy", (double)right / B, VALUE);
+}
+
+/* ---- encoders ------------------------------------------------------------------------------ */
+
+/* `steps` frames y of `frame` values: spikes, or ramps and levels. */
+static void check_frames(test_case *c, const float *y, int steps, size_t frame)
+{
+    check(c, "y", y, (size_t)steps * frame, is_binary(need(c, "y")) ? EXACT : VALUE);
+}
+
+static void run_sg_rate(test_case *c)
+{
+    const record *data = need(c, "data");
+    const int first = integer(c, "first_spike_time", 0);
+    const int over_time = integer(c, "time_var_input", 0);
+    const int T = over_time ? data->dim[0] : integer(c, "num_steps", 0);
+    const float gain = number(c, "gain", 1.0f), offset = number(c, "offset", 0.0f);
+    const size_t n = data->count / (size_t)(over_time ? T : 1);
+    float *out = floats(c, (size_t)(first + T) * n);
+    if (over_time)
+        CALL(c, snn_encode_rate_sequence(out, data->v, T, (int)n, first, 1));
+    else
+        CALL(c, snn_encode_rate(out, data->v, T, (int)n, gain, offset, first, 1));
+    check_frames(c, out, over_time ? first + T : T, n);
+}
+
+static snn_latency_desc latency_desc(const test_case *c)
+{
+    snn_latency_desc d = {0};
+    d.threshold = number(c, "threshold", 0.0f);
+    d.tau = number(c, "tau", 0.0f);
+    d.first = integer(c, "first_spike_time", 0);
+    d.normalize = integer(c, "normalize", 0);
+    d.linear = integer(c, "linear", 0);
+    d.clip = integer(c, "clip", 0);
+    d.bypass = integer(c, "bypass", 0);
+    d.interpolate = integer(c, "interpolate", 0);
+    d.set_targets = 1;
+    d.on_target = number(c, "on_target", 1.0f), d.off_target = number(c, "off_target", 0.0f);
+    d.epsilon = number(c, "epsilon", 0.0f);
+    return d;
+}
+
+static void run_sg_latency(test_case *c)
+{
+    const record *data = need(c, "data");
+    const snn_latency_desc d = latency_desc(c);
+    const int T = integer(c, "num_steps", 0), n = (int)data->count;
+    float *times = floats(c, data->count), *out;
+    CALL(c, snn_latency_times(times, data->v, T, n, &d));
+    check(c, "spike_time", times, data->count, d.linear ? VALUE : LOG_TIME);
+    if (find(c, "y")) { /* the train as well */
+        const int steps = CALL(c, snn_latency_steps(data->v, T, n, &d));
+        out = floats(c, (size_t)steps * data->count);
+        CALL(c, snn_encode_latency(out, times, data->v, T, n, &d));
+        check(c, "spike_time", times, data->count, d.linear ? VALUE : LOG_TIME);
+        check_frames(c, out, steps, data->count);
+    }
+}
+
+static void run_sg_latency_interpolate(test_case *c)
+{
+    const record *times = need(c, "spike_time");
+    const int T = integer(c, "num_steps", 0);
+    float *out = floats(c, (size_t)T * times->count);
+    CALL(c, snn_latency_ramp(out, times->v, T, (int)times->count, number(c, "on_target", 1.0f),
+                             number(c, "off_target", 0.0f)));
+    check_frames(c, out, T, times->count);
+}
+
+static void run_sg_delta(test_case *c)
+{
+    const record *data = need(c, "data");
+    const int T = data->dim[0], n = (int)(data->count / (size_t)T);
+    float *out = floats(c, data->count);
+    CALL(c, snn_encode_delta(out, data->v, T, n, number(c, "threshold", 0.0f),
+                             integer(c, "padding", 0), integer(c, "off_spike", 0)));
+    check(c, "y", out, data->count, EXACT);
+}
+
+static void run_sg_one_hot(test_case *c)
+{
+    const int B = (int)need(c, "targets")->count, *y = labels(c, "targets", B);
+    const int C = integer(c, "num_classes", 0);
+    const size_t count = (size_t)(B * C);
+    float *rows = floats(c, count), *classes = floats(c, (size_t)B);
+    int *found = ints(c, B);
+    CALL(c, snn_one_hot(rows, y, B, C, 1));
+    check(c, "inverse", rows, count, EXACT);
+    CALL(c, snn_one_hot(rows, y, B, C, 0));
+    check(c, "one_hot", rows, count, EXACT);
+    CALL(c, snn_from_one_hot(found, rows, B, C));
+    for (int b = 0; b < B; b++)
+        classes[b] = (float)found[b];
+    check(c, "targets", classes, (size_t)B, EXACT); /* the reference's answer lists row numbers */
+    check(c, "from_one_hot_row0", classes, 1, EXACT);
+}
+
+static void run_sg_target_rate_code(test_case *c)
+{
+    const record *rate = need(c, "rate"), *first = need(c, "first");
+    const int T = integer(c, "num_steps", 0);
+    float *trains = floats(c, rate->count * (size_t)T), *counts = floats(c, rate->count);
+    int *times = ints(c, T);
+    for (size_t i = 0; i < rate->count; i++) {
+        float *train = trains + i * (size_t)T;
+        int n = CALL(c, snn_target_rate_code(train, times, T, (int)first->v[i], rate->v[i], 0, 1));
+        for (int k = 0; k < n; k++)
+            if (times[k] < 0 || times[k] >= T || train[times[k]] != 1.0f)
+                differ(c, "train %zu has no spike at its time %d", i, times[k]);
+        counts[i] = (float)n;
+    }
+    check(c, "y", trains, rate->count * (size_t)T, EXACT);
+    check(c, "num_spikes", counts, rate->count, EXACT);
+}
+
+static void run_sg_rate_interpolate(test_case *c)
+{
+    const int T = integer(c, "num_steps", 0), count = (int)need(c, "spike_time")->count;
+    float *out = floats(c, (size_t)T);
+    snn_rate_ramp(out, labels(c, "spike_time", count), count, T, number(c, "on_target", 1.0f),
+                  number(c, "off_target", 0.0f));
+    check_frames(c, out, T, 1);
+}
+
+static void run_sg_targets_rate(test_case *c)
+{
+    const int B = (int)need(c, "targets")->count, *y = labels(c, "targets", B);
+    const int C = integer(c, "num_classes", 0), T = integer(c, "num_steps", 0);
+    float *out = floats(c, (size_t)(B * C) * (size_t)(T > 0 ? T : 1));
+    snn_target_desc d = {0};
+    d.set_rates = d.set_targets = 1;
+    d.correct_rate = number(c, "correct_rate", 1.0f);
+    d.incorrect_rate = number(c, "incorrect_rate", 0.0f);
+    d.on_target = number(c, "on_target", 1.0f), d.off_target = number(c, "off_target", 0.0f);
+    d.first = integer(c, "first_spike_time", 0);
+    d.interpolate = integer(c, "interpolate", 0);
+    check_frames(c, out, CALL(c, snn_targets_rate(out, y, T, B, C, &d)), (size_t)(B * C));
+}
+
+static void run_sg_targets_latency(test_case *c)
+{
+    const int B = (int)need(c, "targets")->count, *y = labels(c, "targets", B);
+    const int C = integer(c, "num_classes", 0), T = integer(c, "num_steps", 0);
+    const size_t frame = (size_t)(B * C);
+    const snn_latency_desc d = latency_desc(c);
+    float *out = floats(c, (size_t)T * frame), *scratch = floats(c, 2 * frame);
+    CALL(c, snn_targets_latency(out, scratch, y, T, B, C, &d));
+    check_frames(c, out, T, frame);
+}
+
+/* ---- optimisers and schedules -------------------------------------------------------------- */
+
+static snn_optim_desc optim_desc(const test_case *c, snn_optim_kind kind)
+{
+    snn_optim_desc d = {0};
+    d.kind = kind;
+    d.lr = number(c, "lr", 0.0f);
+    if (kind != SNN_SGD) { /* for SGD, beta1 and beta2 are those of the neurons */
+        d.beta1 = number(c, "beta1", 0.0f), d.beta2 = number(c, "beta2", 0.0f);
+        d.eps = number(c, "eps", 0.0f);
+    }
+    d.weight_decay = number(c, "weight_decay", 0.0f);
+    d.momentum = number(c, "momentum", 0.0f);
+    d.dampening = number(c, "dampening", 0.0f);
+    d.nesterov = integer(c, "nesterov", 0);
+    return d;
+}
+
+/* Parameter tensors K = 0, 1, ..: pK_init before, gradK and pK of each step. */
+static void run_optim(test_case *c)
+{
+    const snn_optim_desc d = optim_desc(c, (snn_optim_kind)c->arg);
+    const size_t steps = (size_t)integer(c, "steps", 0);
+    for (int k = 0;; k++) {
+        char init_name[NAME_BYTES], grad_name[NAME_BYTES], name[NAME_BYTES];
+        const record *init, *grad;
+        float *p, *m1, *m2, *after;
+        snprintf(init_name, sizeof init_name, "p%d_init", k);
+        snprintf(grad_name, sizeof grad_name, "grad%d", k);
+        snprintf(name, sizeof name, "p%d", k);
+        init = k ? find(c, init_name) : need(c, init_name);
+        if (!init)
+            break;
+        grad = need(c, grad_name);
+        if (grad->count != steps * init->count)
+            give_up(c, "%s does not have %zu steps", grad_name, steps);
+        p = (float *)memcpy(floats(c, init->count), init->v, init->count * sizeof(float));
+        m1 = floats(c, init->count), m2 = floats(c, init->count), after = floats(c, grad->count);
+        for (size_t t = 0; t < steps; t++) {
+            size_t at = t * init->count;
+            CALL(c, snn_optim_update(&d, (int)t + 1, p, grad->v + at, m1, m2, init->count));
+            memcpy(after + at, p, init->count * sizeof(float));
+        }
+        check(c, name, after, grad->count, VALUE);
+    }
+}
+
+static void run_schedule(test_case *c)
+{
+    const record *expected = need(c, "lr");
+    float *lr = floats(c, expected->count);
+    snn_schedule_desc d = {0};
+    d.kind = (snn_schedule_kind)c->arg;
+    d.lr = number(c, "base_lr", 0.0f);
+    d.step_size = integer(c, "step_size", 0);
+    d.gamma = number(c, "gamma", 0.0f);
+    d.period = integer(c, "T_max", 0);
+    d.min_lr = number(c, "eta_min", 0.0f);
+    for (size_t k = 0; k < expected->count; k++)
+        lr[k] = snn_schedule(&d, (int)k);
+    check(c, "lr", lr, expected->count, VALUE);
+}
+
+/* ---- whole nets ---------------------------------------------------------------------------- */
+
+static snn_loss_desc mse_count_desc(const test_case *c)
+{
+    snn_loss_desc d = {0};
+    d.kind = SNN_LOSS_MSE_COUNT;
+    d.correct_rate = number(c, "correct_rate", 0.8f); /* the rates of all files that do not say */
+    d.incorrect_rate = number(c, "incorrect_rate", 0.2f);
+    return d;
+}
+
+/* Forward, loss, backward, and step by step. hidden_l1 times the spikes of the first neuron layer
+ * is part of the loss. */
+static void check_net(test_case *c, const record *x, const snn_loss_desc *loss_desc,
+                      float hidden_l1)
+{
+    const snn_tensor spikes = snn_net_spikes(c->net, c->neuron[0]);
+    const snn_tensor dspikes = snn_net_dspikes(c->net, c->neuron[0]);
+    float loss = 0.0f;
+    double l1 = 0.0;
+    check_sequence(c, x->v);
+    CALL(c, snn_net_zero_grad(c->net));
+    CALL(c, snn_net_loss(c->net, loss_desc, labels(c, "targets", c->batch), &loss));
+    for (size_t i = 0; hidden_l1 != 0.0f && i < snn_tensor_count(&spikes); i++) {
+        l1 += (double)hidden_l1 * (double)spikes.data[i];
+        dspikes.data[i] += hidden_l1;
+    }
+    check_number(c, "loss", (double)loss + l1, VALUE);
+    CALL(c, snn_net_backward(c->net));
+    check_tensor(c, "g_x", snn_net_dspikes(c->net, c->in), GRADIENT);
+    check_params(c);
+    check_steps(c, x->v);
+}
+
+/* Linear, Leaky, Linear, Leaky */
+static void mlp_layers(test_case *c, const record *x, int lead, const snn_neuron_desc *lif1,
+                       const snn_neuron_desc *lif2)
+{
+    int node = linear_layer(c, input_node(c, x, lead), "fc1");
+    node = neuron_layer(c, node, SNN_LEAKY, lif1);
+    neuron_layer(c, linear_layer(c, node, "fc2"), SNN_LEAKY, lif2);
+    net_build(c);
+}
+
+static void run_e2e_mlp(test_case *c)
+{
+    const record *x = need(c, "x");
+    const snn_neuron_desc lif1 = neuron_desc(c, "lif1"), lif2 = neuron_desc(c, "lif2");
+    const int rate = integer(c, "loss_kind", 0) == 1;
+    snn_loss_desc d = {0};
+    d.kind = rate ? SNN_LOSS_CE_RATE : SNN_LOSS_CE_MEMBRANE;
+    for (int as_spikes = 0; as_spikes <= is_binary(x); as_spikes++) { /* both where both can be */
+        net_begin(c, x->dim[1], x->dim[0], as_spikes ? SNN_INPUT_SPIKES : SNN_INPUT_DENSE);
+        mlp_layers(c, x, 2, &lif1, &lif2);
+        check_net(c, x, &d, rate ? number(c, "Lambda", 0.0f) : 0.0f);
+    }
+}
+
+static void run_e2e_convnet(test_case *c)
+{
+    const record *x = need(c, "x");
+    const int constant = x->ndim == 4, pool = integer(c, "pool", 2);
+    const snn_loss_desc d = mse_count_desc(c);
+    int node;
+    if (constant)
+        net_begin(c, x->dim[0], integer(c, "T", 1), SNN_INPUT_CONSTANT);
+    else
+        net_begin(c, x->dim[1], x->dim[0], SNN_INPUT_DENSE);
+    node = conv2d_layer(c, input_node(c, x, constant ? 1 : 2), "conv1");
+    node = leaky_layer(c, pool2d_layer(c, node, 0, pool, pool), "lif1");
+    node = conv2d_layer(c, node, "conv2");
+    node = leaky_layer(c, pool2d_layer(c, node, 0, pool, pool), "lif2");
+    node = CALL(c, snn_flatten(c->net, node));
+    leaky_layer(c, linear_layer(c, node, "fc"), "lif3");
+    net_build(c);
+    check_net(c, x, &d, 0.0f);
+}
+
+static void run_train_mlp(test_case *c)
+{
+    const record *x = need(c, "x"), *trains = need(c, "spk");
+    const size_t iterations = (size_t)integer(c, "iterations", 1);
+    const size_t count = trains->count / iterations;
+    const snn_optim_desc o = optim_desc(c, (snn_optim_kind)c->arg);
+    const snn_loss_desc l = mse_count_desc(c);
+    const snn_neuron_desc lif1 = neuron_desc(c, "lif1"), lif2 = neuron_desc(c, "lif2");
+    const int *y = labels(c, "targets", x->dim[1]);
+    float *losses = floats(c, iterations), *spikes = floats(c, trains->count);
+    net_begin(c, x->dim[1], x->dim[0], SNN_INPUT_DENSE);
+    mlp_layers(c, x, 2, &lif1, &lif2);
+    for (size_t i = 0; i < iterations; i++) {
+        snn_tensor out;
+        losses[i] = snn_train_step(c->net, &o, &l, x->v, y);
+        out = snn_net_spikes(c->net, snn_net_output(c->net));
+        if (!(losses[i] >= 0.0f) || snn_tensor_count(&out) != count)
+            give_up(c, "snn_train_step: %s", snn_net_error(c->net));
+        memcpy(spikes + i * count, out.data, count * sizeof(float));
+    }
+    check(c, "loss", losses, iterations, VALUE);
+    check(c, "spk", spikes, trains->count, EXACT);
+    check_params(c);
+}
+
+static void run_bptt(test_case *c)
+{
+    const record *x = need(c, "x"), *targets = need(c, "targets");
+    const int batches = x->dim[0], B = targets->dim[1], over_time = integer(c, "time_var", 0);
+    const int steps = integer(c, "num_steps", 1);
+    const size_t batch = x->count / (size_t)batches;
+    const snn_optim_desc o = optim_desc(c, SNN_SGD);
+    snn_loss_desc l = mse_count_desc(c);
+    snn_neuron_desc lif1 = neuron_desc(c, "lif1"), lif2 = neuron_desc(c, "lif2");
+    const int *y = labels(c, "targets", batches * B);
+    double sum = 0.0;
+    if (over_time && x->dim[1] != steps)
+        give_up(c, "x has %d steps instead of %d", x->dim[1], steps);
+    if (integer(c, "loss_kind", 0) == 1)
+        l.kind = SNN_LOSS_MSE_MEMBRANE;
+    l.l1_rate = integer(c, "regularization", 0) ? number(c, "Lambda", 0.0f) : 0.0f;
+    lif1.beta = need(c, "beta1")->v[0];
+    lif2.beta = need(c, "beta2")->v[0];
+    net_begin(c, B, integer(c, "K", 1), over_time ? SNN_INPUT_DENSE : SNN_INPUT_CONSTANT);
+    mlp_layers(c, x, over_time ? 3 : 2, &lif1, &lif2);
+    for (int i = 0; i < batches; i++) {
+        float loss = snn_train_truncated(c->net, &o, &l, x->v + (size_t)i * batch, y + i * B,
+                                         steps);
+        if (!(loss >= 0.0f))
+            give_up(c, "snn_train_truncated: %s", snn_net_error(c->net));
+        sum += (double)loss;
+    }
+    check_number(c, "loss", sum / batches, VALUE);
+    check_params(c);
+}
+
+/* ---- the table of kinds -------------------------------------------------------------------- */
+
+static const struct {
+    const char *kind;
+    void (*run)(test_case *c);
+    int net; /* runs once for each of `variants` */
+    int arg; /* test_case.arg */
+} kinds[] = {
+    {"leaky", run_neuron, 1, SNN_LEAKY},
+    {"surrogate", run_surrogate, 0, 0},
+    {"linear", run_layer, 1, LINEAR},
+    {"conv2d", run_layer, 1, CONV2D},
+    {"max_pool2d", run_layer, 1, MAX_POOL2D},
+    {"avg_pool2d", run_layer, 1, AVG_POOL2D},
+    {"cross_entropy", run_cross_entropy, 0, 0},
+    {"mse_loss", run_mse, 0, 0},
+    {"loss_ce_rate", run_loss, 0, SNN_LOSS_CE_RATE},
+    {"loss_ce_count", run_loss, 0, SNN_LOSS_CE_COUNT},
+    {"loss_ce_max_membrane", run_loss, 0, SNN_LOSS_CE_MAX_MEMBRANE},
+    {"loss_ce_temporal", run_loss, 0, SNN_LOSS_CE_TEMPORAL},
+    {"loss_mse_count", run_loss, 0, SNN_LOSS_MSE_COUNT},
+    {"loss_mse_membrane", run_loss, 0, SNN_LOSS_MSE_MEMBRANE},
+    {"loss_mse_temporal", run_loss, 0, SNN_LOSS_MSE_TEMPORAL},
+    {"reg_l1", run_l1, 0, 0},
+    {"acc_rate", run_accuracy, 0, SNN_ACCURACY_RATE},
+    {"acc_temporal", run_accuracy, 0, SNN_ACCURACY_TEMPORAL},
+    {"sg_rate", run_sg_rate, 0, 0},
+    {"sg_latency_code", run_sg_latency, 0, 0},
+    {"sg_latency", run_sg_latency, 0, 0},
+    {"sg_latency_interpolate", run_sg_latency_interpolate, 0, 0},
+    {"sg_delta", run_sg_delta, 0, 0},
+    {"sg_one_hot", run_sg_one_hot, 0, 0},
+    {"sg_target_rate_code", run_sg_target_rate_code, 0, 0},
+    {"sg_rate_interpolate", run_sg_rate_interpolate, 0, 0},
+    {"sg_targets_rate", run_sg_targets_rate, 0, 0},
+    {"sg_targets_latency", run_sg_targets_latency, 0, 0},
+    {"opt_sgd", run_optim, 0, SNN_SGD},
+    {"opt_adam", run_optim, 0, SNN_ADAM},
+    {"opt_adamw", run_optim, 0, SNN_ADAMW},
+    {"sched_step", run_schedule, 0, SNN_SCHEDULE_STEP},
+    {"sched_cosine", run_schedule, 0, SNN_SCHEDULE_COSINE},
+    {"e2e_mlp", run_e2e_mlp, 1, 0},
+    {"e2e_convnet", run_e2e_convnet, 1, 0},
+    {"train_mlp_sgd", run_train_mlp, 1, SNN_SGD},
+    {"train_mlp_adam", run_train_mlp, 1, SNN_ADAM},
+    {"bptt", run_bptt, 1, 0},
+};
+
+/* Records that need not be looked at: sizes and flags that other records show as well, settings
+ * that are off, and the reference's own oddities. */
+static const char *const optional[] = {
+    "T", "B", "C", "in_features", "out_features", "in_channels", "out_channels", "kernel_h",
+    "kernel_w", "has_bias", "has_weight", "image", "num_classes", "num_steps", "on_count",
+    "off_count", "Lambda", "correct_rate", "incorrect_rate", "below_threshold", "from_one_hot",
+    "batches", "quirk",
+};
+
+static void run_kind(test_case *c, int row)
+{
+    const int runs = kinds[row].net ? (int)COUNT_OF(variants) : 1;
+    c->arg = kinds[row].arg;
+    for (int i = 0; i < runs; i++) {
+        c->how = kinds[row].net ? &variants[i] : NULL;
+        kinds[row].run(c);
+    }
+    c->how = NULL;
+    for (size_t i = 0; i < COUNT_OF(optional); i++)
+        find(c, optional[i]);
+    for (int i = 0; i < c->count; i++)
+        if (!c->records[i].used)
+            give_up(c, "record %s was not looked at", c->records[i].name);
+}
+
+/* ---- files --------------------------------------------------------------------------------- */
+
+static char *read_text(test_case *c, const char *path)
+{
+    FILE *f = fopen(path, "rb");
+    long size = -1;
+    char *text = NULL;
+    if (f && !fseek(f, 0, SEEK_END))
+        size = ftell(f);
+    if (size >= 0 && size < LONG_MAX)
+        text = (char *)calloc(1, (size_t)size + 1);
+    if (text) {
+        rewind(f);
+        if (fread(text, 1, (size_t)size, f) != (size_t)size || memchr(text, 0, (size_t)size)) {
+            free(text);
+            text = NULL;
+        }
+    }
+    if (f)
+        fclose(f);
+    if (!text)
+        give_up(c, "not a readable text file");
+    return text;
+}
+
+/* Takes an integer off the line; *s is NULL if there was none. */
+static long take_integer(char **s)
+{
+    char *end;
+    long value = strtol(*s, &end, 10);
+    *s = end == *s ? NULL : end;
+    return value;
+}
+
+/* `name ndim d0 .. : v v ..`; damages the line */
+static void parse_record(test_case *c, char *line, record *r)
+{
+    char *s = line + strcspn(line, " ");
+    long ndim;
+    if (*s)
+        *s++ = 0;
+    r->name = line;
+    r->count = 1;
+    ndim = take_integer(&s);
+    if (!s || ndim < 0 || ndim > MAX_AXES)
+        give_up(c, "record %.40s has a bad head", line);
+    for (r->ndim = 0; r->ndim < ndim; r->ndim++) {
+        long dim = take_integer(&s);
+        if (!s || dim < 0 || dim > INT_MAX || (dim && r->count > INT_MAX / (size_t)dim))
+            give_up(c, "record %s has a bad shape", r->name);
+        r->dim[r->ndim] = (int)dim;
+        r->count *= (size_t)dim;
+    }
+    s += strspn(s, " ");
+    if (*s++ != ':' || r->count > strlen(s)) /* at least a digit a value */
+        give_up(c, "record %s is cut short", r->name);
+    r->v = floats(c, r->count);
+    for (size_t i = 0; i < r->count; i++) {
+        char *end;
+        r->v[i] = strtof(s, &end);
+        if (end == s || !is_finite(r->v[i]))
+            give_up(c, "record %s: value %zu of %zu is missing or bad", r->name, i, r->count);
+        s = end;
+    }
+    if (s[strspn(s, " ")])
+        give_up(c, "record %s has more than %zu values", r->name, r->count);
+}
+
+static void parse(test_case *c, char *text)
+{
+    size_t lines = 1;
+    for (const char *s = text; *s; s++)
+        lines += *s == '\n';
+    c->records = (record *)allocate(c, lines, sizeof *c->records);
+    for (char *line = text, *next; line; line = next) {
+        next = strchr(line, '\n');
+        if (next)
+            *next++ = 0;
+        line[strcspn(line, "\r")] = 0;
+        if (!strncmp(line, "# kind: ", 8) && !c->kind)
+            c->kind = line + 8;
+        else if (*line && *line != '#')
+            parse_record(c, line, &c->records[c->count++]);
+    }
+    c->quirk = find(c, "quirk") != NULL;
+}
+
+/* Everything that may give up. */
+static void run_guarded(test_case *c, char **text, const char *path, int list)
+{
+    if (setjmp(c->bail))
+        return;
+    *text = read_text(c, path);
+    parse(c, *text);
+    if (!c->kind)
+        give_up(c, "no line `# kind: `");
+    if (list) {
+        printf("%-40s %s\n", c->file, c->kind);
+        return;
+    }
+    for (int i = 0; i < (int)COUNT_OF(kinds); i++)
+        if (!strcmp(kinds[i].kind, c->kind)) {
+            run_kind(c, i);
+            return;
+        }
+    give_up(c, "kind not supported: %s", c->kind);
+}
+
+enum { PASSED, FAILED, SKIPPED };
+
+static int run_file(const char *directory, const char *file, int list, int verbose)
+{
+    test_case *c = (test_case *)calloc(1, sizeof *c);
+    char *path = (char *)malloc(strlen(directory) + strlen(file) + 2), *text = NULL;
+    int result = FAILED;
+    if (!c || !path)
+        exit(1);
+    sprintf(path, "%s/%s", directory, file);
+    c->file = file;
+    c->verbose = verbose;
+    run_guarded(c, &text, path, list);
+    if (!c->failures)
+        result = !c->differences ? PASSED : c->quirk ? SKIPPED : FAILED;
+    if (result == SKIPPED)
+        printf("quirk %s: intended behaviour instead\n", file);
+    else if (verbose)
+        printf("%s %s\n", result == PASSED ? "passed" : "FAILED", file);
+    snn_net_destroy(c->net);
+    for (block *b = c->blocks, *next; b; b = next) {
+        next = b->next;
+        free(b);
+    }
+    free(text);
+    free(path);
+    free(c);
+    return result;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The sorted names of all *.txt in the folder; their number, or -1. */
+static int list_directory(const char *directory, char ***names)
+{
+    int count = 0;
+    struct dirent *entry;
+    DIR *d = opendir(directory);
+    *names = NULL;
+    while (d && (entry = readdir(d)) != NULL) {
+        size_t length = strlen(entry->d_name);
+        if (length < 4 || strcmp(entry->d_name + length - 4, ".txt"))
+            continue;
+        *names = (char **)realloc(*names, ((size_t)count + 1) * sizeof **names);
+        if (!*names || !((*names)[count] = (char *)malloc(length + 1)))
+            exit(1);
+        memcpy((*names)[count++], entry->d_name, length + 1);
+    }
+    if (count)
+        qsort(*names, (size_t)count, sizeof **names, compare_names);
+    return d ? closedir(d), count : -1;
+}
+
+/* Does the name start with one of the prefixes, which commas separate? */
+static int has_prefix(const char *name, const char *prefixes)
+{
+    size_t length;
+    for (; *prefixes; prefixes += length + (prefixes[length] == ',')) {
+        length = strcspn(prefixes, ",");
+        if (length && !strncmp(name, prefixes, length))
+            return 1;
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const char *directory = NULL, *skip = "", *only = NULL;
+    int list = 0, verbose = 0, usage = 0, count, results[3] = {0, 0, 0};
+    char **names;
+    for (int i = 1; i < argc; i++)
+        if (!strcmp(argv[i], "--list"))
+            list = 1;
+        else if (!strcmp(argv[i], "--verbose"))
+            verbose = 1;
+        else if (!strcmp(argv[i], "--skip") && i + 1 < argc)
+            skip = argv[++i];
+        else if (!strcmp(argv[i], "--only") && i + 1 < argc)
+            only = argv[++i];
+        else if (argv[i][0] != '-' && !directory)
+            directory = argv[i];
+        else
+            usage = 1;
+    if (usage || !directory) {
+        puts("usage: test_vectors DIR [--list] [--skip prefix,...] [--only prefix] [--verbose]");
+        return 2;
+    }
+    count = list_directory(directory, &names);
+    if (count <= 0)
+        printf("%s: %s\n", directory, count ? strerror(errno) : "no vectors");
+    for (int i = 0; i < count; i++) {
+        if (!has_prefix(names[i], skip) && (!only || has_prefix(names[i], only)))
+            results[run_file(directory, names[i], list, verbose)]++;
+        free(names[i]);
+    }
+    free(names);
+    if (!list) {
+        printf("%d passed, %d failed", results[PASSED], results[FAILED]);
+        printf(results[SKIPPED] ? ", %d skipped\n" : "\n", results[SKIPPED]);
+    }
+    return results[FAILED] > 0 || results[PASSED] == 0;
+}
