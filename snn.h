@@ -39,8 +39,8 @@ extern "C" {
 #endif
 
 /* ---- >>types ------------------------------------------------------------------------------- */
-/* Every desc starts and ends with a canary that must be 0: `= {0}` in C, `= {}` in C++. A field left
- * zero means its default, which the comment gives; fields marked (required) have none. */
+/* Every desc starts and ends with a canary that must be 0: `= {0}` in C, `= {}` in C++. A field
+ * left zero means its default, which the comment gives; fields marked (required) have none. */
 
 #define SNN_MAX_DIMS 6   /* axes of a tensor */
 #define SNN_MAX_PARAMS 6 /* parameters of a neuron */
@@ -109,7 +109,7 @@ typedef enum snn_isa { /* instruction set of the kernels */
 /* Surrogate gradients d(x), x = membrane - threshold. p0 and p1 are the parameters; zero means the
  * default in brackets. The spike is H(x) for all of them. SNN_SURROGATE_LIST gives name, p0, p1. */
 #define SNN_SURROGATE_LIST(X)                                                                      \
-    X(SNN_ATAN, atan, 2.0f, 0.0f)                     /* (a/2)/(1+(pi/2 a x)^2), a = p0 */          \
+    X(SNN_ATAN, atan, 2.0f, 0.0f)                     /* (a/2)/(1+(pi/2 a x)^2), a = p0 */         \
     X(SNN_FAST_SIGMOID, fast_sigmoid, 25.0f, 0.0f)    /* 1/(1+k|x|)^2, k = p0 */                   \
     X(SNN_SIGMOID, sigmoid, 25.0f, 0.0f)              /* k e/(1+e)^2, e = exp(-kx), k = p0 */      \
     X(SNN_STRAIGHT_THROUGH, straight_through, 0, 0)   /* 1 */                                      \
@@ -156,8 +156,9 @@ typedef enum snn_recurrence {
     SNN_RECURRENCE_CONV2D      /* convolution, same size, zero padding (k-1)/2 */
 } snn_recurrence;
 
-/* Rounding of states to 2^bits levels, straight-through for gradients; bits 0: off. lo = -threshold (1 +
- * lower), hi = threshold (1 + upper). Uniform levels, or exponentially closer around a centre. */
+/* Rounding of states to 2^bits levels, straight-through for gradients; bits 0: off. lo = -threshold
+ * (1 + lower), hi = threshold (1 + upper). Uniform levels, or exponentially closer around a
+ * centre. */
 typedef struct snn_quant {
     int bits;
     int exponential;
@@ -182,8 +183,10 @@ typedef enum snn_input_kind {
     SNN_INPUT_SPIKES        /* [T][B][N] of zeros and ones (nonzero counts as 1) */
 } snn_input_kind;
 
-typedef enum snn_init { /* initial weights; fan_in = inputs per output, fan_out = outputs per input */
-    SNN_INIT_DEFAULT = 0,     /* weights and biases uniform in +-1/sqrt(fan_in), as PyTorch's default */
+/* initial weights; fan_in = inputs per output, fan_out = outputs per input */
+typedef enum snn_init {
+    /* weights and biases uniform in +-1/sqrt(fan_in), as PyTorch's default */
+    SNN_INIT_DEFAULT = 0,
     SNN_INIT_KAIMING_UNIFORM, /* +-gain sqrt(3/fan_in), gain sqrt 2 */
     SNN_INIT_KAIMING_NORMAL,  /* deviation gain/sqrt(fan_in), gain sqrt 2 */
     SNN_INIT_XAVIER_UNIFORM,  /* +-gain sqrt(6/(fan_in+fan_out)), gain 1 */
@@ -203,11 +206,14 @@ typedef struct snn_net_desc {
     int inference;             /* 1: no gradients, no optimiser state: the smallest memory */
     snn_input_kind input;      /* constant */
     snn_spike_mode spikes;     /* packed */
-    int checkpoint;            /* steps between stored states: memory grows with it and with T/checkpoint
-                                  instead of T, for one more forward pass; 0: all T */
-    int moments;               /* optimiser blocks: 2 for Adam, 1 for momentum or RMSprop; 0: 2; -1: none */
+    /* steps between stored states: memory grows with it and with T/checkpoint instead of with T, for
+     * one more forward pass; 0: all T */
+    int checkpoint;
+    /* optimiser blocks: 2 for Adam, 1 for momentum or RMSprop; 0: 2; -1: none */
+    int moments;
     int max_layers;            /* room for nodes; 64 */
-    int deterministic;         /* 1: the same bits on every instruction set (no fused multiply-add) */
+    /* 1: the same bits on every instruction set (no fused multiply-add) */
+    int deterministic;
     snn_isa isa;               /* auto */
     float dt;                  /* seconds of a step, saved with the model; 1e-3 */
     snn_allocator allocator;   /* malloc and free */
@@ -230,7 +236,8 @@ typedef struct snn_conv2d_desc {
     uint32_t _start;
     const char *name;             /* "conv1", ... */
     int out_channels;             /* (required) */
-    int kernel;                   /* square kernel; (required) unless kernel_h and kernel_w are given */
+    /* square kernel; (required) unless kernel_h and kernel_w are given */
+    int kernel;
     int kernel_h, kernel_w;       /* kernel */
     int stride, stride_h, stride_w;       /* 1; a single axis overrides */
     int padding, padding_h, padding_w;    /* 0, zeros */
@@ -253,35 +260,53 @@ typedef struct snn_pool2d_desc {
 } snn_pool2d_desc;
 
 /* The built-in neurons: id, C name of the constructor, block in >>neurons. */
-#define SNN_NEURON_LIST(X) X(SNN_LEAKY, leaky)
+#define SNN_NEURON_LIST(X)                                                                         \
+    X(SNN_LEAKY, leaky)                                                                            \
+    X(SNN_LAPICQUE, lapicque)                                                                      \
+    X(SNN_SYNAPTIC, synaptic)                                                                      \
+    X(SNN_ALPHA, alpha)                                                                            \
+    X(SNN_RLEAKY, rleaky)                                                                          \
+    X(SNN_RSYNAPTIC, rsynaptic)                                                                    \
+    X(SNN_SLSTM, slstm)                                                                            \
+    X(SNN_STATE_LEAKY, state_leaky)                                                                \
+    X(SNN_DELTA_LEAKY, delta_leaky)                                                                \
+    X(SNN_LEAKY_PARALLEL, leaky_parallel)                                                          \
+    X(SNN_ALIF, alif)
 
 /* One desc for all spiking neurons; each uses the fields that its equations name. */
 typedef struct snn_neuron_desc {
     uint32_t _start;
     const char *name;        /* "lif1", ... */
-    float beta;              /* membrane decay a step (required by Leaky); a negative one means decay 0 */
+    /* membrane decay a step (required by Leaky); a negative one means decay 0 */
+    float beta;
     float alpha;             /* synaptic decay a step */
     float threshold;         /* 1 */
     float graded;            /* value of a spike; 1 */
     snn_reset reset;
-    int no_reset_delay;      /* 0: reset one step after the spike (snnTorch's default); 1: at once */
-    int inhibition;          /* 1: only the neuron furthest above its threshold spikes, per sample */
+    /* 0: reset one step after the spike (snnTorch's default); 1: at once */
+    int no_reset_delay;
+    /* 1: only the neuron furthest above its threshold spikes, per sample */
+    int inhibition;
     int fire_at_threshold;   /* 0: spikes when membrane > threshold; 1: when >= */
     snn_surrogate_kind surrogate; /* atan */
     float surrogate_p0, surrogate_p1;
     snn_surrogate_fn surrogate_fn; /* for SNN_CUSTOM_SURROGATE */
     void *surrogate_user;
     int learn_beta, learn_alpha, learn_threshold, learn_graded;
-    int per_neuron;          /* 1: every parameter has one value per neuron instead of one per layer */
+    /* 1: every parameter has one value per neuron instead of one per layer */
+    int per_neuron;
     float custom[SNN_MAX_PARAMS]; /* values of a custom neuron's parameters; 0: its default */
     int learn_custom;        /* 1: its learnable parameters are trained */
-    int output_membrane;     /* 1: the layer's output is the membrane, not the spike: a non-spiking readout */
+    /* 1: the layer's output is the membrane, not the spike: a non-spiking readout */
+    int output_membrane;
     snn_quant quant;         /* rounding of the states; off */
     snn_recurrence recurrence;
     int kernel, kernel_h, kernel_w; /* of a convolutional recurrence (odd) */
     float V;                 /* one-to-one recurrence: 1 */
     int fixed_recurrent;     /* 1: recurrent weights are not trained */
     int no_recurrent_bias;
+    float R, C, time_step;   /* Lapicque: resistance, capacitance, and step (1) */
+    float tau;               /* StateLeaky: time constant in steps; 0: from beta */
     uint32_t _end;
 } snn_neuron_desc;
 #define SNN__X(id, name) typedef snn_neuron_desc snn_##name##_desc;
@@ -292,12 +317,14 @@ SNN_NEURON_LIST(SNN__X)
  *
  *   step   reads param, state (before the step) and x; writes state (after) and drive.
  *   grad   reads param, state (before the step), x, drive, ddrive and dstate (gradient of the state
- *          after the step); writes dx and dstate (gradient of the state before), ADDS to dparam. dx may
+ *          after the step); writes dx and dstate (gradient of the state before), ADDS to dparam.
+ *          dx may
  *          be x's own array.
  *
- * A neuron fires where drive > 0 (usually membrane - threshold). The delayed reset R, a constant for
- * gradients, is 1 where state[0] > param[0] before the step (or equal, if equal is 1). sub, zero: 1 when
- * the reset mode is subtract or zero, else 0. dparam: all set, or all NULL for a built-in neuron. */
+ * A neuron fires where drive > 0 (usually membrane - threshold). The delayed reset R, a constant
+ * for gradients, is 1 where state[0] > param[0] before the step (or equal, if equal is 1). sub,
+ * zero: 1 when the reset mode is subtract or zero, else 0. dparam: all set, or all NULL for a
+ * built-in neuron. */
 typedef struct snn_neuron_block {
     int n;
     const float *param[SNN_MAX_PARAMS];
@@ -309,7 +336,8 @@ typedef struct snn_neuron_block {
     float *dstate[SNN_MAX_STATES];
     float *dparam[SNN_MAX_PARAMS];
     float *dx;
-    size_t stride; /* neurons with several inputs: input g of neuron i is x[g*stride + i], and so dx */
+    /* neurons with several inputs: input g of neuron i is x[g*stride + i], and so dx */
+    size_t stride;
 } snn_neuron_block;
 
 /* What a neuron is: data, no code beside step and grad. State 0 is the membrane; parameter 0 is the
@@ -340,6 +368,13 @@ typedef struct snn_neuron_def {
     int inputs;           /* input currents of one neuron (4 for an LSTM's gates); 0: 1 */
     int feedback;         /* what a recurrence reads: 0: the spikes, k: state k-1 */
     snn_recurrence recurrence; /* what SNN_RECURRENCE_DEFAULT means here; 0: none */
+    /* completes and checks a desc; NULL: nothing to do */
+    snn_status (*resolve)(snn_neuron_desc *d);
+    /* parameters computed from the others, as param[params .. params+derived-1]: once for many
+     * steps. underive turns their gradients into gradients of what they came from. */
+    int derived;
+    void (*derive)(int n, float *const *param);
+    void (*underive)(int n, const float *const *param, float *const *dparam);
 } snn_neuron_def;
 
 typedef enum snn_neuron_kind {
@@ -355,8 +390,8 @@ typedef struct snn_neuron_model {
     snn_neuron_desc desc;
     snn_surrogate surrogate;
     float value[SNN_MAX_PARAMS];
-    const float *param[SNN_MAX_PARAMS + 1]; /* caller may point these at [n] arrays; param[def->params]: the graded
-                                               factor */
+    /* caller may point these at [n] arrays; param[def->params]: the graded factor */
+    const float *param[SNN_MAX_PARAMS + 1];
 } snn_neuron_model;
 
 /* A parameter of a net, as PyTorch's state_dict would show it. */
@@ -387,23 +422,27 @@ typedef struct snn_loss_desc {
     snn_reduction reduction;
     float correct_rate;       /* mse_count: 1 */
     float incorrect_rate;     /* mse_count: 0 */
-    int population;           /* classes coded by C/population outputs each; 0: one output a class */
+    /* classes coded by C/population outputs each; 0: one output a class */
+    int population;
     const float *weight;      /* [C] class weights; none */
     int set_targets;          /* 1: on_target and off_target are used as given */
     float on_target;          /* mse_membrane: 1; mse_temporal: 0 (first step) */
     float off_target;         /* mse_membrane: 0; mse_temporal: -1 (last step) */
-    int time_var_targets;     /* mse_membrane: targets are [T], one label a step for the whole batch */
+    /* mse_membrane: targets are [T], one label a step for the whole batch */
+    int time_var_targets;
     float tolerance;          /* mse_temporal: times closer than this cost nothing; 0 */
     int multi_spike;          /* mse_temporal: the first F spikes; 0: one */
     const float *on_times;    /* mse_temporal, F > 1: [F] target steps of the right class */
     const float *off_times;   /* [F] of the others */
-    const float *times;       /* mse_temporal: [F][B][C] target steps themselves, instead of labels */
+    /* mse_temporal: [F][B][C] target steps themselves, instead of labels */
+    const float *times;
     int reciprocal;           /* ce_temporal: 0: -time, 1: 1/(time+1) */
     float l1_rate;            /* plus this times the number of output spikes; 0 */
     uint32_t _end;
 } snn_loss_desc;
 
-typedef enum snn_metric { SNN_ACCURACY_RATE = 0, SNN_ACCURACY_TEMPORAL, SNN_ACCURACY_MEMBRANE } snn_metric;
+typedef enum snn_metric { SNN_ACCURACY_RATE = 0, SNN_ACCURACY_TEMPORAL,
+    SNN_ACCURACY_MEMBRANE } snn_metric;
 
 typedef enum snn_optim_kind { SNN_ADAM = 0, SNN_ADAMW, SNN_SGD, SNN_RMSPROP } snn_optim_kind;
 
@@ -435,7 +474,8 @@ typedef enum snn_schedule_kind {
     SNN_SCHEDULE_CONSTANT = 0,
     SNN_SCHEDULE_STEP,     /* lr gamma^floor(k/step_size) */
     SNN_SCHEDULE_COSINE,   /* min_lr + (lr - min_lr)(1 + cos(pi k/period))/2 */
-    SNN_SCHEDULE_ONE_CYCLE /* cosine up from max/25 to max over 30 % of period, then down to max/25e4 */
+    SNN_SCHEDULE_ONE_CYCLE /* cosine up from max/25 to max over 30 % of period,
+        then down to max/25e4 */
 } snn_schedule_kind;
 
 typedef struct snn_schedule_desc {
@@ -446,7 +486,8 @@ typedef struct snn_schedule_desc {
     float gamma;     /* step: 0.1 */
     int period;      /* cosine, one-cycle: steps in all */
     float min_lr;    /* cosine: 0 */
-    int warmup;      /* any kind: the rate rises linearly from lr/warmup over this many steps first */
+    /* any kind: the rate rises linearly from lr/warmup over this many steps first */
+    int warmup;
     uint32_t _end;
 } snn_schedule_desc;
 
@@ -471,7 +512,8 @@ typedef struct snn_layer_stats {
 enum { /* what snn_net_record keeps; the last layer has all of them */
     SNN_RECORD_SPIKES = 1,   /* output as floats, [T][B][N] */
     SNN_RECORD_MEMBRANE = 2, /* membranes after each step */
-    SNN_RECORD_GRADIENT = 4, /* room for gradients of what is recorded, set by you before backward */
+    /* room for gradients of what is recorded, set by you before backward */
+    SNN_RECORD_GRADIENT = 4,
     SNN_RECORD_STATES = 8    /* all states after each step, the membrane among them */
 };
 
@@ -489,12 +531,13 @@ SNN_DEF const char *snn_isa_name(snn_isa isa);            /* "avx2" */
 SNN_DEF snn_tensor snn_tensor_make(float *data, int ndim, const int *shape);
 SNN_DEF size_t snn_tensor_count(const snn_tensor *t);
 
-/* Counter-based random numbers: the value depends on (seed, stream, step, index) and nothing else, so
- * that any split over threads or batches draws the same. The generator is SplitMix64's output
+/* Counter-based random numbers: the value depends on (seed, stream, step, index) and nothing else,
+ * so that any split over threads or batches draws the same. The generator is SplitMix64's output
  * function over the hashed key plus index times the golden ratio (Steele, Lea, Flood 2014).
  *   snn_random        32 random bits              snn_uniform    [0, 1), 24 bits
  *   snn_normal        mean 0, deviation 1 (Box-Muller on two draws)
- *   snn_bernoulli     1 with probability p        snn_permutation  order[0..n-1] of 0..n-1 (Fisher-Yates) */
+ *   snn_bernoulli     1 with probability p        snn_permutation  order[0..n-1] of 0..n-1
+ *   (Fisher-Yates) */
 SNN_DEF uint32_t snn_random(uint64_t seed, uint32_t stream, uint32_t step, uint32_t index);
 SNN_DEF float snn_uniform(uint64_t seed, uint32_t stream, uint32_t step, uint32_t index);
 SNN_DEF float snn_normal(uint64_t seed, uint32_t stream, uint32_t step, uint32_t index);
@@ -509,16 +552,19 @@ SNN_DEF void snn_spikes_unpack(float *x, const uint32_t *words, int n, float gai
 /* -- formulas: surrogates and neurons on plain arrays -- */
 
 /* snn_surrogate_grad - d[i] = d(x[i]);  snn_surrogate_primitive - its integral in x
- * noise [n]: uniform numbers for SNN_STOCHASTIC, else NULL. d may alias x. Source: see each formula in
+ * noise [n]: uniform numbers for SNN_STOCHASTIC, else NULL. d may alias x. Source: see each
+ * formula in
  * SNN_SURROGATE_LIST. Matches: snntorch.surrogate. */
-SNN_DEF void snn_surrogate_grad(const snn_surrogate *s, int n, const float *x, const float *noise, float *d);
-SNN_DEF void snn_surrogate_primitive(const snn_surrogate *s, int n, const float *x, const float *noise,
+SNN_DEF void snn_surrogate_grad(const snn_surrogate *s, int n, const float *x, const float *noise,
+                                float *d);
+SNN_DEF void snn_surrogate_primitive(const snn_surrogate *s, int n, const float *x,
+                                     const float *noise,
                                      float *y);
 SNN_DEF const char *snn_surrogate_name(snn_surrogate_kind kind);
 
-/* snn_quant_levels - the 2^bits levels, ascending; levels NULL: only their number. Negative: bits not 1..16.
- * snn_quantise - each x becomes its nearest level, the lower one on a tie (gradient: the identity)
- * Matches: snntorch.functional.state_quant. */
+/* snn_quant_levels - the 2^bits levels, ascending; levels NULL: only their number. Negative: bits
+ * not 1..16. snn_quantise - each x becomes its nearest level, the lower one on a tie (gradient: the
+ * identity) Matches: snntorch.functional.state_quant. */
 SNN_DEF int snn_quant_levels(const snn_quant *q, float *levels);
 SNN_DEF void snn_quantise(const float *levels, int count, int n, float *x);
 
@@ -541,7 +587,8 @@ SNN_DEF void snn_neuron_forward(const snn_neuron_model *m, int n, float *spk, fl
 /* snn_neuron_backward - gradients of that step; the state before the step is given again
  *   dx       out [n]
  *   dstate   in/out [states][n]  in: gradient of the states after, out: of the states before
- *   dparam   in/out [params+1] of [n], added to; the last is the graded factor's; entries may be NULL
+ *   dparam   in/out [params+1] of [n], added to; the last is the graded factor's; entries may be
+ *   NULL
  *   state    in  [states][n]   before the step (not changed)
  *   dspk     in  [n]           gradient of the spikes */
 SNN_DEF void snn_neuron_backward(const snn_neuron_model *m, int n, float *dx, float *const *dstate,
@@ -550,13 +597,16 @@ SNN_DEF void snn_neuron_backward(const snn_neuron_model *m, int n, float *dx, fl
 
 /* -- encoders: data in, spikes out, time first -- */
 
-/* snn_encode_rate - Bernoulli spikes: out[t][i] = 1 with probability clamp(data[i]*gain + offset, 0, 1)
- *   out   [T][n]   data [n]   first  steps that stay silent   gain 1 and offset 0 are the plain code
+/* snn_encode_rate - Bernoulli spikes: out[t][i] = 1 with probability clamp(data[i]*gain + offset,
+ * 0, 1)
+ *   out   [T][n]   data [n]   first  steps that stay silent   gain 1 and offset 0 are the plain
+ *   code
  * Draws are (seed, stream 0, t, i). Matches: spikegen.rate(data, T, gain, offset, first). */
-SNN_DEF snn_status snn_encode_rate(float *out, const float *data, int T, int n, float gain, float offset,
+SNN_DEF snn_status snn_encode_rate(float *out, const float *data, int T, int n, float gain,
+                                   float offset,
                                    int first, uint64_t seed);
-/* snn_encode_rate_sequence - the same for data [T][n] without gain; out is [first+T][n], silent first.
- * Matches: spikegen.rate(data, time_var_input=True), spikegen.rate_conv. */
+/* snn_encode_rate_sequence - the same for data [T][n] without gain; out is [first+T][n], silent
+ * first. Matches: spikegen.rate(data, time_var_input=True), spikegen.rate_conv. */
 SNN_DEF snn_status snn_encode_rate_sequence(float *out, const float *data, int T, int n, int first,
                                             uint64_t seed);
 
@@ -581,34 +631,39 @@ typedef struct snn_latency_desc { /* spikegen.latency's arguments */
  * Matches: spikegen.latency_code. */
 SNN_DEF snn_status snn_latency_times(float *times, const float *data, int T, int n,
                                      const snn_latency_desc *d);
-/* snn_latency_steps - steps that snn_encode_latency will write: T, or with T = 0 and bypass the largest
- * rounded time + 1; negative status on error. */
+/* snn_latency_steps - steps that snn_encode_latency will write: T, or with T = 0 and bypass the
+ * largest rounded time + 1; negative status on error. */
 SNN_DEF int snn_latency_steps(const float *data, int T, int n, const snn_latency_desc *d);
-/* snn_encode_latency - one spike per value, early for large ones; out [steps][n], steps by the function
- * above. times [n] is scratch and leaves with the spike times. Matches: spikegen.latency. */
+/* snn_encode_latency - one spike per value, early for large ones; out [steps][n], steps by the
+ * function above. times [n] is scratch and leaves with the spike times. Matches:
+ * spikegen.latency. */
 SNN_DEF snn_status snn_encode_latency(float *out, float *times, const float *data, int T, int n,
                                       const snn_latency_desc *d);
 /* snn_latency_ramp - ramps up to on at each (rounded) time, off after it; out [T][n].
  * Matches: spikegen.latency_interpolate. */
-SNN_DEF snn_status snn_latency_ramp(float *out, const float *times, int T, int n, float on, float off);
+SNN_DEF snn_status snn_latency_ramp(float *out, const float *times, int T, int n, float on,
+                                    float off);
 
-/* snn_encode_delta - out 1 where data rose by threshold or more since the last step; with off_spike also
- * -1 where it fell so. data, out [T][n]. padding: step 0 is compared with itself instead of 0.
+/* snn_encode_delta - out 1 where data rose by threshold or more since the last step; with off_spike
+ * also -1 where it fell so. data, out [T][n]. padding: step 0 is compared with itself instead of 0.
  * Matches: spikegen.delta. */
 SNN_DEF snn_status snn_encode_delta(float *out, const float *data, int T, int n, float threshold,
                                     int padding, int off_spike);
 
-/* snn_one_hot - out [B][C];  inverse = 1: ones and zeros swapped;  snn_from_one_hot - class of each row
+/* snn_one_hot - out [B][C];  inverse = 1: ones and zeros swapped;  snn_from_one_hot - class of
+ * each row
  * (the first 1; -1 where a row has none). Matches: spikegen.to_one_hot, to_one_hot_inverse. */
 SNN_DEF snn_status snn_one_hot(float *out, const int *targets, int B, int C, int inverse);
 SNN_DEF snn_status snn_from_one_hot(int *targets, const float *rows, int B, int C);
 
 /* snn_target_rate_code - spike train [T] of a rate, and its spike steps (times, up to T; NULL: not
- * wanted). pattern 0 regular, 1 uniform, 2 Poisson (seeded). Returns the number of spikes drawn or a
- * negative status. Matches: spikegen.target_rate_code. */
-SNN_DEF int snn_target_rate_code(float *train, int *times, int T, int first, float rate, int pattern,
+ * wanted). pattern 0 regular, 1 uniform, 2 Poisson (seeded). Returns the number of spikes drawn or
+ * a negative status. Matches: spikegen.target_rate_code. */
+SNN_DEF int snn_target_rate_code(float *train, int *times, int T, int first, float rate,
+                                 int pattern,
                                  uint64_t seed);
-/* snn_rate_ramp - ramps off..on up to each spike step; out [T]. Matches: spikegen.rate_interpolate. */
+/* snn_rate_ramp - ramps off..on up to each spike step; out [T]. Matches:
+ * spikegen.rate_interpolate. */
 SNN_DEF void snn_rate_ramp(float *out, const int *times, int count, int T, float on, float off);
 
 typedef struct snn_target_desc { /* spikegen.targets_rate's arguments */
@@ -626,14 +681,16 @@ typedef struct snn_target_desc { /* spikegen.targets_rate's arguments */
     uint32_t _end;
 } snn_target_desc;
 
-/* snn_targets_rate - target spikes or levels of B labels; out [T][B][C], or [B][C] when the rates are 1
- * and 0 and first is 0. Returns the number of time steps written (1 for [B][C]) or a negative status.
- * Where both rates are plain, the wrong classes get max(0, off) for on > off, as in the reference.
- * Matches: spikegen.targets_rate. */
-SNN_DEF int snn_targets_rate(float *out, const int *targets, int T, int B, int C, const snn_target_desc *d);
+/* snn_targets_rate - target spikes or levels of B labels; out [T][B][C], or [B][C] when the rates
+ * are 1 and 0 and first is 0. Returns the number of time steps written (1 for [B][C]) or a negative
+ * status. Where both rates are plain, the wrong classes get max(0, off) for on > off, as in the
+ * reference. Matches: spikegen.targets_rate. */
+SNN_DEF int snn_targets_rate(float *out, const int *targets, int T, int B, int C,
+                             const snn_target_desc *d);
 /* snn_targets_latency - snn_encode_latency of the one-hot rows; out [T][B][C], scratch [2][B][C].
  * Matches: spikegen.targets_latency. */
-SNN_DEF snn_status snn_targets_latency(float *out, float *scratch, const int *targets, int T, int B, int C,
+SNN_DEF snn_status snn_targets_latency(float *out, float *scratch, const int *targets, int T,
+                                       int B, int C,
                                        const snn_latency_desc *d);
 
 /* -- losses and metrics on plain arrays -- */
@@ -645,57 +702,74 @@ SNN_DEF snn_status snn_targets_latency(float *out, float *scratch, const int *ta
  *   loss        out: one number; with SNN_NONE [B] (CE) or [B][C] (MSE)
  *   dspk, dmem  [T][B][C], ADDED to; NULL: no gradient wanted
  * Weighted means divide by the batch, except ce_temporal, which divides by the sum of the weights.
- * Class weights of the MSE losses scale sample b by weight[y[b]]. Errors: labels out of range, C not a
- * multiple of population, missing arrays. Matches: snntorch.functional losses. */
-SNN_DEF snn_status snn_loss(const snn_loss_desc *d, int T, int B, int C, const float *spk, const float *mem,
-                            const int *y, const float *dloss, float *loss, float *dspk, float *dmem);
+ * Class weights of the MSE losses scale sample b by weight[y[b]]. Errors: labels out of range, C
+ * not a multiple of population, missing arrays. Matches: snntorch.functional losses. */
+SNN_DEF snn_status snn_loss(const snn_loss_desc *d, int T, int B, int C, const float *spk,
+                            const float *mem,
+                            const int *y, const float *dloss, float *loss, float *dspk,
+                                float *dmem);
 SNN_DEF const char *snn_loss_name(snn_loss_kind kind);
 
-/* snn_accuracy - share of samples whose largest count, earliest first spike, or largest membrane sum is
- * at the label. x [T][B][C] spikes or membranes; population as in the losses; lowest index wins ties.
- * Matches: functional.accuracy_rate, accuracy_temporal. Returns a negative status on bad input. */
+/* snn_accuracy - share of samples whose largest count, earliest first spike, or largest membrane
+ * sum is at the label. x [T][B][C] spikes or membranes; population as in the losses; lowest index
+ * wins ties. Matches: functional.accuracy_rate, accuracy_temporal. Returns a negative status on bad
+ * input. */
 SNN_DEF double snn_accuracy(snn_metric metric, int T, int B, int C, const float *x, const int *y,
                             int population);
 /* snn_predict - the winning class of each sample, [B] */
-SNN_DEF snn_status snn_predict(snn_metric metric, int T, int B, int C, const float *x, int *y, int population);
+SNN_DEF snn_status snn_predict(snn_metric metric, int T, int B, int C, const float *x, int *y,
+                               int population);
 
 /* -- optimisers and schedules on plain arrays -- */
 
 /* snn_optim_update - one step, k = 1, 2, ... , on n parameters
- *   Adam     m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; p -= lr/(1-b1^k) m / (sqrt(v)/sqrt(1-b2^k) + eps)
+ *   Adam     m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; p -= lr/(1-b1^k) m /
+ *   (sqrt(v)/sqrt(1-b2^k) + eps)
  *   AdamW    p *= 1 - lr wd first, no decay in g
  *   SGD      b = mu b + (1-damp) g (first step b = g); p -= lr (nesterov ? g + mu b : b)
- *   RMSprop  v = a v + (1-a) g^2; p -= lr g/(sqrt(v)+eps), with momentum b = mu b + g/(...); p -= lr b
+ *   RMSprop  v = a v + (1-a) g^2; p -= lr g/(sqrt(v)+eps), with momentum b = mu b + g/(...); p -=
+ *   lr b
  *   m1, m2   state blocks [n], zero at first: Adam m, v; SGD b, -; RMSprop v, b
- * Matches: torch.optim with the same flags. clip and groups are the net's business, not applied here. */
-SNN_DEF snn_status snn_optim_update(const snn_optim_desc *d, int k, float *p, const float *g, float *m1,
+ * Matches: torch.optim with the same flags. clip and groups are the net's business, not applied
+ * here. */
+SNN_DEF snn_status snn_optim_update(const snn_optim_desc *d, int k, float *p, const float *g,
+                                    float *m1,
                                     float *m2, size_t n);
-/* snn_schedule - the learning rate of step k = 0, 1, ... Matches: torch StepLR, CosineAnnealingLR, OneCycleLR */
+/* snn_schedule - the learning rate of step k = 0, 1, ... Matches: torch StepLR, CosineAnnealingLR,
+ * OneCycleLR */
 SNN_DEF float snn_schedule(const snn_schedule_desc *d, int k);
 
 /* -- net: building -- */
 
-/* snn_net_create - an empty net; snn_net_create_in - the same inside a caller's buffer (any alignment),
- * which must outlive it: then nothing is ever allocated. Errors: bad desc, no memory. */
+/* snn_net_create - an empty net; snn_net_create_in - the same inside a caller's buffer (any
+ * alignment), which must outlive it: then nothing is ever allocated. Errors: bad desc, no
+ * memory. */
 SNN_DEF snn_status snn_net_create(snn_net **out, const snn_net_desc *desc);
-SNN_DEF snn_status snn_net_create_in(snn_net **out, const snn_net_desc *desc, void *memory, size_t size);
+SNN_DEF snn_status snn_net_create_in(snn_net **out, const snn_net_desc *desc, void *memory,
+                                     size_t size);
 SNN_DEF void snn_net_destroy(snn_net *net); /* NULL is allowed */
 
 /* Layers. Each returns the id of its node, or a negative status that the net remembers: the first
  * error stays, later calls return it, snn_net_build reports it. A negative x passes through. The
  * last node added is the net's output. Shapes below are per sample and step. */
-SNN_DEF int snn_input(snn_net *net, int channels, int height, int width); /* (N,0,0): a vector of N */
-SNN_DEF int snn_linear(snn_net *net, int x, const snn_linear_desc *d);    /* y = x W^T + b, W (out,in) */
-SNN_DEF int snn_conv2d(snn_net *net, int x, const snn_conv2d_desc *d);    /* cross-correlation, W (O,I/groups,kh,kw) */
-SNN_DEF int snn_max_pool2d(snn_net *net, int x, const snn_pool2d_desc *d); /* gradient to the first maximum */
-SNN_DEF int snn_avg_pool2d(snn_net *net, int x, const snn_pool2d_desc *d); /* sum/(kh kw), padding counted */
+/* (N,0,0): a vector of N */
+SNN_DEF int snn_input(snn_net *net, int channels, int height, int width);
+/* y = x W^T + b, W (out,in) */
+SNN_DEF int snn_linear(snn_net *net, int x, const snn_linear_desc *d);
+/* cross-correlation, W (O,I/groups,kh,kw) */
+SNN_DEF int snn_conv2d(snn_net *net, int x, const snn_conv2d_desc *d);
+/* gradient to the first maximum */
+SNN_DEF int snn_max_pool2d(snn_net *net, int x, const snn_pool2d_desc *d);
+/* sum/(kh kw), padding counted */
+SNN_DEF int snn_avg_pool2d(snn_net *net, int x, const snn_pool2d_desc *d);
 SNN_DEF int snn_sum_pool2d(snn_net *net, int x, const snn_pool2d_desc *d);
 SNN_DEF int snn_flatten(snn_net *net, int x);
 SNN_DEF int snn_reshape(snn_net *net, int x, int channels, int height, int width);
 SNN_DEF int snn_add(snn_net *net, int a, int b);                          /* same shapes */
 SNN_DEF int snn_concat(snn_net *net, int a, int b);                       /* along the channels */
 SNN_DEF int snn_scale(snn_net *net, int x, float factor);
-SNN_DEF int snn_dropout(snn_net *net, int x, float p);                    /* fresh mask every step; off in evaluation */
+/* fresh mask every step; off in evaluation */
+SNN_DEF int snn_dropout(snn_net *net, int x, float p);
 /* a neuron of your own; and one constructor per row of SNN_NEURON_LIST */
 SNN_DEF int snn_neuron(snn_net *net, int x, const snn_neuron_def *def, const snn_neuron_desc *d);
 #define SNN__X(id, name) SNN_DEF int snn_##name(snn_net *net, int x, const snn_neuron_desc *d);
@@ -704,12 +778,13 @@ SNN_NEURON_LIST(SNN__X)
 
 /* snn_net_record - keep more of a node than the pass needs (SNN_RECORD_*); before build */
 SNN_DEF snn_status snn_net_record(snn_net *net, int node, int what);
-/* snn_net_memory - exact bytes of the net: what build allocates plus what create did; also the size that
- * snn_net_create_in needs. Callable before build. 0 while the net has an error. */
+/* snn_net_memory - exact bytes of the net: what build allocates plus what create did; also the size
+ * that snn_net_create_in needs. Callable before build. 0 while the net has an error. */
 SNN_DEF size_t snn_net_memory(const snn_net *net);
 /* snn_net_build - plan, allocate, initialise. Afterwards nothing allocates. */
 SNN_DEF snn_status snn_net_build(snn_net *net);
-SNN_DEF const char *snn_net_error(const snn_net *net); /* the first error as a sentence, "" if none */
+/* the first error as a sentence, "" if none */
+SNN_DEF const char *snn_net_error(const snn_net *net);
 
 /* -- net: running -- */
 
@@ -722,94 +797,111 @@ SNN_DEF snn_status snn_net_forward(snn_net *net, const float *x);
 SNN_DEF snn_status snn_net_continue(snn_net *net, const float *x, int steps);
 SNN_DEF snn_status snn_net_step(snn_net *net, const float *x);
 SNN_DEF snn_status snn_net_reset(snn_net *net); /* states to zero */
-/* snn_net_backward - gradients of all parameters, ADDED to their grad, from the gradients that you or
- * snn_net_loss put into snn_net_dspikes / snn_net_dmembrane of recorded nodes, through the steps of the
- * last forward or continue. */
+/* snn_net_backward - gradients of all parameters, ADDED to their grad, from the gradients that you
+ * or snn_net_loss put into snn_net_dspikes / snn_net_dmembrane of recorded nodes, through the steps
+ * of the last forward or continue. */
 SNN_DEF snn_status snn_net_backward(snn_net *net);
-SNN_DEF snn_status snn_net_zero_grad(snn_net *net);   /* parameters' and recorded nodes' gradients to 0 */
+/* parameters' and recorded nodes' gradients to 0 */
+SNN_DEF snn_status snn_net_zero_grad(snn_net *net);
 SNN_DEF snn_status snn_net_train(snn_net *net, int training); /* 1 (default): dropout on; 0: off */
 
 SNN_DEF int snn_net_output(const snn_net *net);       /* id of the last node */
-SNN_DEF int snn_net_node(const snn_net *net, const char *name); /* id by name, or SNN_ERR_NOT_FOUND */
+/* id by name, or SNN_ERR_NOT_FOUND */
+SNN_DEF int snn_net_node(const snn_net *net, const char *name);
 SNN_DEF const char *snn_net_node_name(const snn_net *net, int node); /* NULL past the last node */
-/* Views, valid until the net is destroyed; data NULL when not recorded. [T'][B][N...] with T' the steps
- * of the last pass, 1 for constant nodes. */
-SNN_DEF snn_tensor snn_net_input(const snn_net *net);                  /* [B][N] or [T][B][N], you may fill it */
-SNN_DEF snn_tensor snn_net_spikes(const snn_net *net, int node);       /* any node's output as floats */
-SNN_DEF snn_tensor snn_net_membrane(const snn_net *net, int node);     /* a layer without membrane: its output */
+/* Views, valid until the net is destroyed; data NULL when not recorded. [T'][B][N...] with T' the
+ * steps of the last pass, 1 for constant nodes.
+ *   input      [B][N] or [T][B][N]; you may fill it and pass NULL to forward
+ *   spikes     any node's output as floats;  dspikes    its gradient
+ *   membrane   state 0 after each step, of a layer without membrane its output;  dmembrane  gradient
+ *   trace      a neuron's state k after each step;  dtrace  gradient
+ *   state      [B][N] state k now, you may set it; with recurrence the last one is the spikes
+ *   dstate     [B][N] after backward: gradient of the state before the pass */
+SNN_DEF snn_tensor snn_net_input(const snn_net *net);
+SNN_DEF snn_tensor snn_net_spikes(const snn_net *net, int node);
 SNN_DEF snn_tensor snn_net_dspikes(const snn_net *net, int node);
+SNN_DEF snn_tensor snn_net_membrane(const snn_net *net, int node);
 SNN_DEF snn_tensor snn_net_dmembrane(const snn_net *net, int node);
-SNN_DEF snn_tensor snn_net_trace(const snn_net *net, int node, int k);  /* a neuron's state k after each step */
+SNN_DEF snn_tensor snn_net_trace(const snn_net *net, int node, int k);
 SNN_DEF snn_tensor snn_net_dtrace(const snn_net *net, int node, int k);
-SNN_DEF snn_tensor snn_net_state(const snn_net *net, int node, int k);  /* [B][N] state k now; you may set it; with
-                                                                           recurrence the last one is the spikes */
-SNN_DEF snn_tensor snn_net_dstate(const snn_net *net, int node, int k); /* [B][N] after backward: gradient of
-                                                                           the state before the pass */
+SNN_DEF snn_tensor snn_net_state(const snn_net *net, int node, int k);
+SNN_DEF snn_tensor snn_net_dstate(const snn_net *net, int node, int k);
 SNN_DEF int snn_net_param_count(const snn_net *net);
-SNN_DEF const snn_param *snn_net_param(const snn_net *net, int index);        /* NULL past the end */
+/* NULL past the end */
+SNN_DEF const snn_param *snn_net_param(const snn_net *net, int index);
 SNN_DEF const snn_param *snn_net_find_param(const snn_net *net, const char *name);
-SNN_DEF snn_status snn_net_params_changed(snn_net *net); /* call after writing parameters yourself */
-/* all trained parameters, and their gradients, as one row each (padding between parameters is zero): one loop
- * for an optimiser or an all-reduce of your own */
+/* call after writing parameters yourself */
+SNN_DEF snn_status snn_net_params_changed(snn_net *net);
+/* all trained parameters, and their gradients, as one row each (padding between parameters is
+ * zero): one loop for an optimiser or an all-reduce of your own */
 SNN_DEF snn_tensor snn_net_values(const snn_net *net);
 SNN_DEF snn_tensor snn_net_grads(const snn_net *net);
 SNN_DEF snn_status snn_net_stats(const snn_net *net, int node, snn_layer_stats *out);
-/* snn_net_print - a table of layers, shapes, parameters, bytes and synaptic operations into text; returns
- * the length it needs, like snprintf */
+/* snn_net_print - a table of layers, shapes, parameters, bytes and synaptic operations into text;
+ * returns the length it needs, like snprintf */
 SNN_DEF size_t snn_net_print(const snn_net *net, char *text, size_t size);
 
-/* snn_net_gradcheck - compares backward with central differences of the loss in every parameter (at most
- * 64 elements each, drawn by seed) of a net built with SNN_SPIKES_SMOOTH.
- * Elements whose change moves a reset are left out: resets are steps, and constants for the gradient.
+/* snn_net_gradcheck - compares backward with central differences of the loss in every parameter (at
+ * most 64 elements each, drawn by seed) of a net built with SNN_SPIKES_SMOOTH. Elements whose
+ * change moves a reset are left out: resets are steps, and constants for the gradient.
  *   worst  out: largest |numeric - analytic| / max(1e-3, largest |analytic| of that parameter) */
-SNN_DEF snn_status snn_net_gradcheck(snn_net *net, const float *x, const int *y, const snn_loss_desc *loss,
+SNN_DEF snn_status snn_net_gradcheck(snn_net *net, const float *x, const int *y,
+                                     const snn_loss_desc *loss,
                                      float eps, float *worst);
 
 /* -- trainer -- */
 
-/* snn_net_loss - loss of the last pass over the output node; gradients into its dspikes and dmembrane
- * (replacing them) if the net can train */
+/* snn_net_loss - loss of the last pass over the output node; gradients into its dspikes and
+ * dmembrane (replacing them) if the net can train */
 SNN_DEF snn_status snn_net_loss(snn_net *net, const snn_loss_desc *d, const int *y, float *loss);
 /* snn_net_optim_step - clip, then update every trained parameter with its gradient */
 SNN_DEF snn_status snn_net_optim_step(snn_net *net, const snn_optim_desc *d);
-/* snn_train_step - zero gradients, forward, loss, backward, update; returns the loss (negative: -1 with
- * the reason in snn_net_error) */
-SNN_DEF float snn_train_step(snn_net *net, const snn_optim_desc *o, const snn_loss_desc *l, const float *x,
+/* snn_train_step - zero gradients, forward, loss, backward, update; returns the loss (negative: -1
+ * with the reason in snn_net_error) */
+SNN_DEF float snn_train_step(snn_net *net, const snn_optim_desc *o, const snn_loss_desc *l,
+                             const float *x,
                              const int *y);
-/* snn_train_truncated - truncated backpropagation through `total` steps in chunks of the net's T: loss,
- * backward and update after each chunk, states go on, gradients stop. x [B][N] or [total][B][N]; a last
- * shorter chunk counts as the reference does it. Returns the loss averaged as there.
- * Matches: snntorch.backprop.TBPTT for one batch (BPTT with total = T, RTRL with T = 1). */
+/* snn_train_truncated - truncated backpropagation through `total` steps in chunks of the net's T:
+ * loss, backward and update after each chunk, states go on, gradients stop. x [B][N] or
+ * [total][B][N]; a last shorter chunk counts as the reference does it. Returns the loss averaged as
+ * there. Matches: snntorch.backprop.TBPTT for one batch (BPTT with total = T, RTRL with T = 1). */
 SNN_DEF float snn_train_truncated(snn_net *net, const snn_optim_desc *o, const snn_loss_desc *l,
                                   const float *x, const int *y, int total);
 /* snn_batch - copies `batch` samples order[start..] (NULL: start..) into x and their labels into y,
- * [B][features] or time-first [T][B][features/T] for T > 0. Past the end it repeats the last sample.
- * Returns the number of real samples. */
-SNN_DEF int snn_batch(const snn_data *data, const int *order, int start, int batch, int T, float *x, int *y);
+ * [B][features] or time-first [T][B][features/T] for T > 0. Past the end it repeats the last
+ * sample. Returns the number of real samples. */
+SNN_DEF int snn_batch(const snn_data *data, const int *order, int start, int batch, int T,
+                      float *x, int *y);
 /* snn_evaluate - accuracy over all samples, in evaluation mode; negative on error */
 SNN_DEF double snn_evaluate(snn_net *net, const snn_data *data, snn_metric metric);
 
 /* -- files -- */
 
-/* Models are safetensors files: parameters under PyTorch's names and shapes, the graph with every neuron's
- * conventions and dt in the metadata. Errors leave the net as it was; the sentence is in snn_net_error.
+/* Models are safetensors files: parameters under PyTorch's names and shapes, the graph with every
+ * neuron's conventions and dt in the metadata. Errors leave the net as it was; the sentence is in
+ * snn_net_error.
  *   snn_net_save_size / snn_net_save_to     to memory; returns bytes written
  *   snn_net_load / snn_net_load_from        weights into a net of the same layers
- *   snn_net_open / snn_net_open_from        a new net from the file alone; desc gives batch, steps, hooks;
- *                                           built and ready. error (256 bytes or NULL) gets the sentence */
+ *   snn_net_open / snn_net_open_from        a new net from the file alone; desc gives batch,
+ *   steps, hooks;
+ *                                           built and ready. error (256 bytes or NULL) gets the
+ *                                           sentence */
 SNN_DEF size_t snn_net_save_size(const snn_net *net);
 SNN_DEF size_t snn_net_save_to(const snn_net *net, void *memory, size_t size);
 SNN_DEF snn_status snn_net_load_from(snn_net *net, const void *memory, size_t size);
-SNN_DEF snn_status snn_net_open_from(snn_net **out, const snn_net_desc *desc, const void *memory, size_t size,
+SNN_DEF snn_status snn_net_open_from(snn_net **out, const snn_net_desc *desc, const void *memory,
+                                     size_t size,
                                      char *error);
 #ifndef SNN_NO_STDIO
 SNN_DEF snn_status snn_net_save(snn_net *net, const char *path);
 SNN_DEF snn_status snn_net_load(snn_net *net, const char *path);
-SNN_DEF snn_status snn_net_open(snn_net **out, const snn_net_desc *desc, const char *path, char *error);
+SNN_DEF snn_status snn_net_open(snn_net **out, const snn_net_desc *desc, const char *path,
+                                char *error);
 #endif
 
 /* Raw IDX files (MNIST): big-endian magic 0,0,type 8,ndim, then the dimensions, then bytes.
- *   snn_idx_parse  shape and data of a file in memory   snn_idx_load  reads a file; free with snn_idx_free */
+ *   snn_idx_parse  shape and data of a file in memory   snn_idx_load  reads a file; free with
+ *   snn_idx_free */
 typedef struct snn_idx {
     int ndim;
     int shape[SNN_MAX_DIMS];
@@ -828,7 +920,8 @@ SNN_DEF void snn_idx_free(snn_idx *idx);
 }
 #endif
 
-/* ------------------------- Stop here if you only want to use the library. ------------------------- */
+/* ------------------------- Stop here if you only want to use the library.
+ * ------------------------- */
 
 #endif /* SNN_H_INCLUDED */
 
@@ -849,7 +942,7 @@ SNN_DEF void snn_idx_free(snn_idx *idx);
     #include <stdio.h>
 #endif
 
-#if defined(__GNUC__) && !defined(SNN_NO_SIMD) && !defined(__CUDACC__) &&                          \
+#if defined(__GNUC__) && !defined(SNN_NO_SIMD) && !defined(__CUDACC__) &&                      \
     (defined(__x86_64__) || defined(__aarch64__))
     #define SNN__VECTORS 1 /* GNU vector extensions: SSE2 or NEON, four wide */
 #else
@@ -860,7 +953,8 @@ SNN_DEF void snn_idx_free(snn_idx *idx);
     #include <immintrin.h>
     #define SNN__TARGET_AVX2 __attribute__((target("avx2")))
     #define SNN__TARGET_FMA __attribute__((target("avx2,fma")))
-    #define SNN__TARGET_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,popcnt")))
+    #define SNN__TARGET_AVX512                                                                 \
+        __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,popcnt")))
 #else
     #define SNN__X86 0
 #endif
@@ -915,7 +1009,10 @@ SNN_DEF void snn_idx_free(snn_idx *idx);
 static int snn__ctz(uint32_t x)
 {
     int n = 0;
-    while (!(x & 1u)) { x >>= 1; n++; }
+    while (!(x & 1u)) {
+        x >>= 1;
+        n++;
+    }
     return n;
 }
 static int snn__popcount(uint32_t x)
@@ -979,7 +1076,10 @@ static snn_isa snn__isa_resolve(snn_isa wanted)
     return wanted == SNN_ISA_AUTO || wanted > best ? best : wanted;
 }
 
-static void snn__parallel_for(const snn_threads *threads, int count, void (*task)(void *, int), void *arg)
+/* work: about how many floats are touched in all. A little is not worth waking OpenMP's threads for. */
+enum { SNN__SERIAL_WORK = 1 << 15 };
+static void snn__parallel_for(const snn_threads *threads, double work, int count,
+                              void (*task)(void *, int), void *arg)
 {
     int i;
     if (threads->parallel_for && count > 1) {
@@ -987,18 +1087,21 @@ static void snn__parallel_for(const snn_threads *threads, int count, void (*task
         return;
     }
 #ifdef _OPENMP
-    if (count > 1) {
+    if (count > 1 && work > (double)SNN__SERIAL_WORK) {
         #pragma omp parallel for schedule(dynamic, 1)
         for (i = 0; i < count; i++) task(arg, i);
         return;
     }
 #endif
+    (void)work;
     for (i = 0; i < count; i++) task(arg, i);
 }
 
-/* Everything from here to the end of >>layers is compiled for speed whatever the file's flags are, and
- * without fusing multiply and add unless a kernel says so. */
-#if defined(__GNUC__) && !defined(__clang__) && !defined(__CUDACC__) && !defined(SNN_NO_KERNEL_PRAGMA)
+/* From here to the end of >>neurons, and in >>optim, code is compiled for speed whatever the file's flags
+ * are (in >>layers a little less, for the compiler's time), and without fusing multiply and add unless a
+ * kernel says so. */
+#if defined(__GNUC__) && !defined(__clang__) && !defined(__CUDACC__) &&                        \
+    !defined(SNN_NO_KERNEL_PRAGMA)
     #define SNN__KERNEL_PRAGMA 1
     #pragma GCC push_options
     #pragma GCC optimize("O3", "no-trapping-math", "no-math-errno", "fp-contract=off")
@@ -1009,9 +1112,9 @@ static void snn__parallel_for(const snn_threads *threads, int count, void (*task
 /* ---- >>kernels ----------------------------------------------------------------------------- */
 /* The inner loops that decide the speed, once for each instruction set from one template.
  *
- * All sums run over k = 0, 1, 2 ... in this order for every output, whatever the vector width, the tile
- * or the sparsity, so one net gives the same numbers for one step or many, for any thread count, and,
- * without fused multiply-add (the deterministic table), on every instruction set. */
+ * All sums run over k = 0, 1, 2 ... in this order for every output, whatever the vector width, the
+ * tile or the sparsity, so one net gives the same numbers for one step or many, for any thread
+ * count, and, without fused multiply-add (the deterministic table), on every instruction set. */
 
 #define SNN__LANES 16 /* rows of prepared weights are padded to this many floats */
 #define SNN__PAD(n) (((n) + SNN__LANES - 1) / SNN__LANES * SNN__LANES)
@@ -1021,20 +1124,26 @@ typedef struct snn__kernels {
     int wide_neurons; /* 1: the AVX2 copies of neurons and surrogates */
     int mr, nr;
     /* c[mr][nr] += a[mr][k] b[k][nr];  a(i,p) = a[i*ra + p*ca], b(p,j) = b[p*ldb + j] */
-    void (*tile)(int k, const float *a, size_t ra, size_t ca, const float *b, size_t ldb, float *c, size_t ldc);
+    void (*tile)(int k, const float *a, size_t ra, size_t ca, const float *b, size_t ldb, float *c,
+                 size_t ldc);
     void (*tile1)(int k, const float *a, size_t ca, const float *b, size_t ldb, float *c);
-    /* y[0..n) += sum_j val[j] w[idx[j]*ld + 0..n);  val NULL: ones; n a multiple of SNN__LANES */
-    void (*gather)(float *y, const float *w, size_t ld, int n, const uint32_t *idx, const float *val, int count);
+    /* y[0..n) = init[0..n) + sum_j val[j] w[idx[j]*ld + 0..n);  init NULL: zeros; val NULL: ones;
+     * n a multiple
+     * of SNN__LANES */
+    void (*gather)(float *y, const float *init, const float *w, size_t ld, int n,
+                   const uint32_t *idx, const float *val, int count);
     /* w[idx[j]*ld + 0..n) += val[j] y[0..n) for each j */
-    void (*scatter)(float *w, size_t ld, int n, const uint32_t *idx, const float *val, int count, const float *y);
+    void (*scatter)(float *w, size_t ld, int n, const uint32_t *idx, const float *val, int count,
+                    const float *y);
     /* bit i of words = d[i] > 0 (or >= 0) */
     void (*fire)(uint32_t *words, const float *d, int n, int at_threshold);
-    /* indices (and values) of the nonzeros of n bits or floats; returns their number. idx and val must have
-     * room for SNN__LANES more than n. */
+    /* indices (and values) of the nonzeros of n bits or floats; returns their number. idx and val
+     * must have room for SNN__LANES more than n. */
     int (*list_bits)(const uint32_t *words, int n, uint32_t *idx);
     int (*list_floats)(const float *x, int n, uint32_t *idx, float *val);
     /* where x[i] > best[i]: best[i] = x[i], arg[i] = k */
     void (*maximum)(float *best, int32_t *arg, const float *x, int32_t k, int n);
+    void (*add)(float *y, const float *x, int n); /* y[i] += x[i] */
 } snn__kernels;
 
 /* one vocabulary per register width: type, width, load, store, broadcast, multiply-add */
@@ -1047,6 +1156,7 @@ typedef struct snn__kernels {
 #define SNN__s_MADD(a, b, c) ((a) * (b) + (c))
 #if SNN__VECTORS
 typedef float snn__v4_t __attribute__((vector_size(16), aligned(4), may_alias));
+typedef uint32_t snn__u4_t __attribute__((vector_size(16), aligned(4), may_alias));
     #define SNN__v4_W 4
     #define SNN__v4_LOAD(p) (*(const snn__v4_t *)(p))
     #define SNN__v4_STORE(p, v) (*(snn__v4_t *)(p) = (v))
@@ -1085,14 +1195,15 @@ SNN__INLINE snn__v4_t snn__v4_set1(float x)
 
 #define SNN__PLAIN /* no target attribute */
 /* P vocabulary, MR x NV vectors in a tile, NG vectors in a gather */
-#define SNN__KERNEL_TEMPLATE(P, TARGET, MR, NV, NG)                                                \
-    TARGET static void snn__tile_##P(int k, const float *a, size_t ra, size_t ca, const float *b,  \
-                                     size_t ldb, float *c, size_t ldc)                             \
+#define SNN__KERNEL_TEMPLATE(P, TARGET, MR, NV, NG)                                            \
+    TARGET static void snn__tile_##P(int k, const float *a, size_t ra, size_t ca,                  \
+                                     const float *b, size_t ldb, float *c, size_t ldc)             \
     {                                                                                              \
         snn__##P##_t acc[MR][NV];                                                                  \
         int i, j, p;                                                                               \
         for (i = 0; i < MR; i++)                                                                   \
-            for (j = 0; j < NV; j++) acc[i][j] = SNN__##P##_LOAD(c + (size_t)i * ldc + j * SNN__##P##_W); \
+            for (j = 0; j < NV; j++)                                                               \
+                acc[i][j] = SNN__##P##_LOAD(c + (size_t)i * ldc + j * SNN__##P##_W);               \
         for (p = 0; p < k; p++, a += ca, b += ldb) {                                               \
             snn__##P##_t bv[NV];                                                                   \
             for (j = 0; j < NV; j++) bv[j] = SNN__##P##_LOAD(b + j * SNN__##P##_W);                \
@@ -1102,10 +1213,11 @@ SNN__INLINE snn__v4_t snn__v4_set1(float x)
             }                                                                                      \
         }                                                                                          \
         for (i = 0; i < MR; i++)                                                                   \
-            for (j = 0; j < NV; j++) SNN__##P##_STORE(c + (size_t)i * ldc + j * SNN__##P##_W, acc[i][j]); \
+            for (j = 0; j < NV; j++)                                                               \
+                SNN__##P##_STORE(c + (size_t)i * ldc + j * SNN__##P##_W, acc[i][j]);               \
     }                                                                                              \
-    TARGET static void snn__tile1_##P(int k, const float *a, size_t ca, const float *b, size_t ldb, \
-                                      float *c)                                                    \
+    TARGET static void snn__tile1_##P(int k, const float *a, size_t ca, const float *b,            \
+                                      size_t ldb, float *c)                                        \
     {                                                                                              \
         snn__##P##_t acc[NV];                                                                      \
         int j, p;                                                                                  \
@@ -1117,41 +1229,50 @@ SNN__INLINE snn__v4_t snn__v4_set1(float x)
         }                                                                                          \
         for (j = 0; j < NV; j++) SNN__##P##_STORE(c + j * SNN__##P##_W, acc[j]);                   \
     }                                                                                              \
-    TARGET SNN__INLINE void snn__gather_part_##P(float *y, const float *w, size_t ld,              \
-                                                 const uint32_t *idx, const float *val, int count, int nv) \
+    TARGET SNN__INLINE void snn__gather_part_##P(float *y, const float *init, const float *w,      \
+                                                 size_t ld, const uint32_t *idx,                   \
+                                                 const float *val, int count, int nv)              \
     {                                                                                              \
         snn__##P##_t acc[NG];                                                                      \
         int i, j;                                                                                  \
-        for (j = 0; j < nv; j++) acc[j] = SNN__##P##_LOAD(y + j * SNN__##P##_W);                   \
+        for (j = 0; j < nv; j++)                                                                   \
+            acc[j] = init ? SNN__##P##_LOAD(init + j * SNN__##P##_W) : SNN__##P##_SET1(0.0f);      \
         if (val)                                                                                   \
             for (i = 0; i < count; i++) {                                                          \
                 const float *r = w + (size_t)idx[i] * ld;                                          \
                 snn__##P##_t v = SNN__##P##_SET1(val[i]);                                          \
                 for (j = 0; j < nv; j++)                                                           \
-                    acc[j] = SNN__##P##_MADD(v, SNN__##P##_LOAD(r + j * SNN__##P##_W), acc[j]);    \
+                    acc[j] =                                                                       \
+                        SNN__##P##_MADD(v, SNN__##P##_LOAD(r + j * SNN__##P##_W), acc[j]);         \
             }                                                                                      \
         else                                                                                       \
             for (i = 0; i < count; i++) {                                                          \
                 const float *r = w + (size_t)idx[i] * ld;                                          \
-                for (j = 0; j < nv; j++) acc[j] = SNN__##P##_ADD(SNN__##P##_LOAD(r + j * SNN__##P##_W), acc[j]); \
+                for (j = 0; j < nv; j++)                                                           \
+                    acc[j] = SNN__##P##_ADD(SNN__##P##_LOAD(r + j * SNN__##P##_W), acc[j]);        \
             }                                                                                      \
         for (j = 0; j < nv; j++) SNN__##P##_STORE(y + j * SNN__##P##_W, acc[j]);                   \
     }                                                                                              \
-    TARGET static void snn__gather_##P(float *y, const float *w, size_t ld, int n, const uint32_t *idx, \
-                                       const float *val, int count)                                \
+    TARGET static void snn__gather_##P(float *y, const float *init, const float *w, size_t ld,     \
+                                       int n, const uint32_t *idx, const float *val,               \
+                                       int count)                                                  \
     {                                                                                              \
         int o = 0;                                                                                 \
         for (; o + NG * SNN__##P##_W <= n; o += NG * SNN__##P##_W)                                 \
-            snn__gather_part_##P(y + o, w + o, ld, idx, val, count, NG);                           \
+            snn__gather_part_##P(y + o, init ? init + o : NULL, w + o, ld, idx, val, count,        \
+                                 NG);                                                              \
         if (NG / 2 * SNN__##P##_W >= SNN__LANES && o + NG / 2 * SNN__##P##_W <= n) {               \
-            snn__gather_part_##P(y + o, w + o, ld, idx, val, count, NG / 2);                       \
+            snn__gather_part_##P(y + o, init ? init + o : NULL, w + o, ld, idx, val, count,        \
+                                 NG / 2);                                                          \
             o += NG / 2 * SNN__##P##_W;                                                            \
         }                                                                                          \
         for (; o < n; o += SNN__LANES)                                                             \
-            snn__gather_part_##P(y + o, w + o, ld, idx, val, count, SNN__LANES / SNN__##P##_W);    \
+            snn__gather_part_##P(y + o, init ? init + o : NULL, w + o, ld, idx, val, count,        \
+                                 SNN__LANES / SNN__##P##_W);                                       \
     }                                                                                              \
     TARGET SNN__INLINE void snn__scatter_part_##P(float *w, size_t ld, const uint32_t *idx,        \
-                                                  const float *val, int count, const float *y, int nv) \
+                                                  const float *val, int count, const float *y,     \
+                                                  int nv)                                          \
     {                                                                                              \
         snn__##P##_t v[NG];                                                                        \
         int i, j;                                                                                  \
@@ -1161,12 +1282,14 @@ SNN__INLINE snn__v4_t snn__v4_set1(float x)
             if (val) {                                                                             \
                 snn__##P##_t s = SNN__##P##_SET1(val[i]);                                          \
                 for (j = 0; j < nv; j++)                                                           \
-                    SNN__##P##_STORE(r + j * SNN__##P##_W,                                         \
-                                     SNN__##P##_MADD(s, v[j], SNN__##P##_LOAD(r + j * SNN__##P##_W))); \
+                    SNN__##P##_STORE(                                                              \
+                        r + j * SNN__##P##_W,                                                      \
+                        SNN__##P##_MADD(s, v[j], SNN__##P##_LOAD(r + j * SNN__##P##_W)));          \
             } else                                                                                 \
                 for (j = 0; j < nv; j++)                                                           \
-                    SNN__##P##_STORE(r + j * SNN__##P##_W,                                         \
-                                     SNN__##P##_ADD(v[j], SNN__##P##_LOAD(r + j * SNN__##P##_W))); \
+                    SNN__##P##_STORE(                                                              \
+                        r + j * SNN__##P##_W,                                                      \
+                        SNN__##P##_ADD(v[j], SNN__##P##_LOAD(r + j * SNN__##P##_W)));              \
         }                                                                                          \
     }                                                                                              \
     TARGET static void snn__scatter_##P(float *w, size_t ld, int n, const uint32_t *idx,           \
@@ -1176,7 +1299,8 @@ SNN__INLINE snn__v4_t snn__v4_set1(float x)
         for (; o + NG * SNN__##P##_W <= n; o += NG * SNN__##P##_W)                                 \
             snn__scatter_part_##P(w + o, ld, idx, val, count, y + o, NG);                          \
         for (; o < n; o += SNN__LANES)                                                             \
-            snn__scatter_part_##P(w + o, ld, idx, val, count, y + o, SNN__LANES / SNN__##P##_W);   \
+            snn__scatter_part_##P(w + o, ld, idx, val, count, y + o,                               \
+                                  SNN__LANES / SNN__##P##_W);                                      \
     }
 
 SNN__KERNEL_TEMPLATE(s, SNN__PLAIN, 4, 4, 16)
@@ -1204,7 +1328,8 @@ static void snn__fire_scalar(uint32_t *words, const float *d, int n, int at_thre
     }
 }
 #if SNN__X86
-SNN__TARGET_AVX2 static void snn__fire_avx2(uint32_t *words, const float *d, int n, int at_threshold)
+SNN__TARGET_AVX2 static void snn__fire_avx2(uint32_t *words, const float *d, int n,
+                                            int at_threshold)
 {
     const __m256 z = _mm256_setzero_ps();
     for (; n >= 32; n -= 32, d += 32) {
@@ -1212,7 +1337,8 @@ SNN__TARGET_AVX2 static void snn__fire_avx2(uint32_t *words, const float *d, int
         int j;
         for (j = 0; j < 4; j++) {
             __m256 v = _mm256_loadu_ps(d + 8 * j);
-            __m256 c = at_threshold ? _mm256_cmp_ps(v, z, _CMP_GE_OQ) : _mm256_cmp_ps(v, z, _CMP_GT_OQ);
+            __m256 c =
+                at_threshold ? _mm256_cmp_ps(v, z, _CMP_GE_OQ) : _mm256_cmp_ps(v, z, _CMP_GT_OQ);
             w |= (uint32_t)_mm256_movemask_ps(c) << (8 * j);
         }
         *words++ = w;
@@ -1257,7 +1383,8 @@ SNN__TARGET_AVX512 static int snn__list_bits_avx512(const uint32_t *words, int n
     }
     return count;
 }
-SNN__TARGET_AVX512 static int snn__list_floats_avx512(const float *x, int n, uint32_t *idx, float *val)
+SNN__TARGET_AVX512 static int snn__list_floats_avx512(const float *x, int n, uint32_t *idx,
+                                                      float *val)
 {
     const __m512i step = _mm512_set1_epi32(16);
     __m512i at = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
@@ -1268,14 +1395,15 @@ SNN__TARGET_AVX512 static int snn__list_floats_avx512(const float *x, int n, uin
         __mmask16 m = _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_NEQ_UQ);
         _mm512_storeu_si512(idx + count, _mm512_maskz_compress_epi32(m, at));
         _mm512_storeu_ps(val + count, _mm512_maskz_compress_ps(m, v));
-        count += SNN__POPCOUNT((uint32_t)m);
+        count += SNN__POPCOUNT(_cvtmask16_u32(m));
         at = _mm512_add_epi32(at, step);
     }
     return count;
 }
 #endif
 
-SNN__INLINE void snn__maximum_loop(float *SNN__RESTRICT best, int32_t *SNN__RESTRICT arg, const float *SNN__RESTRICT x, int32_t k, int n)
+SNN__INLINE void snn__maximum_loop(float *SNN__RESTRICT best, int32_t *SNN__RESTRICT arg,
+                                   const float *SNN__RESTRICT x, int32_t k, int n)
 {
     int i;
     for (i = 0; i < n; i++) {
@@ -1288,25 +1416,104 @@ static void snn__maximum_plain(float *best, int32_t *arg, const float *x, int32_
     snn__maximum_loop(best, arg, x, k, n);
 }
 #if SNN__X86
-SNN__TARGET_AVX2 static void snn__maximum_avx2(float *best, int32_t *arg, const float *x, int32_t k, int n)
+SNN__TARGET_AVX2 static void snn__maximum_avx2(float *best, int32_t *arg, const float *x, int32_t k,
+                                               int n)
 {
     snn__maximum_loop(best, arg, x, k, n);
 }
 #endif
 
-static const snn__kernels snn__kernels_scalar = {SNN_ISA_SCALAR, 0, 4, 4, snn__tile_s, snn__tile1_s,
-                                                 snn__gather_s, snn__scatter_s, snn__fire_scalar, snn__list_bits_scalar, snn__list_floats_scalar, snn__maximum_plain};
+SNN__INLINE void snn__add_loop(float *SNN__RESTRICT y, const float *SNN__RESTRICT x, int n)
+{
+    int i;
+    for (i = 0; i < n; i++) y[i] += x[i];
+}
+static void snn__add_plain(float *y, const float *x, int n) { snn__add_loop(y, x, n); }
+#if SNN__X86
+SNN__TARGET_AVX2 static void snn__add_avx2(float *y, const float *x, int n)
+{
+    snn__add_loop(y, x, n);
+}
+SNN__TARGET_AVX512 static void snn__add_avx512(float *y, const float *x, int n)
+{
+    for (; n >= 16; n -= 16, x += 16, y += 16)
+        _mm512_storeu_ps(y, _mm512_add_ps(_mm512_loadu_ps(y), _mm512_loadu_ps(x)));
+    if (n > 0) {
+        const __mmask16 m = (__mmask16)((1u << n) - 1u);
+        _mm512_mask_storeu_ps(
+            y, m, _mm512_add_ps(_mm512_maskz_loadu_ps(m, y), _mm512_maskz_loadu_ps(m, x)));
+    }
+}
+#endif
+
+static const snn__kernels snn__kernels_scalar = {SNN_ISA_SCALAR,
+                                                 0,
+                                                 4,
+                                                 4,
+                                                 snn__tile_s,
+                                                 snn__tile1_s,
+                                                 snn__gather_s,
+                                                 snn__scatter_s,
+                                                 snn__fire_scalar,
+                                                 snn__list_bits_scalar,
+                                                 snn__list_floats_scalar,
+                                                 snn__maximum_plain,
+                                                 snn__add_plain};
 #if SNN__VECTORS
-static const snn__kernels snn__kernels_simd128 = {SNN_ISA_SIMD128, 0, 4, 8, snn__tile_v4, snn__tile1_v4,
-                                                  snn__gather_v4, snn__scatter_v4, snn__fire_scalar, snn__list_bits_scalar, snn__list_floats_scalar, snn__maximum_plain};
+static const snn__kernels snn__kernels_simd128 = {SNN_ISA_SIMD128,
+                                                  0,
+                                                  4,
+                                                  8,
+                                                  snn__tile_v4,
+                                                  snn__tile1_v4,
+                                                  snn__gather_v4,
+                                                  snn__scatter_v4,
+                                                  snn__fire_scalar,
+                                                  snn__list_bits_scalar,
+                                                  snn__list_floats_scalar,
+                                                  snn__maximum_plain,
+                                                  snn__add_plain};
 #endif
 #if SNN__X86
-static const snn__kernels snn__kernels_avx2_exact = {SNN_ISA_AVX2, 1, 4, 16, snn__tile_v8, snn__tile1_v8,
-                                                     snn__gather_v8, snn__scatter_v8, snn__fire_avx2, snn__list_bits_scalar, snn__list_floats_scalar, snn__maximum_avx2};
-static const snn__kernels snn__kernels_avx2 = {SNN_ISA_AVX2, 1, 6, 16, snn__tile_f8, snn__tile1_f8,
-                                               snn__gather_f8, snn__scatter_f8, snn__fire_avx2, snn__list_bits_scalar, snn__list_floats_scalar, snn__maximum_avx2};
-static const snn__kernels snn__kernels_avx512 = {SNN_ISA_AVX512, 1, 8, 32, snn__tile_f16, snn__tile1_f16,
-                                                 snn__gather_f16, snn__scatter_f16, snn__fire_avx2, snn__list_bits_avx512, snn__list_floats_avx512, snn__maximum_avx2};
+static const snn__kernels snn__kernels_avx2_exact = {SNN_ISA_AVX2,
+                                                     1,
+                                                     4,
+                                                     16,
+                                                     snn__tile_v8,
+                                                     snn__tile1_v8,
+                                                     snn__gather_v8,
+                                                     snn__scatter_v8,
+                                                     snn__fire_avx2,
+                                                     snn__list_bits_scalar,
+                                                     snn__list_floats_scalar,
+                                                     snn__maximum_avx2,
+                                                     snn__add_avx2};
+static const snn__kernels snn__kernels_avx2 = {SNN_ISA_AVX2,
+                                               1,
+                                               6,
+                                               16,
+                                               snn__tile_f8,
+                                               snn__tile1_f8,
+                                               snn__gather_f8,
+                                               snn__scatter_f8,
+                                               snn__fire_avx2,
+                                               snn__list_bits_scalar,
+                                               snn__list_floats_scalar,
+                                               snn__maximum_avx2,
+                                               snn__add_avx2};
+static const snn__kernels snn__kernels_avx512 = {SNN_ISA_AVX512,
+                                                 1,
+                                                 8,
+                                                 32,
+                                                 snn__tile_f16,
+                                                 snn__tile1_f16,
+                                                 snn__gather_f16,
+                                                 snn__scatter_f16,
+                                                 snn__fire_avx2,
+                                                 snn__list_bits_avx512,
+                                                 snn__list_floats_avx512,
+                                                 snn__maximum_avx2,
+                                                 snn__add_avx512};
 #endif
 
 static const snn__kernels *snn__kernels_select(snn_isa isa, int deterministic)
@@ -1354,9 +1561,9 @@ static int snn__finite(float x)
     return (u & 0x7f800000u) != 0x7f800000u;
 }
 
-/* The matrix product C = A B (+ C), split over tasks by the size of C alone.
- * a(i,p) = a[i*ra + p*ca] [m][k], b row-major [k][ldb], c [m][ldc]. b must be readable up to a full tile
- * beyond column n: the arena's padding sees to that. */
+/* The matrix product C = A B (+ C), split over tasks by the size of C alone. a(i,p) = a[i*ra +
+ * p*ca] [m][k], b row-major [k][ldb], c [m][ldc]. b must be readable up to a full tile beyond
+ * column n: the arena's padding sees to that. */
 typedef struct snn__gemm_job {
     const snn__kernels *kern;
     int m, n, k, blocks_n;
@@ -1396,12 +1603,14 @@ static void snn__gemm_block(void *arg, int task)
                 else {
                     for (r = 0; r < h; r++) {
                         snn__zero(edge + r * kern->nr, (size_t)kern->nr);
-                        memcpy(edge + r * kern->nr, c + (size_t)r * g->ldc, (size_t)w * sizeof(float));
+                        memcpy(edge + r * kern->nr, c + (size_t)r * g->ldc,
+                               (size_t)w * sizeof(float));
                     }
                     if (h > 1) kern->tile(k, a, g->ra, g->ca, b, g->ldb, edge, (size_t)kern->nr);
                     else kern->tile1(k, a, g->ca, b, g->ldb, edge);
                     for (r = 0; r < h; r++)
-                        memcpy(c + (size_t)r * g->ldc, edge + r * kern->nr, (size_t)w * sizeof(float));
+                        memcpy(c + (size_t)r * g->ldc, edge + r * kern->nr,
+                               (size_t)w * sizeof(float));
                 }
                 i += h;
             }
@@ -1428,7 +1637,8 @@ static void snn__gemm(const snn__kernels *kern, const snn_threads *threads, int 
     g.bias = bias;
     g.add = add;
     g.blocks_n = (n + SNN__GEMM_N - 1) / SNN__GEMM_N;
-    snn__parallel_for(threads, (m + SNN__GEMM_M - 1) / SNN__GEMM_M * g.blocks_n, snn__gemm_block, &g);
+    snn__parallel_for(threads, (double)m * n * k / 16, (m + SNN__GEMM_M - 1) / SNN__GEMM_M * g.blocks_n,
+                      snn__gemm_block, &g);
 }
 
 /* ---- >>core -------------------------------------------------------------------------------- */
@@ -1437,8 +1647,8 @@ static void snn__gemm(const snn__kernels *kern, const snn_threads *threads, int 
 SNN_DEF const char *snn_status_name(snn_status status)
 {
     switch (status) {
-#define SNN__X(name, value, text)                                                                  \
-    case name: return #name;
+#define SNN__X(name, value, text)                                                              \
+case name: return #name;
         SNN_STATUS_LIST(SNN__X)
 #undef SNN__X
     default: return "unknown status";
@@ -1448,8 +1658,8 @@ SNN_DEF const char *snn_status_name(snn_status status)
 SNN_DEF const char *snn_status_text(snn_status status)
 {
     switch (status) {
-#define SNN__X(name, value, text)                                                                  \
-    case name: return text;
+#define SNN__X(name, value, text)                                                              \
+case name: return text;
         SNN_STATUS_LIST(SNN__X)
 #undef SNN__X
     default: return "unknown status";
@@ -1546,9 +1756,10 @@ SNN_DEF void snn_spikes_unpack(float *x, const uint32_t *words, int n, float gai
 static size_t snn__mul_size(size_t a, size_t b) { return b && a > SIZE_MAX / b ? SIZE_MAX : a * b; }
 static size_t snn__add_size(size_t a, size_t b) { return a > SIZE_MAX - b ? SIZE_MAX : a + b; }
 
-/* The arena hands out pieces of one block. With base NULL it only counts: the planner run on such an
- * arena gives the exact size that the same planner then needs. Every piece starts at a multiple of 64
- * bytes and is followed by 128 bytes of padding, so kernels may read a register beyond the end. */
+/* The arena hands out pieces of one block. With base NULL it only counts: the planner run on such
+ * an arena gives the exact size that the same planner then needs. Every piece starts at a multiple
+ * of 64 bytes and is followed by 128 bytes of padding, so kernels may read a register beyond the
+ * end. */
 typedef struct snn__arena {
     char *base;
     size_t used, size;
@@ -1575,8 +1786,8 @@ static float *snn__arena_floats(snn__arena *a, size_t rows, size_t cols)
     return (float *)snn__arena_take(a, snn__mul_size(rows, cols), sizeof(float));
 }
 
-/* Text without stdio: %s string, %d int, %u size_t (given as size_t), %g double (9 digits), %% percent.
- * Counts like snprintf: returns the length that the whole text needs. */
+/* Text without stdio: %s string, %d int, %u size_t (given as size_t), %g double (9 digits), %%
+ * percent. Counts like snprintf: returns the length that the whole text needs. */
 typedef struct snn__text {
     char *at;
     size_t size, length;
@@ -1625,10 +1836,19 @@ static void snn__text_float(snn__text *t, double x)
         snn__text_char(t, '0');
         return;
     }
-    while (x >= 10) { x /= 10; e++; }
-    while (x < 1) { x *= 10; e--; }
+    while (x >= 10) {
+        x /= 10;
+        e++;
+    }
+    while (x < 1) {
+        x *= 10;
+        e--;
+    }
     m = (uint64_t)(x * 1e8 + 0.5);
-    if (m >= 1000000000u) { m /= 10; e++; }
+    if (m >= 1000000000u) {
+        m /= 10;
+        e++;
+    }
     for (i = n; i--; m /= 10) digits[i] = (char)('0' + m % 10);
     while (n > 1 && digits[n - 1] == '0') n--;
     if (e < -4 || e > 8) {
@@ -1659,8 +1879,7 @@ static void snn__text_list(snn__text *t, const char *format, va_list args)
 {
     for (; *format; format++) {
         if (*format != '%') snn__text_char(t, *format);
-        else
-            switch (*++format) {
+        else switch (*++format) {
             case 's': snn__text_str(t, va_arg(args, const char *)); break;
             case 'd': snn__text_int(t, va_arg(args, int)); break;
             case 'u': snn__text_uint(t, (uint64_t)va_arg(args, size_t)); break;
@@ -1688,8 +1907,10 @@ SNN__HD float snn__exp1(float x)
     x = snn__clamp(x, -87.0f, 88.0f);
     n = (float)(int32_t)(x * 1.44269504f + (x < 0.0f ? -0.5f : 0.5f)); /* nearest integer */
     r = (x - n * 0.693145752f) - n * 1.42860677e-6f;
-    p = 1.0f + r * (1.0f + r * (0.5f + r * (0.166666657f + r * (0.0416665734f +
-        r * (0.00833345950f + r * 0.00139262271f)))));
+    p = 1.0f +
+        r * (1.0f +
+             r * (0.5f + r * (0.166666657f +
+                              r * (0.0416665734f + r * (0.00833345950f + r * 0.00139262271f)))));
     bits = ((int32_t)n + 127) * 8388608;
     memcpy(&scale, &bits, sizeof scale);
     return p * scale;
@@ -1728,7 +1949,8 @@ SNN__HD float snn__sparse_fast_sigmoid_grad1(float x, float k, float b)
 SNN__HD float snn__boxcar_grad1(float x, float w) { return SNN_FABSF(x) < w ? 0.5f / w : 0.0f; }
 
 /* The integral of d, so that finite differences of a smooth net test the backward pass exactly. */
-static float snn__surrogate_primitive1(snn_surrogate_kind kind, float x, float p0, float p1, float u)
+static float snn__surrogate_primitive1(snn_surrogate_kind kind, float x, float p0, float p1,
+                                       float u)
 {
     switch (kind) {
     case SNN_ATAN: return 0.318309886f * SNN_ATANF(1.57079633f * p0 * x) + 0.5f;
@@ -1756,7 +1978,7 @@ SNN__INLINE void snn__surrogate_loop(const snn_surrogate *s, int n, const float 
 {
     const float p0 = s->p0, p1 = s->p1;
     int i;
-#define SNN__LOOP(d)                                                                               \
+#define SNN__LOOP(d)                                                                           \
     if (g)                                                                                         \
         for (i = 0; i < n; i++) out[i] = g[i] * (d);                                               \
     else                                                                                           \
@@ -1791,8 +2013,8 @@ SNN__TARGET_AVX2 static void snn__surrogate_avx2(const snn_surrogate *s, int n, 
 }
 #endif
 /* s is resolved; x and out may be the same, out and g too */
-static void snn__surrogate_apply(const snn_surrogate *s, int wide, int n, const float *x, const float *g,
-                                 const float *noise, float *out)
+static void snn__surrogate_apply(const snn_surrogate *s, int wide, int n, const float *x,
+                                 const float *g, const float *noise, float *out)
 {
     if (s->kind == SNN_CUSTOM_SURROGATE) {
         int i;
@@ -1832,13 +2054,14 @@ static snn_surrogate snn__surrogate_defaults(const snn_surrogate *s)
     return r;
 }
 
-SNN_DEF void snn_surrogate_grad(const snn_surrogate *s, int n, const float *x, const float *noise, float *d)
+SNN_DEF void snn_surrogate_grad(const snn_surrogate *s, int n, const float *x, const float *noise,
+                                float *d)
 {
     snn_surrogate r = snn__surrogate_defaults(s);
     snn__surrogate_apply(&r, 0, n, x, NULL, noise, d);
 }
-SNN_DEF void snn_surrogate_primitive(const snn_surrogate *s, int n, const float *x, const float *noise,
-                                     float *y)
+SNN_DEF void snn_surrogate_primitive(const snn_surrogate *s, int n, const float *x,
+                                     const float *noise, float *y)
 {
     snn_surrogate r = snn__surrogate_defaults(s);
     int i;
@@ -1849,9 +2072,9 @@ SNN_DEF void snn_surrogate_primitive(const snn_surrogate *s, int n, const float 
 }
 
 /* ---- >>neurons ----------------------------------------------------------------------------- */
-/* One block each: equations and source, what frameworks differ on, step1 and grad1 on plain floats, the
- * loops over them. What all neurons share (spike, surrogate, graded value, immediate reset) is at the
- * end of the section, once. */
+/* One block each: equations and source, what frameworks differ on, step1 and grad1 on plain floats,
+ * the loops over them. What all neurons share (spike, surrogate, graded value, immediate reset) is
+ * at the end of the section, once. */
 
 /* R, the delayed reset: was the membrane beyond the threshold after the last step? A constant for
  * gradients. equal is 1 where a membrane exactly on the threshold counts. */
@@ -1860,30 +2083,31 @@ SNN__HD float snn__reset_indicator(float u, float theta, float equal)
     return u > theta ? 1.0f : u == theta ? equal : 0.0f;
 }
 
-/* Instantiates a neuron's loops for the baseline and for AVX2. grad's first flag: are parameter gradients
- * wanted? */
-#define SNN__NEURON_LOOPS(name)                                                                    \
-    static void snn__##name##_step(const snn_neuron_block *b) { snn__##name##_step_loop(b); }      \
+/* Instantiates a neuron's loops for the baseline and for AVX2. grad's flag: are parameter gradients
+ * wanted? A neuron that differs from another in its defaults alone takes that one's loops. */
+#define SNN__NEURON_LOOPS_OF(name, loops)                                                      \
+    static void snn__##name##_step(const snn_neuron_block *b) { snn__##loops##_step_loop(b); }     \
     static void snn__##name##_grad(const snn_neuron_block *b)                                      \
     {                                                                                              \
-        if (b->dparam[0]) snn__##name##_grad_loop(b, 1);                                           \
-        else snn__##name##_grad_loop(b, 0);                                                        \
+        if (b->dparam[0]) snn__##loops##_grad_loop(b, 1);                                          \
+        else snn__##loops##_grad_loop(b, 0);                                                       \
     }                                                                                              \
-    SNN__NEURON_LOOPS_AVX2(name)
+    SNN__NEURON_LOOPS_AVX2(name, loops)
 #if SNN__X86
-    #define SNN__NEURON_LOOPS_AVX2(name)                                                           \
+    #define SNN__NEURON_LOOPS_AVX2(name, loops)                                                \
         SNN__TARGET_AVX2 static void snn__##name##_step_avx2(const snn_neuron_block *b)            \
         {                                                                                          \
-            snn__##name##_step_loop(b);                                                            \
+            snn__##loops##_step_loop(b);                                                           \
         }                                                                                          \
         SNN__TARGET_AVX2 static void snn__##name##_grad_avx2(const snn_neuron_block *b)            \
         {                                                                                          \
-            if (b->dparam[0]) snn__##name##_grad_loop(b, 1);                                       \
-            else snn__##name##_grad_loop(b, 0);                                                    \
+            if (b->dparam[0]) snn__##loops##_grad_loop(b, 1);                                      \
+            else snn__##loops##_grad_loop(b, 0);                                                   \
         }
 #else
-    #define SNN__NEURON_LOOPS_AVX2(name)
+    #define SNN__NEURON_LOOPS_AVX2(name, loops)
 #endif
+#define SNN__NEURON_LOOPS(name) SNN__NEURON_LOOPS_OF(name, name)
 
 /* -- Leaky integrate-and-fire
  *
@@ -1894,19 +2118,22 @@ SNN__HD float snn__reset_indicator(float u, float theta, float equal)
  *   spike      S = H(V - theta)              strict: a membrane on the threshold is silent
  *
  * backward, with gV the gradient of V, k = 1 - R for zero and 1 otherwise:
- *   dx = gV;  dU = b k gV;  dbeta = k U gV;  dtheta = -R gV (subtract) - gradient of the drive V - theta
+ *   dx = gV;  dU = b k gV;  dbeta = k U gV;  dtheta = -R gV (subtract) - gradient of the drive V -
+ *   theta
  *
- * Matches: snntorch.Leaky(beta, threshold, reset_mechanism). Source: Eshraghian et al., Training Spiking
- * Neural Networks Using Lessons From Deep Learning, Proc. IEEE 2023, eq. 4 and section on resets. */
-SNN__HD float snn__leaky_step1(float u, float x, float beta, float theta, float sub, float zero, float equal)
+ * Matches: snntorch.Leaky(beta, threshold, reset_mechanism). Source: Eshraghian et al., Training
+ * Spiking Neural Networks Using Lessons From Deep Learning, Proc. IEEE 2023, eq. 4 and section on
+ * resets. */
+SNN__HD float snn__leaky_step1(float u, float x, float beta, float theta, float sub, float zero,
+                               float equal)
 {
     SNN__NO_CONTRACT
     float r = snn__reset_indicator(u, theta, equal);
     return snn__flush(beta * ((1.0f - zero * r) * u) + x - sub * r * theta);
 }
 /* gv becomes the gradient of the membrane before the step; returns dx */
-SNN__HD float snn__leaky_grad1(float *gv, float *dbeta, float *dtheta, float ddrive, float u, float beta,
-                               float theta, float sub, float zero, float equal)
+SNN__HD float snn__leaky_grad1(float *gv, float *dbeta, float *dtheta, float ddrive, float u,
+                               float beta, float theta, float sub, float zero, float equal)
 {
     SNN__NO_CONTRACT
     float r = snn__reset_indicator(u, theta, equal), k = 1.0f - zero * r, g = *gv + ddrive;
@@ -1937,12 +2164,14 @@ SNN__INLINE void snn__leaky_grad_loop(const snn_neuron_block *b, int train)
     const float *SNN__RESTRICT beta = b->param[SNN__LEAKY_BETA];
     const float *SNN__RESTRICT u = b->state[0], *SNN__RESTRICT ddrive = b->ddrive;
     float *SNN__RESTRICT du = b->dstate[0], *SNN__RESTRICT dx = b->dx;
-    float *SNN__RESTRICT dtheta = b->dparam[SNN__LEAKY_THETA], *SNN__RESTRICT dbeta = b->dparam[SNN__LEAKY_BETA];
+    float *SNN__RESTRICT dtheta = b->dparam[SNN__LEAKY_THETA],
+                         *SNN__RESTRICT dbeta = b->dparam[SNN__LEAKY_BETA];
     const float sub = b->sub, zero = b->zero, equal = b->equal;
     int i;
     for (i = 0; i < b->n; i++) {
         float g = du[i], gt = 0.0f, gb = 0.0f;
-        dx[i] = snn__leaky_grad1(&g, &gb, &gt, ddrive[i], u[i], beta[i], theta[i], sub, zero, equal);
+        dx[i] =
+            snn__leaky_grad1(&g, &gb, &gt, ddrive[i], u[i], beta[i], theta[i], sub, zero, equal);
         du[i] = g;
         if (train) {
             dtheta[i] += gt;
@@ -1952,13 +2181,685 @@ SNN__INLINE void snn__leaky_grad_loop(const snn_neuron_block *b, int train)
 }
 SNN__NEURON_LOOPS(leaky)
 
+#define SNN__PARAM(name, value, flags)                                                         \
+    {                                                                                              \
+        #name, value, (int)offsetof(snn_neuron_desc, name),                                        \
+            (int)offsetof(snn_neuron_desc, learn_##name), flags                                    \
+    }
+#define SNN__FIXED(name, value)                                                                \
+    {                                                                                              \
+        #name, value, (int)offsetof(snn_neuron_desc, name), 0, SNN_PARAM_FIXED                     \
+    }
+#define SNN__NO_PARAM                                                                          \
+    {                                                                                              \
+        NULL, 0.0f, 0, 0, 0                                                                        \
+    }
+
 static const snn_neuron_def snn__leaky_def = {
     "leaky", "lif", "Leaky integrate-and-fire", 1, 2, {"mem", NULL, NULL, NULL},
-    {{"threshold", 1.0f, (int)offsetof(snn_neuron_desc, threshold), (int)offsetof(snn_neuron_desc, learn_threshold), 0},
-     {"beta", 0.0f, (int)offsetof(snn_neuron_desc, beta), (int)offsetof(snn_neuron_desc, learn_beta),
-      SNN_PARAM_REQUIRED | SNN_PARAM_CLAMP01},
-     {NULL, 0, 0, 0, 0}, {NULL, 0, 0, 0, 0}, {NULL, 0, 0, 0, 0}, {NULL, 0, 0, 0, 0}},
-    SNN_RESET_SUBTRACT, snn__leaky_step, snn__leaky_grad, 1, 0, SNN_RECURRENCE_NONE};
+    {SNN__PARAM(threshold, 1.0f, 0), SNN__PARAM(beta, 0.0f, SNN_PARAM_REQUIRED | SNN_PARAM_CLAMP01),
+    SNN__NO_PARAM, SNN__NO_PARAM, SNN__NO_PARAM, SNN__NO_PARAM}, SNN_RESET_SUBTRACT,
+    snn__leaky_step, snn__leaky_grad, 1, 0, SNN_RECURRENCE_NONE, NULL, 0, NULL, NULL};
+
+/* -- Lapicque: the RC circuit, integrated by Euler
+ *
+ *   W = (1 - q) U + q R x,  q = dt/(R C) = -ln(beta);  V = W - R' theta (subtract), (1-R') W
+ *   (zero), W (none)
+ *
+ * R' is the reset indicator, R the resistance. Completion at construction: beta alone: R = 1; beta
+ * or C missing follow from the others by beta = exp(-dt/(R C)); all of them given, R and C rule.
+ * The effective decay is 1 + ln(beta), not beta: Euler's. beta can be trained (through q), R and C
+ * cannot. Matches: snntorch.Lapicque. Source: Lapicque, J. Physiol. Pathol. Gen. 1907. */
+SNN__HD float snn__lapicque_step1(float u, float x, float q, float resistance, float theta,
+                                  float sub, float zero, float equal)
+{
+    SNN__NO_CONTRACT
+    const float r = snn__reset_indicator(u, theta, equal), w = resistance * q * x + (1.0f - q) * u;
+    return snn__flush((1.0f - zero * r) * w - sub * r * theta);
+}
+SNN__HD float snn__lapicque_grad1(float *gv, float *dq, float *dtheta, float ddrive, float u,
+                                  float x, float q, float resistance, float theta, float sub,
+                                  float zero, float equal)
+{
+    SNN__NO_CONTRACT
+    const float r = snn__reset_indicator(u, theta, equal), g = *gv + ddrive,
+                gw = (1.0f - zero * r) * g;
+    *dtheta -= ddrive + sub * r * g;
+    *dq += gw * (resistance * x - u);
+    *gv = (1.0f - q) * gw;
+    return resistance * q * gw;
+}
+enum { SNN__LAPICQUE_BETA = 1, SNN__LAPICQUE_R, SNN__LAPICQUE_Q };
+static snn_status snn__lapicque_resolve(snn_neuron_desc *d)
+{
+    const float dt = d->time_step == 0.0f ? 1.0f : d->time_step;
+    if (d->R == 0.0f && d->C == 0.0f) d->R = 1.0f;
+    if (d->R == 0.0f) d->R = -dt / (d->C * SNN_LOGF(d->beta));
+    if (d->C != 0.0f) d->beta = SNN_EXPF(-dt / (d->R * d->C));
+    return d->beta > 0.0f && d->beta <= 1.0f && d->R > 0.0f ? SNN_OK : SNN_ERR_ARGUMENT;
+}
+static void snn__lapicque_derive(int n, float *const *p)
+{
+    int i;
+    for (i = 0; i < n; i++) p[SNN__LAPICQUE_Q][i] = -SNN_LOGF(p[SNN__LAPICQUE_BETA][i]);
+}
+static void snn__lapicque_underive(int n, const float *const *p, float *const *dp)
+{
+    int i;
+    for (i = 0; i < n; i++)
+        dp[SNN__LAPICQUE_BETA][i] -= dp[SNN__LAPICQUE_Q][i] / p[SNN__LAPICQUE_BETA][i];
+}
+SNN__INLINE void snn__lapicque_step_loop(const snn_neuron_block *b)
+{
+    const float *SNN__RESTRICT theta = b->param[0], *SNN__RESTRICT x = b->x;
+    const float *SNN__RESTRICT q = b->param[SNN__LAPICQUE_Q],
+                               *SNN__RESTRICT resistance = b->param[SNN__LAPICQUE_R];
+    float *SNN__RESTRICT u = b->state[0], *SNN__RESTRICT drive = b->drive;
+    int i;
+    for (i = 0; i < b->n; i++) {
+        u[i] = snn__lapicque_step1(u[i], x[i], q[i], resistance[i], theta[i], b->sub, b->zero,
+                                   b->equal);
+        drive[i] = u[i] - theta[i];
+    }
+}
+SNN__INLINE void snn__lapicque_grad_loop(const snn_neuron_block *b, int train)
+{
+    int i;
+    for (i = 0; i < b->n; i++) {
+        float gt = 0.0f, gq = 0.0f;
+        b->dx[i] =
+            snn__lapicque_grad1(&b->dstate[0][i], &gq, &gt, b->ddrive[i], b->state[0][i], b->x[i],
+                                b->param[SNN__LAPICQUE_Q][i], b->param[SNN__LAPICQUE_R][i],
+                                b->param[0][i], b->sub, b->zero, b->equal);
+        if (train) {
+            b->dparam[0][i] += gt;
+            b->dparam[SNN__LAPICQUE_Q][i] += gq;
+        }
+    }
+}
+SNN__NEURON_LOOPS(lapicque)
+static const snn_neuron_def snn__lapicque_def = {
+    "lapicque", "lapicque", "Lapicque's RC circuit", 1, 3, {"mem", NULL, NULL, NULL},
+    {SNN__PARAM(threshold, 1.0f, 0), SNN__PARAM(beta, 0.0f, 0), SNN__FIXED(R, 1.0f), SNN__NO_PARAM,
+    SNN__NO_PARAM, SNN__NO_PARAM}, SNN_RESET_SUBTRACT, snn__lapicque_step, snn__lapicque_grad, 1, 0,
+    SNN_RECURRENCE_NONE, snn__lapicque_resolve, 1, snn__lapicque_derive, snn__lapicque_underive};
+
+/* -- Synaptic: a decaying input current in front of the membrane; with recurrence, RSynaptic
+ *
+ *   I = a I' + x;  W = b U + I;  V = W - R theta (subtract), (1-R) W (zero), W (none);  S = H(V -
+ *   theta)
+ *
+ * a = clamp(alpha), b = clamp(beta) to [0,1]. The current is never reset. backward: gV through the
+ * reset; gI = gI' + gV; dx = gI; dU = b gV; dI = a gI. Matches: snntorch.Synaptic, and with a
+ * recurrence snntorch.RSynaptic. Source: Eshraghian et al. 2023, section on second-order
+ * neurons. */
+SNN__HD float snn__synaptic_step1(float *current, float u, float x, float alpha, float beta,
+                                  float theta, float sub, float zero, float equal)
+{
+    SNN__NO_CONTRACT
+    const float r = snn__reset_indicator(u, theta, equal);
+    *current = snn__flush(alpha * *current + x);
+    return snn__flush((1.0f - zero * r) * (beta * u + *current) - sub * r * theta);
+}
+SNN__HD float snn__synaptic_grad1(float *gv, float *gi, float *dalpha, float *dbeta, float *dtheta,
+                                  float ddrive, float u, float current, float alpha, float beta,
+                                  float theta, float sub, float zero, float equal)
+{
+    SNN__NO_CONTRACT
+    const float r = snn__reset_indicator(u, theta, equal), g = *gv + ddrive,
+                gw = (1.0f - zero * r) * g, gj = *gi + gw;
+    *dtheta -= ddrive + sub * r * g;
+    *dbeta += gw * u;
+    *dalpha += gj * current;
+    *gv = beta * gw;
+    *gi = alpha * gj;
+    return gj;
+}
+enum { SNN__SYNAPTIC_BETA = 1, SNN__SYNAPTIC_ALPHA };
+SNN__INLINE void snn__synaptic_step_loop(const snn_neuron_block *b)
+{
+    const float *SNN__RESTRICT theta = b->param[0], *SNN__RESTRICT x = b->x;
+    const float *SNN__RESTRICT beta = b->param[SNN__SYNAPTIC_BETA],
+                               *SNN__RESTRICT alpha = b->param[SNN__SYNAPTIC_ALPHA];
+    float *SNN__RESTRICT u = b->state[0], *SNN__RESTRICT current = b->state[1],
+                         *SNN__RESTRICT drive = b->drive;
+    const float sub = b->sub, zero = b->zero, equal = b->equal;
+    int i;
+    for (i = 0; i < b->n; i++) {
+        float c = current[i];
+        const float v =
+            snn__synaptic_step1(&c, u[i], x[i], alpha[i], beta[i], theta[i], sub, zero, equal);
+        current[i] = c;
+        u[i] = v;
+        drive[i] = v - theta[i];
+    }
+}
+SNN__INLINE void snn__synaptic_grad_loop(const snn_neuron_block *b, int train)
+{
+    const float *SNN__RESTRICT theta = b->param[0], *SNN__RESTRICT ddrive = b->ddrive;
+    const float *SNN__RESTRICT beta = b->param[SNN__SYNAPTIC_BETA],
+                               *SNN__RESTRICT alpha = b->param[SNN__SYNAPTIC_ALPHA];
+    const float *SNN__RESTRICT u = b->state[0], *SNN__RESTRICT current = b->state[1];
+    float *SNN__RESTRICT du = b->dstate[0], *SNN__RESTRICT di = b->dstate[1],
+                         *SNN__RESTRICT dx = b->dx;
+    float *SNN__RESTRICT dtheta = b->dparam[0],
+                         *SNN__RESTRICT dbeta = b->dparam[SNN__SYNAPTIC_BETA];
+    float *SNN__RESTRICT dalpha = b->dparam[SNN__SYNAPTIC_ALPHA];
+    const float sub = b->sub, zero = b->zero, equal = b->equal;
+    int i;
+    for (i = 0; i < b->n; i++) {
+        float gv = du[i], gi = di[i], ga = 0.0f, gb = 0.0f, gt = 0.0f;
+        dx[i] = snn__synaptic_grad1(&gv, &gi, &ga, &gb, &gt, ddrive[i], u[i], current[i], alpha[i],
+                                    beta[i], theta[i], sub, zero, equal);
+        du[i] = gv;
+        di[i] = gi;
+        if (train) {
+            dtheta[i] += gt;
+            dbeta[i] += gb;
+            dalpha[i] += ga;
+        }
+    }
+}
+SNN__NEURON_LOOPS(synaptic)
+SNN__NEURON_LOOPS_OF(rsynaptic, synaptic)
+#define SNN__SYNAPTIC_DEF(name, recurrence)                                                    \
+    {                                                                                              \
+        #name, #name, "Leaky integrate-and-fire with synaptic current", 2, 3,                      \
+            {"mem", "syn", NULL, NULL },                                                           \
+             {SNN__PARAM(threshold, 1.0f, 0),                                                      \
+              SNN__PARAM(beta, 0.0f, SNN_PARAM_REQUIRED | SNN_PARAM_CLAMP01),                      \
+              SNN__PARAM(alpha, 0.0f, SNN_PARAM_REQUIRED | SNN_PARAM_CLAMP01), SNN__NO_PARAM,      \
+              SNN__NO_PARAM, SNN__NO_PARAM },                                                      \
+              SNN_RESET_SUBTRACT, snn__##name##_step, snn__##name##_grad, 1, 0, recurrence,        \
+              NULL, 0, NULL, NULL                                                                  \
+    }
+static const snn_neuron_def snn__synaptic_def = SNN__SYNAPTIC_DEF(synaptic, SNN_RECURRENCE_NONE);
+static const snn_neuron_def snn__rsynaptic_def =
+    SNN__SYNAPTIC_DEF(rsynaptic, SNN_RECURRENCE_LINEAR);
+#undef SNN__SYNAPTIC_DEF
+
+/* -- Alpha: excitatory and inhibitory currents whose difference is the membrane, an alpha function
+ * of time
+ *
+ *   e = a E' + x;  n = b N' - x;  W = tau (e + n),  tau = ln a/(ln b - ln a) + 1
+ *   none:      E = e                N = n          V = W
+ *   zero:      E = (1-R) e          N = (1-R) n    V = (1-R) W       (the default)
+ *   subtract:  E = e - R theta      N = (1-R) n    V = W + R N'
+ *
+ * The membrane has no memory of its own; only R sees the last one. alpha > beta is required.
+ * Matches: snntorch.Alpha (as it computes, not as its documentation prints tau). */
+SNN__HD float snn__alpha_step1(float *exc, float *inh, float u, float x, float alpha, float beta,
+                               float tau, float theta, float sub, float zero, float equal)
+{
+    SNN__NO_CONTRACT
+    const float r = snn__reset_indicator(u, theta, equal), e = alpha * *exc + x,
+                n = beta * *inh - x, w = tau * (e + n);
+    const float v = (1.0f - zero * r) * w + sub * r * *inh;
+    *exc = snn__flush((1.0f - zero * r) * e - sub * r * theta);
+    *inh = snn__flush((1.0f - (zero + sub) * r) * n);
+    return v;
+}
+SNN__HD float snn__alpha_grad1(float *gv, float *ge, float *gn, float *dalpha, float *dbeta,
+                               float *dtau, float *dtheta, float ddrive, float u, float x,
+                               float exc, float inh, float alpha, float beta, float tau,
+                               float theta, float sub, float zero, float equal)
+{
+    SNN__NO_CONTRACT
+    const float r = snn__reset_indicator(u, theta, equal), g = *gv + ddrive,
+                gw = (1.0f - zero * r) * g;
+    const float e = alpha * exc + x, n = beta * inh - x;
+    const float de = (1.0f - zero * r) * *ge + tau * gw,
+                dn = (1.0f - (zero + sub) * r) * *gn + tau * gw;
+    *dtheta -= ddrive + sub * r * *ge;
+    *dtau += gw * (e + n);
+    *dalpha += de * exc;
+    *dbeta += dn * inh;
+    *gv = 0.0f;
+    *ge = alpha * de;
+    *gn = beta * dn + sub * r * g;
+    return de - dn;
+}
+enum { SNN__ALPHA_BETA = 1, SNN__ALPHA_ALPHA, SNN__ALPHA_TAU };
+static snn_status snn__alpha_resolve(snn_neuron_desc *d)
+{
+    return d->alpha > d->beta && d->beta < 1.0f && d->beta > 0.0f ? SNN_OK : SNN_ERR_ARGUMENT;
+}
+static void snn__alpha_derive(int n, float *const *p)
+{
+    int i;
+    for (i = 0; i < n; i++) {
+        const float la = SNN_LOGF(p[SNN__ALPHA_ALPHA][i]), lb = SNN_LOGF(p[SNN__ALPHA_BETA][i]);
+        p[SNN__ALPHA_TAU][i] = la / (lb - la) + 1.0f;
+    }
+}
+static void snn__alpha_underive(int n, const float *const *p, float *const *dp)
+{
+    int i;
+    for (i = 0; i < n; i++) {
+        const float a = p[SNN__ALPHA_ALPHA][i], b = p[SNN__ALPHA_BETA][i], la = SNN_LOGF(a),
+                    lb = SNN_LOGF(b), d = (lb - la) * (lb - la);
+        dp[SNN__ALPHA_ALPHA][i] += dp[SNN__ALPHA_TAU][i] * lb / (a * d);
+        dp[SNN__ALPHA_BETA][i] -= dp[SNN__ALPHA_TAU][i] * la / (b * d);
+    }
+}
+SNN__INLINE void snn__alpha_step_loop(const snn_neuron_block *b)
+{
+    const float *SNN__RESTRICT theta = b->param[0], *SNN__RESTRICT x = b->x,
+                               *SNN__RESTRICT tau = b->param[SNN__ALPHA_TAU];
+    const float *SNN__RESTRICT beta = b->param[SNN__ALPHA_BETA],
+                               *SNN__RESTRICT alpha = b->param[SNN__ALPHA_ALPHA];
+    float *SNN__RESTRICT u = b->state[0], *SNN__RESTRICT exc = b->state[1],
+                         *SNN__RESTRICT inh = b->state[2], *SNN__RESTRICT drive = b->drive;
+    const float sub = b->sub, zero = b->zero, equal = b->equal;
+    int i;
+    for (i = 0; i < b->n; i++) {
+        float e = exc[i], n = inh[i];
+        u[i] = snn__alpha_step1(&e, &n, u[i], x[i], alpha[i], beta[i], tau[i], theta[i], sub, zero,
+                                equal);
+        exc[i] = e;
+        inh[i] = n;
+        drive[i] = u[i] - theta[i];
+    }
+}
+SNN__INLINE void snn__alpha_grad_loop(const snn_neuron_block *b, int train)
+{
+    int i;
+    for (i = 0; i < b->n; i++) {
+        float ga = 0.0f, gb = 0.0f, gtau = 0.0f, gt = 0.0f;
+        b->dx[i] = snn__alpha_grad1(&b->dstate[0][i], &b->dstate[1][i], &b->dstate[2][i], &ga, &gb,
+                                    &gtau, &gt, b->ddrive[i], b->state[0][i], b->x[i],
+                                    b->state[1][i], b->state[2][i], b->param[SNN__ALPHA_ALPHA][i],
+                                    b->param[SNN__ALPHA_BETA][i], b->param[SNN__ALPHA_TAU][i],
+                                    b->param[0][i], b->sub, b->zero, b->equal);
+        if (train) {
+            b->dparam[0][i] += gt;
+            b->dparam[SNN__ALPHA_ALPHA][i] += ga;
+            b->dparam[SNN__ALPHA_BETA][i] += gb;
+            b->dparam[SNN__ALPHA_TAU][i] += gtau;
+        }
+    }
+}
+SNN__NEURON_LOOPS(alpha)
+static const snn_neuron_def snn__alpha_def = {
+    "alpha", "alpha", "Alpha membrane", 3, 3, {"mem", "syn_exc", "syn_inh", NULL},
+    {SNN__PARAM(threshold, 1.0f, 0), SNN__PARAM(beta, 0.0f, SNN_PARAM_REQUIRED | SNN_PARAM_CLAMP01),
+    SNN__PARAM(alpha, 0.0f, SNN_PARAM_REQUIRED | SNN_PARAM_CLAMP01), SNN__NO_PARAM, SNN__NO_PARAM,
+    SNN__NO_PARAM}, SNN_RESET_ZERO, snn__alpha_step, snn__alpha_grad, 1, 0, SNN_RECURRENCE_NONE,
+    snn__alpha_resolve, 1, snn__alpha_derive, snn__alpha_underive};
+
+/* -- RLeaky: Leaky whose spikes return to its own input
+ *
+ *   W = b U + x + rec(S'),  V = W - R theta (subtract), (1-R) W (zero: the whole membrane, unlike
+ *   Leaky's), W (none)
+ *
+ * Which rec is the layer's recurrence (one-to-one V, linear, convolution); linear unless said
+ * otherwise. Matches: snntorch.RLeaky. */
+SNN__HD float snn__rleaky_step1(float u, float x, float beta, float theta, float sub, float zero,
+                                float equal)
+{
+    SNN__NO_CONTRACT
+    const float r = snn__reset_indicator(u, theta, equal);
+    return snn__flush((1.0f - zero * r) * (beta * u + x) - sub * r * theta);
+}
+SNN__HD float snn__rleaky_grad1(float *gv, float *dbeta, float *dtheta, float ddrive, float u,
+                                float beta, float theta, float sub, float zero, float equal)
+{
+    SNN__NO_CONTRACT
+    const float r = snn__reset_indicator(u, theta, equal), g = *gv + ddrive,
+                gw = (1.0f - zero * r) * g;
+    *dtheta -= ddrive + sub * r * g;
+    *dbeta += gw * u;
+    *gv = beta * gw;
+    return gw;
+}
+SNN__INLINE void snn__rleaky_step_loop(const snn_neuron_block *b)
+{
+    const float *SNN__RESTRICT theta = b->param[0], *SNN__RESTRICT beta = b->param[1],
+                               *SNN__RESTRICT x = b->x;
+    float *SNN__RESTRICT u = b->state[0], *SNN__RESTRICT drive = b->drive;
+    const float sub = b->sub, zero = b->zero, equal = b->equal;
+    int i;
+    for (i = 0; i < b->n; i++) {
+        const float v = snn__rleaky_step1(u[i], x[i], beta[i], theta[i], sub, zero, equal);
+        u[i] = v;
+        drive[i] = v - theta[i];
+    }
+}
+SNN__INLINE void snn__rleaky_grad_loop(const snn_neuron_block *b, int train)
+{
+    const float *SNN__RESTRICT theta = b->param[0], *SNN__RESTRICT beta = b->param[1];
+    const float *SNN__RESTRICT u = b->state[0], *SNN__RESTRICT ddrive = b->ddrive;
+    float *SNN__RESTRICT du = b->dstate[0], *SNN__RESTRICT dx = b->dx,
+                         *SNN__RESTRICT dtheta = b->dparam[0], *SNN__RESTRICT dbeta = b->dparam[1];
+    const float sub = b->sub, zero = b->zero, equal = b->equal;
+    int i;
+    for (i = 0; i < b->n; i++) {
+        float g = du[i], gt = 0.0f, gb = 0.0f;
+        dx[i] =
+            snn__rleaky_grad1(&g, &gb, &gt, ddrive[i], u[i], beta[i], theta[i], sub, zero, equal);
+        du[i] = g;
+        if (train) {
+            dtheta[i] += gt;
+            dbeta[i] += gb;
+        }
+    }
+}
+SNN__NEURON_LOOPS(rleaky)
+static const snn_neuron_def snn__rleaky_def = {
+    "rleaky", "rleaky", "Recurrent leaky integrate-and-fire", 1, 2, {"mem", NULL, NULL, NULL},
+    {SNN__PARAM(threshold, 1.0f, 0), SNN__PARAM(beta, 0.0f, SNN_PARAM_REQUIRED | SNN_PARAM_CLAMP01),
+    SNN__NO_PARAM, SNN__NO_PARAM, SNN__NO_PARAM, SNN__NO_PARAM}, SNN_RESET_SUBTRACT,
+    snn__rleaky_step, snn__rleaky_grad, 1, 0, SNN_RECURRENCE_LINEAR, NULL, 0, NULL, NULL};
+
+/* -- SLSTM: an LSTM cell whose hidden state is thresholded; also SConv2dLSTM, with convolutions
+ *
+ *   i, f, o = sigmoid(z), g = tanh(z_g), z = x + rec(mem');  c = f c' + i g;  W = o tanh(c)
+ *   mem = W - R theta (subtract), (1-R) W (zero), W (none, the default);  S = H(mem - theta)
+ *
+ * Four inputs a neuron, in the order i, f, g, o: put a linear layer (or a convolution) of four
+ * times the width before it. The recurrence reads mem. The order of snnTorch's SConv2dLSTM is i, f,
+ * o, g. Matches: snntorch.SLSTM, SConv2dLSTM (with a convolutional recurrence). Source: Hochreiter,
+ * Schmidhuber 1997. */
+SNN__HD float snn__sigmoid1(float x) { return 1.0f / (1.0f + snn__exp1(-x)); }
+SNN__HD float snn__tanh1(float x) { return 2.0f * snn__sigmoid1(2.0f * x) - 1.0f; }
+SNN__HD float snn__slstm_step1(float *c, float u, float zi, float zf, float zg, float zo,
+                               float theta, float sub, float zero, float equal)
+{
+    SNN__NO_CONTRACT
+    const float r = snn__reset_indicator(u, theta, equal);
+    *c = snn__sigmoid1(zf) * *c + snn__sigmoid1(zi) * snn__tanh1(zg);
+    return (1.0f - zero * r) * (snn__sigmoid1(zo) * snn__tanh1(*c)) - sub * r * theta;
+}
+/* gv, gc: of the states after in, before out; dz: of the four inputs */
+SNN__HD void snn__slstm_grad1(float *gv, float *gc, float dz[4], float *dtheta, float ddrive,
+                              float u, float c, float zi, float zf, float zg, float zo, float theta,
+                              float sub, float zero, float equal)
+{
+    SNN__NO_CONTRACT
+    const float r = snn__reset_indicator(u, theta, equal), i = snn__sigmoid1(zi),
+                f = snn__sigmoid1(zf), g = snn__tanh1(zg);
+    const float o = snn__sigmoid1(zo), t = snn__tanh1(f * c + i * g), gm = *gv + ddrive,
+                gw = (1.0f - zero * r) * gm;
+    const float gcell = *gc + gw * o * (1.0f - t * t);
+    *dtheta -= ddrive + sub * r * gm;
+    dz[0] = gcell * g * i * (1.0f - i);
+    dz[1] = gcell * c * f * (1.0f - f);
+    dz[2] = gcell * i * (1.0f - g * g);
+    dz[3] = gw * t * o * (1.0f - o);
+    *gv = 0.0f; /* what mem gave to the next step went through the recurrence */
+    *gc = gcell * f;
+}
+SNN__INLINE void snn__slstm_step_loop(const snn_neuron_block *b)
+{
+    const float *SNN__RESTRICT x = b->x, *SNN__RESTRICT theta = b->param[0];
+    float *SNN__RESTRICT u = b->state[0], *SNN__RESTRICT cell = b->state[1],
+                         *SNN__RESTRICT drive = b->drive;
+    const size_t s = b->stride;
+    const float sub = b->sub, zero = b->zero, equal = b->equal;
+    int i;
+    for (i = 0; i < b->n; i++) {
+        float c = cell[i];
+        const float v = snn__slstm_step1(&c, u[i], x[i], x[s + (size_t)i], x[2 * s + (size_t)i],
+                                         x[3 * s + (size_t)i], theta[i], sub, zero, equal);
+        cell[i] = c;
+        u[i] = v;
+        drive[i] = v - theta[i];
+    }
+}
+SNN__INLINE void snn__slstm_grad_loop(const snn_neuron_block *b, int train)
+{
+    const float *x = b->x;
+    const size_t s = b->stride;
+    int i;
+    for (i = 0; i < b->n; i++) {
+        float gt = 0.0f, dz[4];
+        snn__slstm_grad1(&b->dstate[0][i], &b->dstate[1][i], dz, &gt, b->ddrive[i], b->state[0][i],
+                         b->state[1][i], x[i], x[s + (size_t)i], x[2 * s + (size_t)i],
+                         x[3 * s + (size_t)i], b->param[0][i], b->sub, b->zero, b->equal);
+        b->dx[i] = dz[0];
+        b->dx[s + (size_t)i] = dz[1];
+        b->dx[2 * s + (size_t)i] = dz[2];
+        b->dx[3 * s + (size_t)i] = dz[3];
+        if (train) b->dparam[0][i] += gt;
+    }
+}
+SNN__NEURON_LOOPS(slstm)
+static const snn_neuron_def snn__slstm_def = {
+    "slstm", "slstm", "Spiking LSTM", 2, 1, {"mem", "syn", NULL, NULL}, {SNN__PARAM(threshold, 1.0f,
+    0), SNN__NO_PARAM, SNN__NO_PARAM, SNN__NO_PARAM, SNN__NO_PARAM, SNN__NO_PARAM}, SNN_RESET_NONE,
+    snn__slstm_step, snn__slstm_grad, 4, 1, SNN_RECURRENCE_LINEAR, NULL, 0, NULL, NULL};
+
+/* for neurons without reset: whatever the desc says of it does not count */
+static snn_status snn__no_reset_resolve(snn_neuron_desc *d)
+{
+    d->reset = SNN_RESET_NONE;
+    d->no_reset_delay = 0;
+    return SNN_OK;
+}
+
+/* -- StateLeaky: a leaky integrator without reset, by time constant
+ *
+ *   V = d U + x,  d = exp(-1/tau);  S = H(V - theta)
+ *
+ * From beta, tau = 1/(1 - beta): the decay is exp(beta - 1), not beta. tau is what is trained.
+ * Matches: snntorch.StateLeaky (there the graded factor counts twice: its square here), LinearLeaky
+ * with a linear layer before it. */
+SNN__HD float snn__state_leaky_step1(float u, float x, float decay)
+{
+    SNN__NO_CONTRACT
+    return snn__flush(decay * u + x);
+}
+enum { SNN__STATE_LEAKY_TAU = 1, SNN__STATE_LEAKY_DECAY };
+static snn_status snn__state_leaky_resolve(snn_neuron_desc *d)
+{
+    snn__no_reset_resolve(d);
+    if (d->tau == 0.0f) d->tau = (float)(1.0 / (1.0 - (double)d->beta + 1e-12));
+    return d->tau > 0.0f ? SNN_OK : SNN_ERR_ARGUMENT;
+}
+static void snn__state_leaky_derive(int n, float *const *p)
+{
+    int i;
+    for (i = 0; i < n; i++)
+        p[SNN__STATE_LEAKY_DECAY][i] = SNN_EXPF(-1.0f / p[SNN__STATE_LEAKY_TAU][i]);
+}
+static void snn__state_leaky_underive(int n, const float *const *p, float *const *dp)
+{
+    int i;
+    for (i = 0; i < n; i++) {
+        const float tau = p[SNN__STATE_LEAKY_TAU][i];
+        dp[SNN__STATE_LEAKY_TAU][i] +=
+            dp[SNN__STATE_LEAKY_DECAY][i] * p[SNN__STATE_LEAKY_DECAY][i] / (tau * tau);
+    }
+}
+SNN__INLINE void snn__state_leaky_step_loop(const snn_neuron_block *b)
+{
+    const float *SNN__RESTRICT theta = b->param[0],
+                               *SNN__RESTRICT decay = b->param[SNN__STATE_LEAKY_DECAY],
+                               *SNN__RESTRICT x = b->x;
+    float *SNN__RESTRICT u = b->state[0], *SNN__RESTRICT drive = b->drive;
+    int i;
+    for (i = 0; i < b->n; i++) {
+        u[i] = snn__state_leaky_step1(u[i], x[i], decay[i]);
+        drive[i] = u[i] - theta[i];
+    }
+}
+SNN__INLINE void snn__state_leaky_grad_loop(const snn_neuron_block *b, int train)
+{
+    const float *SNN__RESTRICT decay = b->param[SNN__STATE_LEAKY_DECAY],
+                               *SNN__RESTRICT u = b->state[0], *SNN__RESTRICT ddrive = b->ddrive;
+    float *SNN__RESTRICT du = b->dstate[0], *SNN__RESTRICT dx = b->dx,
+                         *SNN__RESTRICT dtheta = b->dparam[0];
+    float *SNN__RESTRICT ddecay = b->dparam[SNN__STATE_LEAKY_DECAY];
+    int i;
+    for (i = 0; i < b->n; i++) {
+        const float g = du[i] + ddrive[i];
+        if (train) {
+            dtheta[i] -= ddrive[i];
+            ddecay[i] += g * u[i];
+        }
+        dx[i] = g;
+        du[i] = decay[i] * g;
+    }
+}
+SNN__NEURON_LOOPS(state_leaky)
+static const snn_neuron_def snn__state_leaky_def = {
+    "state_leaky", "state_leaky", "Leaky integrator by time constant, no reset", 1, 2, {"mem", NULL,
+    NULL, NULL}, {SNN__PARAM(threshold, 1.0f, 0), {"tau", 0.0f, (int)offsetof(snn_neuron_desc, tau),
+    (int)offsetof(snn_neuron_desc, learn_beta), 0}, SNN__NO_PARAM, SNN__NO_PARAM, SNN__NO_PARAM,
+    SNN__NO_PARAM}, SNN_RESET_NONE, snn__state_leaky_step, snn__state_leaky_grad, 1, 0,
+    SNN_RECURRENCE_NONE, snn__state_leaky_resolve, 1, snn__state_leaky_derive,
+    snn__state_leaky_underive};
+
+/* -- DeltaLeaky: spikes when the membrane changes by more than a threshold in one step, up or down
+ *
+ *   V = beta U + x;  D = V - U;  S = H(|D| - delta)            beta is not clamped; no reset
+ *   backward: q = ddrive sign(D);  gV = A + q;  dx = gV;  dbeta = gV U;  dU = beta gV - q
+ *
+ * The field threshold is delta. Matches: snntorch.DeltaLeaky. */
+SNN__HD float snn__delta_leaky_step1(float u, float x, float beta)
+{
+    SNN__NO_CONTRACT
+    return beta * u + x;
+}
+SNN__INLINE void snn__delta_leaky_step_loop(const snn_neuron_block *b)
+{
+    const float *SNN__RESTRICT delta = b->param[0], *SNN__RESTRICT beta = b->param[1],
+                               *SNN__RESTRICT x = b->x;
+    float *SNN__RESTRICT u = b->state[0], *SNN__RESTRICT drive = b->drive;
+    int i;
+    for (i = 0; i < b->n; i++) {
+        const float v = snn__delta_leaky_step1(u[i], x[i], beta[i]);
+        drive[i] = SNN_FABSF(v - u[i]) - delta[i];
+        u[i] = snn__flush(v);
+    }
+}
+SNN__INLINE void snn__delta_leaky_grad_loop(const snn_neuron_block *b, int train)
+{
+    const float *SNN__RESTRICT beta = b->param[1], *SNN__RESTRICT x = b->x,
+                               *SNN__RESTRICT u = b->state[0];
+    float *SNN__RESTRICT du = b->dstate[0];
+    int i;
+    for (i = 0; i < b->n; i++) {
+        const float d = snn__delta_leaky_step1(u[i], x[i], beta[i]) - u[i];
+        const float q = d > 0.0f ? b->ddrive[i] : d < 0.0f ? -b->ddrive[i] : 0.0f, g = du[i] + q;
+        if (train) {
+            b->dparam[0][i] -= b->ddrive[i];
+            b->dparam[1][i] += g * u[i];
+        }
+        du[i] = beta[i] * g - q;
+        b->dx[i] = g;
+    }
+}
+SNN__NEURON_LOOPS(delta_leaky)
+static const snn_neuron_def snn__delta_leaky_def = {
+    "delta_leaky", "delta_leaky", "Leaky that spikes on change", 1, 2, {"mem", NULL, NULL, NULL},
+    {SNN__PARAM(threshold, 1.0f, 0), SNN__PARAM(beta, 0.0f, SNN_PARAM_REQUIRED), SNN__NO_PARAM,
+    SNN__NO_PARAM, SNN__NO_PARAM, SNN__NO_PARAM}, SNN_RESET_NONE, snn__delta_leaky_step,
+    snn__delta_leaky_grad, 1, 0, SNN_RECURRENCE_NONE, snn__no_reset_resolve, 0, NULL, NULL};
+
+/* -- LeakyParallel: a rectified recurrent layer, thresholded
+ *
+ *   h = max(0, x + rec(h'));  S = H(h - theta)
+ *
+ * x comes from a linear layer before it. The recurrence reads h: one-to-one with V = beta (the
+ * default), or linear for a full matrix. No reset. Matches: snntorch.LeakyParallel, LeakyKernel. */
+SNN__INLINE void snn__leaky_parallel_step_loop(const snn_neuron_block *b)
+{
+    const float *SNN__RESTRICT theta = b->param[0], *SNN__RESTRICT x = b->x;
+    float *SNN__RESTRICT h = b->state[0], *SNN__RESTRICT drive = b->drive;
+    int i;
+    for (i = 0; i < b->n; i++) {
+        h[i] = x[i] > 0.0f ? x[i] : 0.0f;
+        drive[i] = h[i] - theta[i];
+    }
+}
+SNN__INLINE void snn__leaky_parallel_grad_loop(const snn_neuron_block *b, int train)
+{
+    float *SNN__RESTRICT du = b->dstate[0];
+    int i;
+    for (i = 0; i < b->n; i++) {
+        const float g = b->x[i] > 0.0f ? du[i] + b->ddrive[i] : 0.0f;
+        if (train) b->dparam[0][i] -= b->ddrive[i];
+        du[i] = 0.0f; /* what h gave to the next step went through the recurrence */
+        b->dx[i] = g;
+    }
+}
+SNN__NEURON_LOOPS(leaky_parallel)
+static const snn_neuron_def snn__leaky_parallel_def = {
+    "leaky_parallel", "parallel", "Rectified recurrent layer, thresholded", 1, 1, {"h", NULL, NULL,
+    NULL}, {SNN__PARAM(threshold, 1.0f, 0), SNN__NO_PARAM, SNN__NO_PARAM, SNN__NO_PARAM,
+    SNN__NO_PARAM, SNN__NO_PARAM}, SNN_RESET_NONE, snn__leaky_parallel_step,
+    snn__leaky_parallel_grad, 1, 1, SNN_RECURRENCE_ONE_TO_ONE, snn__no_reset_resolve, 0, NULL, NULL};
+
+/* -- ALIF: Leaky whose threshold rises with each of its spikes and relaxes (LSNN)
+ *
+ *   R = H(U - theta - kappa A');  A = rho A' + R;  V as Leaky's with R;  S = H(V - theta - kappa A)
+ *   backward: gA = dA - kappa ddrive;  dkappa = -A ddrive;  drho = gA A';  dA' = rho gA;  the rest
+ *   as Leaky
+ *
+ * The spike of the last step raises the threshold now. custom[2] is rho (0.97), custom[3] kappa
+ * (0.2). Source: Bellec et al., Long short-term memory and learning-to-learn in networks of spiking
+ * neurons, NeurIPS 2018. */
+SNN__HD float snn__alif_step1(float *a, float u, float x, float beta, float theta, float rho,
+                              float kappa, float sub, float zero, float equal)
+{
+    SNN__NO_CONTRACT
+    const float r = snn__reset_indicator(u, theta + kappa * *a, equal);
+    *a = snn__flush(rho * *a + r);
+    return snn__flush(beta * ((1.0f - zero * r) * u) + x - sub * r * theta);
+}
+enum { SNN__ALIF_BETA = 1, SNN__ALIF_RHO, SNN__ALIF_KAPPA };
+SNN__INLINE void snn__alif_step_loop(const snn_neuron_block *b)
+{
+    const float *SNN__RESTRICT theta = b->param[0], *SNN__RESTRICT beta = b->param[SNN__ALIF_BETA],
+                               *SNN__RESTRICT x = b->x;
+    const float *SNN__RESTRICT rho = b->param[SNN__ALIF_RHO],
+                               *SNN__RESTRICT kappa = b->param[SNN__ALIF_KAPPA];
+    float *SNN__RESTRICT u = b->state[0], *SNN__RESTRICT a = b->state[1],
+                         *SNN__RESTRICT drive = b->drive;
+    const float sub = b->sub, zero = b->zero, equal = b->equal;
+    int i;
+    for (i = 0; i < b->n; i++) {
+        float ai = a[i];
+        u[i] =
+            snn__alif_step1(&ai, u[i], x[i], beta[i], theta[i], rho[i], kappa[i], sub, zero, equal);
+        a[i] = ai;
+        drive[i] = u[i] - theta[i] - kappa[i] * ai;
+    }
+}
+SNN__INLINE void snn__alif_grad_loop(const snn_neuron_block *b, int train)
+{
+    int i;
+    for (i = 0; i < b->n; i++) {
+        const float u = b->state[0][i], before = b->state[1][i], theta = b->param[0][i],
+                    beta = b->param[SNN__ALIF_BETA][i];
+        const float rho = b->param[SNN__ALIF_RHO][i], kappa = b->param[SNN__ALIF_KAPPA][i],
+                    dd = b->ddrive[i];
+        const float r = snn__reset_indicator(u, theta + kappa * before, b->equal),
+                    k = 1.0f - b->zero * r;
+        const float g = b->dstate[0][i] + dd, ga = b->dstate[1][i] - kappa * dd;
+        if (train) {
+            b->dparam[0][i] -= dd + b->sub * r * g;
+            b->dparam[SNN__ALIF_BETA][i] += g * k * u;
+            b->dparam[SNN__ALIF_RHO][i] += ga * before;
+            b->dparam[SNN__ALIF_KAPPA][i] -= dd * (rho * before + r);
+        }
+        b->dstate[0][i] = beta * k * g;
+        b->dstate[1][i] = rho * ga;
+        b->dx[i] = g;
+    }
+}
+SNN__NEURON_LOOPS(alif)
+static const snn_neuron_def snn__alif_def = {
+    "alif", "alif", "Adaptive-threshold leaky integrate-and-fire", 2, 4, {"mem", "adaptation", NULL,
+    NULL}, {SNN__PARAM(threshold, 1.0f, 0), SNN__PARAM(beta, 0.0f, SNN_PARAM_REQUIRED |
+    SNN_PARAM_CLAMP01), {"rho", 0.97f, 0, 0, SNN_PARAM_CLAMP01}, {"kappa", 0.2f, 0, 0, 0},
+    SNN__NO_PARAM, SNN__NO_PARAM}, SNN_RESET_SUBTRACT, snn__alif_step, snn__alif_grad, 1, 0,
+    SNN_RECURRENCE_NONE, NULL, 0, NULL, NULL};
+
+#undef SNN__PARAM
+#undef SNN__FIXED
+#undef SNN__NO_PARAM
 
 /* -- the registry */
 
@@ -2038,8 +2939,8 @@ static int snn__winner(const float *drive, int n)
 /* What an emitted spike does at once to the candidate membrane V = u[i], with reset_delay = False:
  *   D = h - R;  subtract: U = V - D theta;  zero: U = V - D V
  * h: the spike (0, 1, or smooth), prev: the membrane before the step, which gives R. */
-static void snn__immediate_reset(const snn__neuron *q, int n, float *u, const float *prev, const float *h,
-                                 const float *theta)
+static void snn__immediate_reset(const snn__neuron *q, int n, float *u, const float *prev,
+                                 const float *h, const float *theta)
 {
     int i;
     for (i = 0; i < n; i++) {
@@ -2048,9 +2949,10 @@ static void snn__immediate_reset(const snn__neuron *q, int n, float *u, const fl
     }
 }
 
-/* h[i] = the spike before grading: a step of the drive, or the surrogate's primitive in smooth nets; with
- * inhibition zero for all but the winner, which may lie outside these n. */
-static void snn__fire(const snn__neuron *q, int n, const float *drive, const float *noise, float *h, int winner)
+/* h[i] = the spike before grading: a step of the drive, or the surrogate's primitive in smooth
+ * nets; with inhibition zero for all but the winner, which may lie outside these n. */
+static void snn__fire(const snn__neuron *q, int n, const float *drive, const float *noise, float *h,
+                      int winner)
 {
     int i;
     if (q->smooth) snn_surrogate_primitive(&q->surrogate, n, drive, noise, h);
@@ -2073,14 +2975,16 @@ SNN_DEF void snn_quantise(const float *levels, int count, int n, float *x)
     }
 }
 
-/* Exponential: below the centre c, gaps m^0, m^1, ... from lo on; above it m^(M-1), ..., m^0 up to hi; each
- * side scaled to fill its range. The centre itself is no level. */
+/* Exponential: below the centre c, gaps m^0, m^1, ... from lo on; above it m^(M-1), ..., m^0 up to
+ * hi; each side scaled to fill its range. The centre itself is no level. */
 SNN_DEF int snn_quant_levels(const snn_quant *q, float *levels)
 {
     static const double base[8] = {0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.925, 0.95};
     const double threshold = q->threshold == 0.0f ? 1.0 : (double)q->threshold;
-    const double lower = (double)q->lower, upper = q->set_limits || q->upper != 0.0f ? (double)q->upper : 0.2;
-    const double lo = -threshold * (1.0 + lower), hi = threshold * (1.0 + upper), c = q->centre_zero ? 0.0 : threshold;
+    const double lower = (double)q->lower,
+                 upper = q->set_limits || q->upper != 0.0f ? (double)q->upper : 0.2;
+    const double lo = -threshold * (1.0 + lower), hi = threshold * (1.0 + upper),
+                 c = q->centre_zero ? 0.0 : threshold;
     int n, j, below;
     double m, sum, gap, at;
     if (q->bits < 1 || q->bits > 16) return SNN_ERR_ARGUMENT;
@@ -2098,7 +3002,8 @@ SNN_DEF int snn_quant_levels(const snn_quant *q, float *levels)
         at += gap * (c - lo) / sum;
     }
     for (sum = 0, gap = 1, j = below; j < n; j++, gap *= m) sum += gap;
-    for (at = hi, gap = 1, j = n - 1; j >= below; j--, gap *= m) { /* downwards: the last gap is m^0 */
+    for (at = hi, gap = 1, j = n - 1; j >= below;
+         j--, gap *= m) { /* downwards: the last gap is m^0 */
         levels[j] = (float)at;
         at -= gap * (hi - c) / sum;
     }
@@ -2107,14 +3012,15 @@ SNN_DEF int snn_quant_levels(const snn_quant *q, float *levels)
 
 /* One step: states, drive, and h if wanted (needed by immediate resets, so they compute it anyway).
  * prev [n] is scratch for immediate resets. */
-static void snn__neuron_advance(const snn__neuron *q, snn_neuron_block *b, const float *noise, float *h,
-                                float *prev)
+static void snn__neuron_advance(const snn__neuron *q, snn_neuron_block *b, const float *noise,
+                                float *h, float *prev)
 {
     if (q->immediate) memcpy(prev, b->state[0], (size_t)b->n * sizeof(float));
     q->step(b);
     if (q->levels) {
         int i, k;
-        for (k = 0; k < q->def->states; k++) snn_quantise(q->levels, q->level_count, b->n, b->state[k]);
+        for (k = 0; k < q->def->states; k++)
+            snn_quantise(q->levels, q->level_count, b->n, b->state[k]);
         for (i = 0; i < b->n; i++) b->drive[i] = b->state[0][i] - b->param[0][i];
     }
     if (h) snn__fire(q, b->n, b->drive, noise, h, q->inhibition ? snn__winner(b->drive, b->n) : 0);
@@ -2122,11 +3028,14 @@ static void snn__neuron_advance(const snn__neuron *q, snn_neuron_block *b, const
 }
 
 /* Gradients of one step (the fire block of the reference, then the neuron's own).
- *   b        state: before the step; drive: of the step; dstate in: after, out: before; ddrive scratch
- *   gs       gradient of the spike value f h, NULL: zeros;  f [n] graded factors, NULL: ones;  df added to
+ *   b        state: before the step; drive: of the step; dstate in: after, out: before; ddrive
+ *   scratch
+ *   gs       gradient of the spike value f h, NULL: zeros;  f [n] graded factors, NULL: ones;  df
+ *   added to
  *   winner   with inhibition: the one that may spike;  h, gh  scratch [n] */
-static void snn__neuron_retreat(const snn__neuron *q, snn_neuron_block *b, const float *gs, const float *f,
-                                float *df, const float *noise, int winner, float *h, float *gh, float *ddrive)
+static void snn__neuron_retreat(const snn__neuron *q, snn_neuron_block *b, const float *gs,
+                                const float *f, float *df, const float *noise, int winner, float *h,
+                                float *gh, float *ddrive)
 {
     const int n = b->n;
     const float *theta = b->param[0], *u = b->state[0];
@@ -2161,7 +3070,8 @@ static void snn__neuron_retreat(const snn__neuron *q, snn_neuron_block *b, const
 /* -- neurons without a net */
 
 /* the value that desc d gives to parameter k, defaults resolved; *missing: required and absent */
-static float snn__neuron_value(const snn_neuron_def *def, const snn_neuron_desc *d, int k, int *missing)
+static float snn__neuron_value(const snn_neuron_def *def, const snn_neuron_desc *d, int k,
+                               int *missing)
 {
     const snn_neuron_param *p = &def->param[k];
     float v;
@@ -2191,6 +3101,10 @@ SNN_DEF snn_status snn_neuron_init(snn_neuron_model *m, const snn_neuron_def *de
     m->surrogate.user = desc->surrogate_user;
     m->surrogate = snn__surrogate_defaults(&m->surrogate);
     if (m->desc.graded == 0.0f) m->desc.graded = 1.0f;
+    for (k = 0; k < def->params; k++)
+        if (snn__neuron_value(def, desc, k, &missing), missing) return SNN_ERR_ARGUMENT;
+    if (def->resolve && def->resolve(&m->desc) != SNN_OK) return SNN_ERR_ARGUMENT;
+    desc = &m->desc;
     for (k = 0; k < def->params; k++) {
         m->value[k] = snn__neuron_value(def, desc, k, &missing);
         if (missing) return SNN_ERR_ARGUMENT;
@@ -2199,8 +3113,8 @@ SNN_DEF snn_status snn_neuron_init(snn_neuron_model *m, const snn_neuron_def *de
     return SNN_OK;
 }
 
-/* Plain arrays go through in small pieces with stack scratch; inhibition spans the sample, so there the
- * pieces would be wrong and the caller's spk doubles as scratch for the drives. */
+/* Plain arrays go through in small pieces with stack scratch; inhibition spans the sample, so there
+ * the pieces would be wrong and the caller's spk doubles as scratch for the drives. */
 enum { SNN__PIECE = 32 };
 static void snn__model_block(const snn_neuron_model *m, snn_neuron_block *b, int at, int n,
                              float value[SNN_MAX_PARAMS][SNN__PIECE])
@@ -2210,9 +3124,15 @@ static void snn__model_block(const snn_neuron_model *m, snn_neuron_block *b, int
     for (k = 0; k < m->def->params; k++) {
         for (i = 0; i < n; i++) {
             float v = m->param[k] ? m->param[k][at + i] : m->value[k];
-            value[k][i] = m->def->param[k].flags & SNN_PARAM_CLAMP01 ? snn__clamp(v, 0.0f, 1.0f) : v;
+            value[k][i] =
+                m->def->param[k].flags & SNN_PARAM_CLAMP01 ? snn__clamp(v, 0.0f, 1.0f) : v;
         }
         b->param[k] = value[k];
+    }
+    if (m->def->derived) {
+        float *p[SNN_MAX_PARAMS];
+        for (k = 0; k < m->def->params + m->def->derived; k++) b->param[k] = p[k] = value[k];
+        m->def->derive(n, p);
     }
 }
 
@@ -2238,7 +3158,8 @@ SNN_DEF void snn_neuron_forward(const snn_neuron_model *m, int n, float *spk, fl
         b.x = x + at;
         b.drive = drive;
         if (m->desc.inhibition)
-            for (i = 0; i < b.n; i++) prev[i] = snn__reset_indicator(b.state[0][i], b.param[0][i], q.equal);
+            for (i = 0; i < b.n; i++)
+                prev[i] = snn__reset_indicator(b.state[0][i], b.param[0][i], q.equal);
         snn__neuron_advance(&q, &b, NULL, h, prev);
         for (i = 0; i < b.n; i++) {
             if (m->desc.inhibition) {
@@ -2247,11 +3168,15 @@ SNN_DEF void snn_neuron_forward(const snn_neuron_model *m, int n, float *spk, fl
                     best_drive = drive[i];
                 }
                 spk[at + i] = prev[i]; /* R, kept for the reset */
-            } else spk[at + i] = (m->param[m->def->params] ? m->param[m->def->params][at + i] : m->desc.graded) * h[i];
+            } else
+                spk[at + i] =
+                    (m->param[m->def->params] ? m->param[m->def->params][at + i] : m->desc.graded) *
+                    h[i];
         }
     }
     for (i = 0; m->desc.inhibition && i < n; i++) {
-        float one = i == best ? snn__reset_indicator(best_drive, 0.0f, q.equal) : 0.0f, theta = m->param[0] ? m->param[0][i] : m->value[0];
+        float one = i == best ? snn__reset_indicator(best_drive, 0.0f, q.equal) : 0.0f,
+              theta = m->param[0] ? m->param[0][i] : m->value[0];
         if (m->desc.no_reset_delay)
             state[0][i] -= (one - spk[i]) * (q.sub * theta + q.zero * state[0][i]);
         spk[i] = one;
@@ -2264,7 +3189,8 @@ SNN_DEF void snn_neuron_backward(const snn_neuron_model *m, int n, float *dx, fl
 {
     float value[SNN_MAX_PARAMS][SNN__PIECE], dvalue[SNN_MAX_PARAMS + 1][SNN__PIECE];
     float before[SNN_MAX_STATES][SNN__PIECE], after[SNN_MAX_STATES][SNN__PIECE];
-    float drive[SNN__PIECE], h[SNN__PIECE], gh[SNN__PIECE], ddrive[SNN__PIECE], f[SNN__PIECE], best = 0.0f;
+    float drive[SNN__PIECE], h[SNN__PIECE], gh[SNN__PIECE], ddrive[SNN__PIECE], f[SNN__PIECE],
+        best = 0.0f;
     const int params = m->def->params;
     snn_neuron_block b;
     snn__neuron q;
@@ -2294,27 +3220,40 @@ SNN_DEF void snn_neuron_backward(const snn_neuron_model *m, int n, float *dx, fl
                 }
             if (!pass) continue;
             for (k = 0; k < m->def->states; k++) b.state[k] = before[k];
-            for (k = 0; k < params; k++) b.dparam[k] = dvalue[k];
+            for (k = 0; k < params + m->def->derived; k++) b.dparam[k] = dvalue[k];
             memset(dvalue, 0, sizeof dvalue);
-            for (i = 0; i < b.n; i++) f[i] = m->param[params] ? m->param[params][at + i] : m->desc.graded;
+            for (i = 0; i < b.n; i++)
+                f[i] = m->param[params] ? m->param[params][at + i] : m->desc.graded;
             b.dx = dx + at;
-            snn__neuron_retreat(&q, &b, dspk + at, f, dvalue[params], NULL, winner - at, h, gh, ddrive);
+            snn__neuron_retreat(&q, &b, dspk + at, f, dvalue[SNN_MAX_PARAMS], NULL, winner - at, h,
+                                gh, ddrive);
+            if (m->def->derived) m->def->underive(b.n, b.param, b.dparam);
             for (k = 0; dparam && k <= params; k++)
                 for (i = 0; dparam[k] && i < b.n; i++) {
                     float v = k == params ? 0.0f : m->param[k] ? m->param[k][at + i] : m->value[k];
-                    if (k < params && (m->def->param[k].flags & SNN_PARAM_CLAMP01) && (v < 0.0f || v > 1.0f))
+                    if (k < params && (m->def->param[k].flags & SNN_PARAM_CLAMP01) &&
+                        (v < 0.0f || v > 1.0f))
                         continue;
-                    dparam[k][at + i] += dvalue[k][i];
+                    dparam[k][at + i] += dvalue[k < params ? k : SNN_MAX_PARAMS][i];
                 }
         }
 }
 
+#if SNN__KERNEL_PRAGMA
+    #pragma GCC pop_options
+#endif
+#if SNN__KERNEL_PRAGMA
+    #pragma GCC push_options
+    #pragma GCC optimize("O2", "no-trapping-math", "no-math-errno", "fp-contract=off")
+#endif
+
 /* ---- >>layers ------------------------------------------------------------------------------ */
 /* The node of the graph, and one forward/backward pair for each kind of layer.
  *
- * A signal has rows: one for each sample (constant), or one for each step and sample, row = t*B + b.
- * "Row" layers (conv, pool, add ...) work on one row at a time, so a chain of them needs only one row of
- * scratch for what lies between; "whole" layers (linear) and neurons take all rows at once. */
+ * A signal has rows: one for each sample (constant), or one for each step and sample, row = t*B +
+ * b. "Row" layers (conv, pool, add ...) work on one row at a time, so a chain of them needs only
+ * one row of scratch for what lies between; "whole" layers (linear) and neurons take all rows at
+ * once. */
 
 typedef enum snn__signal { SNN__CONSTANT, SNN__DENSE, SNN__BITS } snn__signal;
 enum { SNN__INTS = 12, SNN__FLOATS = 4, SNN__TASKS = 16, SNN__BLOCK = 256 };
@@ -2326,18 +3265,19 @@ typedef struct snn__buffer {
 } snn__buffer;
 
 typedef struct snn__conv_shape {
-    int c, h, w, hp, wp;      /* input, padded */
-    int o, oh, ow, p;         /* output, positions */
-    int g, cg, og, ogp;       /* groups; channels of one in and out; out padded */
-    int k, kp, op;            /* kernel size of a group, padded; row of channels-last output */
-    int run, runs, cells;     /* a receptive field is `runs` runs of `run` elements, `cells` cells each */
+    int c, h, w, hp, wp; /* input, padded */
+    int o, oh, ow, p;    /* output, positions */
+    int g, cg, og, ogp;  /* groups; channels of one in and out; out padded */
+    int k, kp, op;       /* kernel size of a group, padded; row of channels-last output */
+    int run, runs,
+        cells; /* a receptive field is `runs` runs of `run` elements, `cells` cells each */
 } snn__conv_shape;
 
 typedef struct snn__node {
     int op;
     char name[SNN_NAME_SIZE];
     int in[2], ins;
-    int i[SNN__INTS];    /* attributes, named in SNN__LAYER_LIST */
+    int i[SNN__INTS]; /* attributes, named in SNN__LAYER_LIST */
     float f[SNN__FLOATS];
     int ndim, shape[3], n, words; /* of one row; words of packed spikes */
     snn__signal signal;
@@ -2345,40 +3285,42 @@ typedef struct snn__node {
     snn__neuron neuron;
     int record;
     /* graph */
-    int root;            /* the node that owns this one's buffers: itself, unless a view */
-    int exec;            /* the node at whose turn it runs: itself, or the last of its chain */
+    int root;             /* the node that owns this one's buffers: itself, unless a view */
+    int exec;             /* the node at whose turn it runs: itself, or the last of its chain */
     int users, last_user; /* nodes reading the buffers; the latest by exec */
-    int chunk;           /* only one row a task exists: consumed at once by the next in the chain */
-    int hwc;             /* that row is channels-last, in the convolution's scratch */
-    int backward;        /* gradients of the output are wanted */
-    int add;             /* they are added up, not written */
-    int param0, params;  /* its entries in net->params */
+    int chunk;          /* only one row a task exists: consumed at once by the next in the chain */
+    int hwc;            /* that row is channels-last, in the convolution's scratch */
+    int backward;       /* gradients of the output are wanted */
+    int add;            /* they are added up, not written */
+    int param0, params; /* its entries in net->params */
     /* buffers */
-    float *out;          /* [rows][n] */
-    uint32_t *bits;      /* [rows][words] */
-    float *dout;         /* [rows][n] */
-    unsigned char *argmax; /* max pool: [rows][n] */
-    snn__buffer buf[3];  /* out, dout, argmax, where pooled */
+    float *out;                 /* [rows][n] */
+    uint32_t *bits;             /* [rows][words] */
+    float *dout;                /* [rows][n] */
+    unsigned char *argmax;      /* max pool: [rows][n] */
+    snn__buffer buf[3];         /* out, dout, argmax, where pooled */
     int whole_out, whole_dout;  /* all T steps are stored, not a segment */
     size_t out_row0, dout_row0; /* then: the row where the current segment starts */
-    float *rec_spk;                          /* [T][B][n] */
+    float *rec_spk;             /* [T][B][n] */
     float *rec[SNN_MAX_STATES], *drec[SNN_MAX_STATES]; /* states, as recorded */
-    float *state[SNN_MAX_STATES + 1];        /* [B][n] now; with recurrence the last is what is fed back */
+    float *state[SNN_MAX_STATES + 1]; /* [B][n] now; with recurrence the last is what is fed back */
     float *dstate[SNN_MAX_STATES + 1];
-    int states;                              /* how many of them */
+    int states; /* how many of them */
     snn_recurrence recurrence;
-    float *levels;                           /* quantised states */
-    float *saved;        /* [segments+1][states][B][n] at the start of each segment; the last: at the end */
-    const float *gain;   /* value of a spike; NULL: 1 */
-    float *wt, *wk;      /* prepared weights, transposed and padded */
-    uint32_t *map;       /* conv: place of each input element in the padded channels-last image; pool: of each
+    float *levels; /* quantised states */
+    float
+        *saved; /* [segments+1][states][B][n] at the start of each segment; the last: at the end */
+    const float *gain; /* value of a spike; NULL: 1 */
+    float *wt, *wk;    /* prepared weights, transposed and padded */
+    uint32_t
+        *map; /* conv: place of each input element in the padded channels-last image; pool: of each
                             element of a window, from its first */
-    uint32_t *cell;      /* conv: the cell (pixel and group) of each input element */
-    int32_t *run;        /* conv: pixels from a receptive field's first to where each of its runs starts */
+    uint32_t *cell; /* conv: the cell (pixel and group) of each input element */
+    int32_t *run; /* conv: pixels from a receptive field's first to where each of its runs starts */
     snn__conv_shape conv;
-    int block;           /* neurons: neurons a task scans together */
-    size_t s[16];        /* offsets in a task's scratch; s[15]: in the op's own */
-    double spikes;       /* counted in the last pass */
+    int block;     /* neurons: neurons a task scans together */
+    size_t s[16];  /* offsets in a task's scratch; s[15]: in the op's own */
+    double spikes; /* counted in the last pass */
 } snn__node;
 
 /* what a task may scribble on */
@@ -2393,42 +3335,42 @@ typedef struct snn__op {
     const char *name, *prefix;
     const char *ints, *floats; /* names of the attributes, space separated */
     int ins;
-    int kind;                  /* SNN__SOURCE ... */
-    int keeps_input;           /* backward reads the input again */
+    int kind;        /* SNN__SOURCE ... */
+    int keeps_input; /* backward reads the input again */
     snn_status (*infer)(snn_net *net, snn__node *q);
-    void (*plan)(snn_net *net, snn__node *q, snn__arena *a);     /* prepared weights, maps */
+    void (*plan)(snn_net *net, snn__node *q, snn__arena *a); /* prepared weights, maps */
     void (*scratch)(snn_net *net, snn__node *q, snn__arena *task, snn__arena *op);
-    void (*prepare)(snn_net *net, snn__node *q);                 /* after parameters changed */
-    void (*begin)(snn_net *net, snn__node *q, snn__task *t);     /* backward, once a task */
+    void (*prepare)(snn_net *net, snn__node *q);             /* after parameters changed */
+    void (*begin)(snn_net *net, snn__node *q, snn__task *t); /* backward, once a task */
     void (*forward)(snn_net *net, snn__node *q, snn__task *t, size_t row);
     void (*backward)(snn_net *net, snn__node *q, snn__task *t, size_t row);
-    void (*end)(snn_net *net, snn__node *q, int tasks);          /* backward, after all tasks */
+    void (*end)(snn_net *net, snn__node *q, int tasks); /* backward, after all tasks */
 } snn__op;
 
 struct snn_net {
     snn_net_desc desc;
     snn_status status;
     int built, training, dirty, constant_valid;
-    int ran;               /* a pass is there to go backward through */
+    int ran; /* a pass is there to go backward through */
     const snn__kernels *kern;
-    int count;             /* nodes */
+    int count; /* nodes */
     snn__node *node;
     int params;
     snn_param *param;
     float *values, *grads, *moment[2];
-    size_t trained;        /* floats in values, grads and moments that are trained */
-    int segment, segments; /* steps in one, how many stored */
-    int t0, len;           /* the current segment */
-    int pass_steps;        /* steps of the last pass */
+    size_t trained;             /* floats in values, grads and moments that are trained */
+    int segment, segments;      /* steps in one, how many stored */
+    int t0, len;                /* the current segment */
+    int pass_steps;             /* steps of the last pass */
     uint32_t time, time0, pass; /* steps since reset at this segment and at the pass; resets */
     int optim_step;
     char *pool, *scratch, *op_scratch;
     size_t pool_size, task_size, op_size;
     int tasks;
-    int *labels;           /* [B] staging of snn_evaluate */
-    void *block;           /* what build allocated */
+    int *labels; /* [B] staging of snn_evaluate */
+    void *block; /* what build allocated */
     size_t block_size, head_size;
-    char *buffer;          /* the caller's memory, for create_in */
+    char *buffer; /* the caller's memory, for create_in */
     size_t buffer_size;
     int owned;
     char error[256];
@@ -2471,10 +3413,12 @@ static float snn__gain(const snn__node *p) { return p->gain ? *p->gain : 1.0f; }
 /* where node p's output row is: its buffer, or scratch of the task when it is a link of a chain */
 static float *snn__row_out(const snn_net *net, snn__node *p, const snn__task *t, size_t row)
 {
-    return p->chunk ? SNN__SCRATCH(t, p, 0, float) : p->out + snn__row_index(net, p, row) * (size_t)p->n;
+    return p->chunk ? SNN__SCRATCH(t, p, 0, float)
+                    : p->out + snn__row_index(net, p, row) * (size_t)p->n;
 }
 /* input k of q as floats; packed spikes are unpacked into q's scratch 2+k */
-static const float *snn__row_in(const snn_net *net, const snn__node *q, const snn__task *t, size_t row, int k)
+static const float *snn__row_in(const snn_net *net, const snn__node *q, const snn__task *t,
+                                size_t row, int k)
 {
     snn__node *p = snn__input_of(net, q, k);
     if (p->signal == SNN__BITS) {
@@ -2490,7 +3434,8 @@ static float *snn__row_dout(const snn_net *net, const snn__node *p, const snn__t
     return p->chunk ? SNN__SCRATCH(t, p, 1, float) : p->dout + r * (size_t)p->n;
 }
 /* gradient row of input k, ready to be added to; NULL: not wanted */
-static float *snn__row_din(const snn_net *net, const snn__node *q, const snn__task *t, size_t row, int k)
+static float *snn__row_din(const snn_net *net, const snn__node *q, const snn__task *t, size_t row,
+                           int k)
 {
     snn__node *p = snn__input_of(net, q, k);
     float *d;
@@ -2509,7 +3454,8 @@ static void snn__row_scratch(snn_net *net, snn__node *q, snn__arena *task)
     }
     for (k = 0; k < q->ins; k++) {
         snn__node *p = snn__input_of(net, q, k);
-        q->s[2 + k] = snn__scratch_take(task, p->signal == SNN__BITS ? (size_t)p->n : 0, sizeof(float));
+        q->s[2 + k] =
+            snn__scratch_take(task, p->signal == SNN__BITS ? (size_t)p->n : 0, sizeof(float));
     }
 }
 static void snn__plain_scratch(snn_net *net, snn__node *q, snn__arena *task, snn__arena *op)
@@ -2523,9 +3469,9 @@ static snn_status snn__fail(snn_net *net, snn_status status, const char *format,
 /* -- linear: y[r][o] = b[o] + sum_i x[r][i] w[o][i]
  *    dx = dy w;  dw[o][i] = sum_r dy[r][o] x[r][i];  db[o] = sum_r dy[r][o]
  *
- * Few nonzero inputs: for each, one row of the transposed weights is added (gather), and in backward dy is
- * added to one row of the transposed gradient (scatter). Many: the matrix product. The sums run in the
- * same order either way, so the choice does not show in the numbers. */
+ * Few nonzero inputs: for each, one row of the transposed weights is added (gather), and in
+ * backward dy is added to one row of the transposed gradient (scatter). Many: the matrix product.
+ * The sums run in the same order either way, so the choice does not show in the numbers. */
 enum { SNN__LINEAR_OUT, SNN__LINEAR_BIAS, SNN__LINEAR_INIT }; /* i[] */
 enum { SNN__LINEAR_ROWS = 16, SNN__LINEAR_TILE = 128 };
 #define SNN__SPARSE_SHARE 0.4 /* nonzero share under which walking the nonzeros wins */
@@ -2540,8 +3486,9 @@ static snn_status snn__linear_infer(snn_net *net, snn__node *q)
 {
     snn__node *x = &net->node[q->in[0]];
     if (q->i[SNN__LINEAR_OUT] <= 0)
-        return snn__fail(net, SNN_ERR_ARGUMENT, "linear \"%s\": out_features is required and positive, given %d",
-                         q->name, q->i[SNN__LINEAR_OUT]);
+        return snn__fail(net, SNN_ERR_ARGUMENT,
+                         "linear \"%s\": out_features is required and positive, given %d", q->name,
+                         q->i[SNN__LINEAR_OUT]);
     q->ndim = 1;
     q->shape[0] = q->i[SNN__LINEAR_OUT];
     q->signal = x->signal == SNN__CONSTANT ? SNN__CONSTANT : SNN__DENSE;
@@ -2554,7 +3501,8 @@ static void snn__linear_plan(snn_net *net, snn__node *q, snn__arena *a)
 static void snn__linear_scratch(snn_net *net, snn__node *q, snn__arena *task, snn__arena *op)
 {
     snn__node *x = snn__input_of(net, q, 0);
-    size_t list = (size_t)SNN__LINEAR_ROWS * (size_t)x->n + SNN__LANES, ld = snn__linear_ld(q), dense, dwt;
+    size_t list = (size_t)SNN__LINEAR_ROWS * (size_t)x->n + SNN__LANES, ld = snn__linear_ld(q),
+           dense, dwt;
     q->s[0] = snn__scratch_take(task, list, sizeof(uint32_t));
     q->s[1] = snn__scratch_take(task, list, sizeof(float));
     q->s[2] = snn__scratch_take(task, SNN__LINEAR_TILE, sizeof(float));
@@ -2576,11 +3524,15 @@ static void snn__linear_prepare(snn_net *net, snn__node *q)
     for (i = 0; i < in; i++) snn__zero(q->wt + (size_t)i * ld + out, ld - (size_t)out);
 }
 
-/* Nonzeros of elements first .. first+n of a row, as the gather and scatter kernels want them; dense: the
- * row's floats, where they are not in its buffer. Plain spikes
- * have no values, graded ones all the same; so packed and dense signals give the same sums. */
-static int snn__has_values(const snn__node *x) { return x->signal != SNN__BITS || snn__gain(x) != 1.0f; }
-static int snn__list_row(const snn_net *net, const snn__node *x, const float *dense, size_t row, size_t first, size_t n, uint32_t *idx, float *val)
+/* Nonzeros of elements first .. first+n of a row, as the gather and scatter kernels want them;
+ * dense: the row's floats, where they are not in its buffer. Plain spikes have no values, graded
+ * ones all the same; so packed and dense signals give the same sums. */
+static int snn__has_values(const snn__node *x)
+{
+    return x->signal != SNN__BITS || snn__gain(x) != 1.0f;
+}
+static int snn__list_row(const snn_net *net, const snn__node *x, const float *dense, size_t row,
+                         size_t first, size_t n, uint32_t *idx, float *val)
 {
     int count, i;
     if (x->signal != SNN__BITS) {
@@ -2603,7 +3555,8 @@ typedef struct snn__linear_job {
 static double snn__density(const snn_net *net, const snn__node *x, size_t rows)
 {
     size_t first = snn__row_index(net, x, 0), n = rows * (size_t)x->n;
-    size_t count = x->signal == SNN__BITS ? snn__count_bits(x->bits + first * (size_t)x->words, rows * (size_t)x->words)
+    size_t count = x->signal == SNN__BITS ? snn__count_bits(x->bits + first * (size_t)x->words,
+                                                            rows * (size_t)x->words)
                                           : snn__count_floats(x->out + first * (size_t)x->n, n);
     return (double)count / (double)n;
 }
@@ -2629,13 +3582,13 @@ static void snn__linear_forward_task(void *arg, int task)
         rows = r1 - r < SNN__LINEAR_ROWS ? r1 - r : (size_t)SNN__LINEAR_ROWS;
         for (k = 0; k < rows; k++)
             count[k] = snn__list_row(net, x, NULL, r + k, 0, in, idx + k * in, val + k * in);
-        for (o = 0; o < ld; o += SNN__LINEAR_TILE) { /* a tile of the weights stays in cache for all rows */
+        for (o = 0; o < ld;
+             o += SNN__LINEAR_TILE) { /* a tile of the weights stays in cache for all rows */
             const size_t w = ld - o < SNN__LINEAR_TILE ? ld - o : (size_t)SNN__LINEAR_TILE;
             const size_t real = out > o ? (out - o < w ? out - o : w) : 0;
             for (k = 0; k < rows; k++) {
-                snn__zero(acc, w);
-                if (bias) memcpy(acc, bias + o, real * sizeof(float));
-                net->kern->gather(acc, q->wt + o, ld, (int)w, idx + k * in, snn__has_values(x) ? val + k * in : NULL, count[k]);
+                net->kern->gather(acc, bias ? bias + o : NULL, q->wt + o, ld, (int)w, idx + k * in,
+                                  snn__has_values(x) ? val + k * in : NULL, count[k]);
                 memcpy(q->out + snn__row_index(net, q, r + k) * out + o, acc, real * sizeof(float));
             }
         }
@@ -2648,7 +3601,8 @@ static void snn__linear_forward(snn_net *net, snn__node *q, snn__task *t, size_t
 {
     snn__linear_job job;
     snn__node *x = snn__input_of(net, q, 0);
-    const size_t rows = snn__rows(net, x), in = (size_t)x->n, out = (size_t)q->n, ld = snn__linear_ld(q);
+    const size_t rows = snn__rows(net, x), in = (size_t)x->n, out = (size_t)q->n,
+                 ld = snn__linear_ld(q);
     const float *bias = q->i[SNN__LINEAR_BIAS] ? snn__param_value(net, q, 1) : NULL;
     float *y = q->out + snn__row_index(net, q, 0) * out;
     (void)t;
@@ -2659,7 +3613,8 @@ static void snn__linear_forward(snn_net *net, snn__node *q, snn__task *t, size_t
         job.x = x;
         job.rows = rows;
         job.tasks = snn__task_count((rows + SNN__LINEAR_ROWS - 1) / SNN__LINEAR_ROWS);
-        snn__parallel_for(&net->desc.threads, job.tasks, snn__linear_forward_task, &job);
+        snn__parallel_for(&net->desc.threads, (double)rows * (double)(in + out), job.tasks,
+                          snn__linear_forward_task, &job);
     } else if (x->signal != SNN__BITS)
         snn__gemm(net->kern, &net->desc.threads, (int)rows, q->n, x->n,
                   x->out + snn__row_index(net, x, 0) * in, in, 1, q->wt, ld, y, out, bias, 0);
@@ -2669,8 +3624,10 @@ static void snn__linear_forward(snn_net *net, snn__node *q, snn__task *t, size_t
         size_t r, k, m;
         for (r = 0; r < rows; r += chunk) {
             m = rows - r < chunk ? rows - r : chunk;
-            for (k = 0; k < m; k++) snn_spikes_unpack(dense + k * in, snn__row_bits(net, x, r + k), x->n, snn__gain(x));
-            snn__gemm(net->kern, &net->desc.threads, (int)m, q->n, x->n, dense, in, 1, q->wt, ld, y + r * out, out, bias, 0);
+            for (k = 0; k < m; k++)
+                snn_spikes_unpack(dense + k * in, snn__row_bits(net, x, r + k), x->n, snn__gain(x));
+            snn__gemm(net->kern, &net->desc.threads, (int)m, q->n, x->n, dense, in, 1, q->wt, ld,
+                      y + r * out, out, bias, 0);
         }
     }
 }
@@ -2685,7 +3642,8 @@ static void snn__linear_backward_task(void *arg, int task)
     const size_t ld = snn__linear_ld(q), in = (size_t)x->n, out = (size_t)q->n;
     const size_t i0 = ((size_t)x->words * (size_t)task / (size_t)job->tasks) * 32;
     size_t i1 = ((size_t)x->words * (size_t)(task + 1) / (size_t)job->tasks) * 32;
-    float *dwt = (float *)(void *)(net->op_scratch + q->s[15]), *dw = snn__param_grad(net, q, 0), *val;
+    float *dwt = (float *)(void *)(net->op_scratch + q->s[15]), *dw = snn__param_grad(net, q, 0),
+          *val;
     uint32_t *idx;
     size_t r, i, o;
     if (i1 > in) i1 = in;
@@ -2696,7 +3654,8 @@ static void snn__linear_backward_task(void *arg, int task)
     snn__zero(dwt + i0 * ld, (i1 - i0) * ld);
     for (r = 0; r < job->rows; r++) {
         const int count = snn__list_row(net, x, NULL, r, i0, i1 - i0, idx, val);
-        net->kern->scatter(dwt + i0 * ld, ld, (int)SNN__PAD(out), idx, snn__has_values(x) ? val : NULL, count, job->dy + r * out);
+        net->kern->scatter(dwt + i0 * ld, ld, (int)SNN__PAD(out), idx,
+                           snn__has_values(x) ? val : NULL, count, job->dy + r * out);
     }
     for (o = 0; o < out; o++)
         for (i = i0; i < i1; i++) dw[o * in + i] += dwt[i * ld + o];
@@ -2724,10 +3683,12 @@ static void snn__linear_backward(snn_net *net, snn__node *q, snn__task *t, size_
             job.rows = rows;
             job.dy = dy;
             job.tasks = snn__task_count((size_t)x->words);
-            snn__parallel_for(&net->desc.threads, job.tasks, snn__linear_backward_task, &job);
+            snn__parallel_for(&net->desc.threads, (double)rows * (double)(in + out), job.tasks,
+                              snn__linear_backward_task, &job);
         } else if (x->signal != SNN__BITS)
             snn__gemm(net->kern, &net->desc.threads, q->n, x->n, (int)rows, dy, 1, out,
-                      x->out + snn__row_index(net, x, 0) * in, in, snn__param_grad(net, q, 0), in, NULL, 1);
+                      x->out + snn__row_index(net, x, 0) * in, in, snn__param_grad(net, q, 0), in,
+                      NULL, 1);
         else {
             const size_t chunk = (size_t)SNN__GEMM_M * 4;
             float *dense = (float *)(void *)(net->op_scratch + q->s[15]);
@@ -2735,27 +3696,54 @@ static void snn__linear_backward(snn_net *net, snn__node *q, snn__task *t, size_
             for (r = 0; r < rows; r += chunk) {
                 m = rows - r < chunk ? rows - r : chunk;
                 for (k = 0; k < m; k++)
-                    snn_spikes_unpack(dense + k * in, snn__row_bits(net, x, r + k), x->n, snn__gain(x));
-                snn__gemm(net->kern, &net->desc.threads, q->n, x->n, (int)m, dy + r * out, 1, out, dense, in,
-                          snn__param_grad(net, q, 0), in, NULL, 1);
+                    snn_spikes_unpack(dense + k * in, snn__row_bits(net, x, r + k), x->n,
+                                      snn__gain(x));
+                snn__gemm(net->kern, &net->desc.threads, q->n, x->n, (int)m, dy + r * out, 1, out,
+                          dense, in, snn__param_grad(net, q, 0), in, NULL, 1);
             }
         }
     }
     if (x->backward)
-        snn__gemm(net->kern, &net->desc.threads, (int)rows, x->n, q->n, dy, out, 1, snn__param_value(net, q, 0), in,
-                  snn__row_dout(net, x, NULL, 0), in, NULL, x->add);
+        snn__gemm(net->kern, &net->desc.threads, (int)rows, x->n, q->n, dy, out, 1,
+                  snn__param_value(net, q, 0), in, snn__row_dout(net, x, NULL, 0), in, NULL,
+                  x->add);
 }
 
-/* -- conv2d: y[o][p] = b[o] + sum_(c,ky,kx) x[c][py*s + ky*d - pad][..] w[o][c][ky][kx]  (cross-correlation)
+/* -- conv2d: y[o][p] = b[o] + sum_(c,ky,kx) x[c][py*s + ky*d - pad][..] w[o][c][ky][kx]
+ * (cross-correlation)
  *
- * Works on a padded channels-last copy of the row: the receptive field of an output position is then a few
- * contiguous runs, whose nonzeros (set bits, for spikes) are listed; k counts (ky, kx, c). Forward gathers
- * rows of w^T [k][o]; the weight gradient scatters dy[p][:] to rows of its transpose; the input gradient
- * gathers, for the nonzero dy[p][o], rows of w [o][k] and adds the result to the image. */
-enum { SNN__CONV_OUT, SNN__CONV_KH, SNN__CONV_KW, SNN__CONV_SH, SNN__CONV_SW, SNN__CONV_PH, SNN__CONV_PW,
-       SNN__CONV_DH, SNN__CONV_DW, SNN__CONV_GROUPS, SNN__CONV_BIAS, SNN__CONV_INIT };
-enum { SNN__CONV_EVENT = 4, SNN__CONV_EVAL, SNN__CONV_START, SNN__CONV_NEXT, SNN__CONV_IDX, SNN__CONV_VAL, SNN__CONV_Y,
-       SNN__CONV_TMP, SNN__CONV_DY, SNN__CONV_DIMAGE, SNN__CONV_DW_PART }; /* s[] */
+ * Works on a padded channels-last copy of the row: the receptive field of an output position is
+ * then a few contiguous runs, whose nonzeros (set bits, for spikes) are listed; k counts (ky, kx,
+ * c). Forward gathers rows of w^T [k][o]; the weight gradient scatters dy[p][:] to rows of its
+ * transpose; the input gradient gathers, for the nonzero dy[p][o], rows of w [o][k] and adds the
+ * result to the image. */
+enum {
+    SNN__CONV_OUT,
+    SNN__CONV_KH,
+    SNN__CONV_KW,
+    SNN__CONV_SH,
+    SNN__CONV_SW,
+    SNN__CONV_PH,
+    SNN__CONV_PW,
+    SNN__CONV_DH,
+    SNN__CONV_DW,
+    SNN__CONV_GROUPS,
+    SNN__CONV_BIAS,
+    SNN__CONV_INIT
+};
+enum {
+    SNN__CONV_EVENT = 4,
+    SNN__CONV_EVAL,
+    SNN__CONV_START,
+    SNN__CONV_NEXT,
+    SNN__CONV_IDX,
+    SNN__CONV_VAL,
+    SNN__CONV_Y,
+    SNN__CONV_TMP,
+    SNN__CONV_DY,
+    SNN__CONV_DIMAGE,
+    SNN__CONV_DW_PART
+}; /* s[] */
 
 static snn__conv_shape snn__conv_shape_of(const snn_net *net, const snn__node *q)
 {
@@ -2793,27 +3781,45 @@ static snn_status snn__conv_infer(snn_net *net, snn__node *q)
 {
     snn__node *x = &net->node[q->in[0]];
     int *i = q->i, k;
+    int64_t hp, wp;
     snn__conv_shape s;
     if (x->ndim != 3)
-        return snn__fail(net, SNN_ERR_SHAPE, "conv2d \"%s\": input \"%s\" has %d axes, wants channels, height, width",
+        return snn__fail(net, SNN_ERR_SHAPE,
+                         "conv2d \"%s\": input \"%s\" has %d axes, wants channels, height, width",
                          q->name, x->name, x->ndim);
     if (i[SNN__CONV_OUT] <= 0)
-        return snn__fail(net, SNN_ERR_ARGUMENT, "conv2d \"%s\": out_channels is required and positive, given %d", q->name,
+        return snn__fail(net, SNN_ERR_ARGUMENT,
+                         "conv2d \"%s\": out_channels is required and positive, given %d", q->name,
                          i[SNN__CONV_OUT]);
     if (i[SNN__CONV_KH] <= 0 || i[SNN__CONV_KW] <= 0)
-        return snn__fail(net, SNN_ERR_ARGUMENT, "conv2d \"%s\": kernel is required and positive, given %d x %d", q->name,
+        return snn__fail(net, SNN_ERR_ARGUMENT,
+                         "conv2d \"%s\": kernel is required and positive, given %d x %d", q->name,
                          i[SNN__CONV_KH], i[SNN__CONV_KW]);
     for (k = SNN__CONV_KH; k <= SNN__CONV_DW; k++)
         if (i[k] < (k == SNN__CONV_PH || k == SNN__CONV_PW ? 0 : 1) || i[k] > 1 << 16)
-            return snn__fail(net, SNN_ERR_ARGUMENT, "conv2d \"%s\": kernel, stride, padding and dilation must be in range, given %d",
-                             q->name, i[k]);
-    if (i[SNN__CONV_GROUPS] < 1 || x->shape[0] % i[SNN__CONV_GROUPS] || i[SNN__CONV_OUT] % i[SNN__CONV_GROUPS])
-        return snn__fail(net, SNN_ERR_SHAPE, "conv2d \"%s\": %d groups must divide %d input and %d output channels", q->name,
-                         i[SNN__CONV_GROUPS], x->shape[0], i[SNN__CONV_OUT]);
+            return snn__fail(
+                net, SNN_ERR_ARGUMENT,
+                "conv2d \"%s\": kernel, stride, padding and dilation must be in range, given %d",
+                q->name, i[k]);
+    if (i[SNN__CONV_GROUPS] < 1 || x->shape[0] % i[SNN__CONV_GROUPS] ||
+        i[SNN__CONV_OUT] % i[SNN__CONV_GROUPS])
+        return snn__fail(net, SNN_ERR_SHAPE,
+                         "conv2d \"%s\": %d groups must divide %d input and %d output channels",
+                         q->name, i[SNN__CONV_GROUPS], x->shape[0], i[SNN__CONV_OUT]);
+    hp = x->shape[1] + 2 * (int64_t)i[SNN__CONV_PH];
+    wp = x->shape[2] + 2 * (int64_t)i[SNN__CONV_PW];
+    if (i[SNN__CONV_OUT] > 1 << 24 || hp * wp > (1 << 28) / x->shape[0] ||
+        (int64_t)i[SNN__CONV_KH] * i[SNN__CONV_KW] > (1 << 28) / x->shape[0] ||
+        (int64_t)i[SNN__CONV_DH] * i[SNN__CONV_KH] > 1 << 28 ||
+        (int64_t)i[SNN__CONV_DW] * i[SNN__CONV_KW] > 1 << 28)
+        return snn__fail(net, SNN_ERR_TOO_LARGE,
+                         "conv2d \"%s\": the padded input or the kernel is too large", q->name);
     s = snn__conv_shape_of(net, q);
-    if (s.hp < i[SNN__CONV_DH] * (i[SNN__CONV_KH] - 1) + 1 || s.wp < i[SNN__CONV_DW] * (i[SNN__CONV_KW] - 1) + 1)
-        return snn__fail(net, SNN_ERR_SHAPE, "conv2d \"%s\": a %d x %d kernel does not fit the padded %d x %d input", q->name,
-                         i[SNN__CONV_KH], i[SNN__CONV_KW], s.hp, s.wp);
+    if (s.hp < i[SNN__CONV_DH] * (i[SNN__CONV_KH] - 1) + 1 ||
+        s.wp < i[SNN__CONV_DW] * (i[SNN__CONV_KW] - 1) + 1)
+        return snn__fail(net, SNN_ERR_SHAPE,
+                         "conv2d \"%s\": a %d x %d kernel does not fit the padded %d x %d input",
+                         q->name, i[SNN__CONV_KH], i[SNN__CONV_KW], s.hp, s.wp);
     q->ndim = 3;
     q->shape[0] = s.o;
     q->shape[1] = s.oh;
@@ -2835,9 +3841,11 @@ static void snn__conv_plan(snn_net *net, snn__node *q, snn__arena *a)
     for (i = 0; q->run && i < s->runs; i++)
         q->run[i] = s->cells > 1 || s->runs == q->i[SNN__CONV_KH]
                         ? i * q->i[SNN__CONV_DH] * s->wp
-                        : i / q->i[SNN__CONV_KW] * q->i[SNN__CONV_DH] * s->wp + i % q->i[SNN__CONV_KW] * q->i[SNN__CONV_DW];
+                        : i / q->i[SNN__CONV_KW] * q->i[SNN__CONV_DH] * s->wp +
+                              i % q->i[SNN__CONV_KW] * q->i[SNN__CONV_DW];
     for (i = 0; q->map && i < x->n; i++) {
-        const int c = i / (s->h * s->w), y = i / s->w % s->h + q->i[SNN__CONV_PH], xx = i % s->w + q->i[SNN__CONV_PW];
+        const int c = i / (s->h * s->w), y = i / s->w % s->h + q->i[SNN__CONV_PH],
+                  xx = i % s->w + q->i[SNN__CONV_PW];
         q->map[i] = (uint32_t)((y * s->wp + xx) * s->c + c);
         q->cell[i] = (uint32_t)((y * s->wp + xx) * s->g + c / s->cg);
     }
@@ -2846,22 +3854,29 @@ static void snn__conv_scratch(snn_net *net, snn__node *q, snn__arena *task, snn_
 {
     const snn__conv_shape *s = &q->conv;
     snn__node *x = snn__input_of(net, q, 0);
-    const size_t cells = snn__mul_size((size_t)(s->hp * s->wp), (size_t)s->g) + 1, y = snn__mul_size((size_t)s->p, (size_t)s->op);
-    const size_t list = (size_t)(s->k > s->ogp ? s->k : s->ogp) + SNN__LANES, events = (size_t)x->n + SNN__LANES;
+    const size_t cells = snn__mul_size((size_t)(s->hp * s->wp), (size_t)s->g) + 1,
+                 y = snn__mul_size((size_t)s->p, (size_t)s->op);
+    const size_t list = (size_t)(s->k > s->ogp ? s->k : s->ogp) + 1 + SNN__LANES,
+                 events = (size_t)x->n + SNN__LANES;
     (void)op;
     snn__row_scratch(net, q, task);
     q->s[SNN__CONV_EVENT] = snn__scratch_take(task, events, sizeof(uint32_t));
-    q->s[SNN__CONV_EVAL] = snn__scratch_take(task, x->signal == SNN__BITS && !x->gain ? 0 : events, sizeof(float));
+    q->s[SNN__CONV_EVAL] =
+        snn__scratch_take(task, x->signal == SNN__BITS && !x->gain ? 0 : events, sizeof(float));
     q->s[SNN__CONV_START] = snn__scratch_take(task, cells, sizeof(uint32_t));
     q->s[SNN__CONV_NEXT] = snn__scratch_take(task, cells, sizeof(uint32_t));
     q->s[SNN__CONV_IDX] = snn__scratch_take(task, list > events ? list : events, sizeof(uint32_t));
     q->s[SNN__CONV_VAL] = snn__scratch_take(task, list > events ? list : events, sizeof(float));
     q->s[SNN__CONV_Y] = snn__scratch_take(task, y, sizeof(float));
-    q->s[SNN__CONV_TMP] = snn__scratch_take(task, (size_t)(s->ogp > s->kp ? s->ogp : s->kp), sizeof(float));
+    q->s[SNN__CONV_TMP] =
+        snn__scratch_take(task, (size_t)(s->ogp > s->kp ? s->ogp : s->kp), sizeof(float));
     if (net->desc.inference) return;
     q->s[SNN__CONV_DY] = snn__scratch_take(task, y, sizeof(float));
-    q->s[SNN__CONV_DIMAGE] = snn__scratch_take(task, x->backward ? snn__mul_size((size_t)(s->hp * s->wp), (size_t)s->c) : 0, sizeof(float));
-    q->s[SNN__CONV_DW_PART] = snn__scratch_take(task, snn__add_size(snn__mul_size((size_t)(s->g * s->k), (size_t)s->ogp), (size_t)s->op), sizeof(float));
+    q->s[SNN__CONV_DIMAGE] = snn__scratch_take(
+        task, x->backward ? snn__mul_size((size_t)(s->hp * s->wp), (size_t)s->c) : 0,
+        sizeof(float));
+    q->s[SNN__CONV_DW_PART] = snn__scratch_take(
+        task, snn__mul_size((size_t)(s->g * (s->k + 1)), (size_t)s->ogp), sizeof(float));
 }
 static void snn__conv_prepare(snn_net *net, snn__node *q)
 {
@@ -2875,24 +3890,29 @@ static void snn__conv_prepare(snn_net *net, snn__node *q)
         for (c = 0; c < s->cg; c++)
             for (k = 0; k < kk; k++) {
                 float v = w[(o * s->cg + c) * kk + k];
-                q->wt[(size_t)(o / s->og * s->k + k * s->cg + c) * (size_t)s->ogp + (size_t)(o % s->og)] = v;
+                q->wt[(size_t)(o / s->og * s->k + k * s->cg + c) * (size_t)s->ogp +
+                      (size_t)(o % s->og)] = v;
                 if (q->wk) q->wk[(size_t)o * (size_t)s->kp + (size_t)(k * s->cg + c)] = v;
             }
 }
-/* Sorts the nonzeros of a row by cell (pixel, then group): event and value arrays, and where each cell starts
- * in them. Stable, and the channels come in order, so events end up channels-last. */
+/* Sorts the nonzeros of a row by cell (pixel, then group): event and value arrays, and where each
+ * cell starts in them. Stable, and the channels come in order, so events end up channels-last. */
 static void snn__conv_events(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
     const snn__conv_shape *s = &q->conv;
     snn__node *x = snn__input_of(net, q, 0);
     const int cells = s->hp * s->wp * s->g;
-    uint32_t *event = SNN__SCRATCH(t, q, SNN__CONV_EVENT, uint32_t), *start = SNN__SCRATCH(t, q, SNN__CONV_START, uint32_t);
-    uint32_t *idx = SNN__SCRATCH(t, q, SNN__CONV_IDX, uint32_t), *next = SNN__SCRATCH(t, q, SNN__CONV_NEXT, uint32_t);
-    float *val = SNN__SCRATCH(t, q, SNN__CONV_VAL, float), *value = SNN__SCRATCH(t, q, SNN__CONV_EVAL, float);
+    uint32_t *event = SNN__SCRATCH(t, q, SNN__CONV_EVENT, uint32_t),
+             *start = SNN__SCRATCH(t, q, SNN__CONV_START, uint32_t);
+    uint32_t *idx = SNN__SCRATCH(t, q, SNN__CONV_IDX, uint32_t),
+             *next = SNN__SCRATCH(t, q, SNN__CONV_NEXT, uint32_t);
+    float *val = SNN__SCRATCH(t, q, SNN__CONV_VAL, float),
+          *value = SNN__SCRATCH(t, q, SNN__CONV_EVAL, float);
     const uint32_t *map = q->map, *cell = q->cell;
     uint32_t sum = 0;
     int i, count;
-    count = snn__list_row(net, x, x->signal == SNN__BITS ? NULL : snn__row_out(net, x, t, row), row, 0, (size_t)x->n, idx, val);
+    count = snn__list_row(net, x, x->signal == SNN__BITS ? NULL : snn__row_out(net, x, t, row), row,
+                          0, (size_t)x->n, idx, val);
     memset(next, 0, (size_t)(cells + 1) * sizeof *next);
     for (i = 0; i < count; i++) next[cell[idx[i]]]++;
     for (i = 0; i < cells; i++) {
@@ -2910,18 +3930,31 @@ static void snn__conv_events(snn_net *net, snn__node *q, snn__task *t, size_t ro
             value[to] = val[i];
         }
 }
-/* the nonzeros of the receptive field that starts at a pixel: runs of events, renumbered by k = (ky, kx, c) */
+SNN__INLINE void snn__shift8(uint32_t *to, const uint32_t *from, uint32_t shift)
+{
+#if SNN__VECTORS
+    ((snn__u4_t *)to)[0] = ((const snn__u4_t *)from)[0] + shift;
+    ((snn__u4_t *)to)[1] = ((const snn__u4_t *)from)[1] + shift;
+#else
+    int k;
+    for (k = 0; k < 8; k++) to[k] = from[k] + shift;
+#endif
+}
+/* the nonzeros of the receptive field that starts at a pixel: runs of events, renumbered by k =
+ * (ky, kx, c) */
 static int snn__conv_list(const snn__node *q, const snn__task *t, int values, int pixel, int g)
 {
-    const int runs = q->conv.runs, run = q->conv.run, c = q->conv.c, groups = q->conv.g, cells = q->conv.cells;
+    const int runs = q->conv.runs, run = q->conv.run, c = q->conv.c, groups = q->conv.g,
+              cells = q->conv.cells;
     const int first = pixel * c + g * q->conv.cg;
     const int32_t *at = q->run;
     const uint32_t *event = SNN__SCRATCH(t, q, SNN__CONV_EVENT, const uint32_t);
-    const uint32_t *start = SNN__SCRATCH(t, q, SNN__CONV_START, const uint32_t) + pixel * groups + g;
+    const uint32_t *start =
+        SNN__SCRATCH(t, q, SNN__CONV_START, const uint32_t) + pixel * groups + g;
     const float *value = SNN__SCRATCH(t, q, SNN__CONV_EVAL, const float);
     uint32_t *SNN__RESTRICT idx = SNN__SCRATCH(t, q, SNN__CONV_IDX, uint32_t);
     float *val = SNN__SCRATCH(t, q, SNN__CONV_VAL, float);
-    int count = 0, j, i, k;
+    int count = 0, j, i;
     for (j = 0; j < runs; j++) {
         const uint32_t from = start[at[j] * groups], to = start[at[j] * groups + cells];
         const uint32_t shift = (uint32_t)(j * run - at[j] * c - first);
@@ -2929,9 +3962,10 @@ static int snn__conv_list(const snn__node *q, const snn__task *t, int values, in
         const int n = (int)(to - from);
         if (values) memcpy(val + count, value + from, (size_t)n * sizeof(float));
         i = 0;
-        do /* eight at a time, and no guess whether the run is empty: what is too much is written over */
-            for (k = 0; k < 8; k++) idx[count + i + k] = e[i + k] + shift;
-        while ((i += 8) < n);
+        /* eight at a time, and no guess whether the run is empty: what is too much is written over */
+        do {
+            snn__shift8(idx + count + i, e + i, shift);
+        } while ((i += 8) < n);
         count += n;
     }
     return count;
@@ -2945,18 +3979,22 @@ static void snn__conv_forward(snn_net *net, snn__node *q, snn__task *t, size_t r
     const float *bias = q->i[SNN__CONV_BIAS] ? snn__param_value(net, q, 1) : NULL;
     const uint32_t *idx = SNN__SCRATCH(t, q, SNN__CONV_IDX, const uint32_t);
     const float *val = values ? SNN__SCRATCH(t, q, SNN__CONV_VAL, const float) : NULL;
-    float *y = SNN__SCRATCH(t, q, SNN__CONV_Y, float), *tmp = SNN__SCRATCH(t, q, SNN__CONV_TMP, float);
+    float *y = SNN__SCRATCH(t, q, SNN__CONV_Y, float),
+          *tmp = SNN__SCRATCH(t, q, SNN__CONV_TMP, float);
     int oy, ox, g, o, p = 0;
     snn__conv_events(net, q, t, row);
     for (oy = 0; oy < s->oh; oy++)
         for (ox = 0; ox < s->ow; ox++, p++)
             for (g = 0; g < s->g; g++) {
-                const int count = snn__conv_list(q, t, values, (oy * q->i[SNN__CONV_SH]) * s->wp + ox * q->i[SNN__CONV_SW], g);
+                const int count = snn__conv_list(
+                    q, t, values, (oy * q->i[SNN__CONV_SH]) * s->wp + ox * q->i[SNN__CONV_SW], g);
                 float *acc = s->g == 1 ? y + (size_t)p * (size_t)s->op : tmp;
-                snn__zero(acc, (size_t)s->ogp);
-                if (bias) memcpy(acc, bias + g * s->og, (size_t)s->og * sizeof(float));
-                net->kern->gather(acc, q->wt + (size_t)(g * s->k) * (size_t)s->ogp, (size_t)s->ogp, s->ogp, idx, val, count);
-                if (s->g > 1) memcpy(y + (size_t)p * (size_t)s->op + g * s->og, tmp, (size_t)s->og * sizeof(float));
+                net->kern->gather(acc, bias ? bias + g * s->og : NULL,
+                                  q->wt + (size_t)(g * s->k) * (size_t)s->ogp, (size_t)s->ogp,
+                                  s->ogp, idx, val, count);
+                if (s->g > 1)
+                    memcpy(y + (size_t)p * (size_t)s->op + g * s->og, tmp,
+                           (size_t)s->og * sizeof(float));
             }
     if (!q->hwc) {
         float *out = snn__row_out(net, q, t, row);
@@ -2968,7 +4006,8 @@ static void snn__conv_forward(snn_net *net, snn__node *q, snn__task *t, size_t r
 static void snn__conv_begin(snn_net *net, snn__node *q, snn__task *t)
 {
     (void)net;
-    snn__zero(SNN__SCRATCH(t, q, SNN__CONV_DW_PART, float), (size_t)(q->conv.g * q->conv.k) * (size_t)q->conv.ogp + (size_t)q->conv.op);
+    snn__zero(SNN__SCRATCH(t, q, SNN__CONV_DW_PART, float),
+              (size_t)(q->conv.g * (q->conv.k + 1)) * (size_t)q->conv.ogp);
 }
 static void snn__conv_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
@@ -2977,9 +4016,10 @@ static void snn__conv_backward(snn_net *net, snn__node *q, snn__task *t, size_t 
     const int values = snn__has_values(x);
     uint32_t *idx = SNN__SCRATCH(t, q, SNN__CONV_IDX, uint32_t);
     float *val = SNN__SCRATCH(t, q, SNN__CONV_VAL, float);
-    float *dy = SNN__SCRATCH(t, q, SNN__CONV_DY, float), *tmp = SNN__SCRATCH(t, q, SNN__CONV_TMP, float);
+    float *dy = SNN__SCRATCH(t, q, SNN__CONV_DY, float),
+          *tmp = SNN__SCRATCH(t, q, SNN__CONV_TMP, float);
     float *dimage = SNN__SCRATCH(t, q, SNN__CONV_DIMAGE, float);
-    float *dw = SNN__SCRATCH(t, q, SNN__CONV_DW_PART, float), *db = dw + (size_t)(s->g * s->k) * (size_t)s->ogp;
+    float *dw = SNN__SCRATCH(t, q, SNN__CONV_DW_PART, float); /* [g][k and the bias][o] */
     float *din = snn__row_din(net, q, t, row, 0);
     int oy, ox, p = 0, g, o, j, i, count;
     if (!q->hwc) {
@@ -2999,43 +4039,52 @@ static void snn__conv_backward(snn_net *net, snn__node *q, snn__task *t, size_t 
                     memcpy(tmp, d, (size_t)s->og * sizeof(float));
                     d = tmp;
                 }
-                for (o = 0; o < s->og; o++) db[g * s->og + o] += d[o];
-                count = snn__conv_list(q, t, values, (oy * q->i[SNN__CONV_SH]) * s->wp + ox * q->i[SNN__CONV_SW], g);
-                net->kern->scatter(dw + (size_t)(g * s->k) * (size_t)s->ogp, (size_t)s->ogp, s->ogp, idx, values ? val : NULL, count, d);
+                count = snn__conv_list(
+                    q, t, values, (oy * q->i[SNN__CONV_SH]) * s->wp + ox * q->i[SNN__CONV_SW], g);
+                idx[count] = (uint32_t)s->k; /* the bias: an input that is always 1 */
+                val[count++] = 1.0f;
+                net->kern->scatter(dw + (size_t)(g * (s->k + 1)) * (size_t)s->ogp, (size_t)s->ogp,
+                                   s->ogp, idx, values ? val : NULL, count, d);
                 if (!din) continue;
                 count = net->kern->list_floats(d, s->og, idx, val);
-                if (!count) continue; /* nothing arrives here, as at most positions behind a max pool */
-                snn__zero(tmp, (size_t)s->kp);
-                net->kern->gather(tmp, q->wk + (size_t)(g * s->og) * (size_t)s->kp, (size_t)s->kp, s->kp, idx, val, count);
+                if (!count)
+                    continue; /* nothing arrives here, as at most positions behind a max pool */
+                net->kern->gather(tmp, NULL, q->wk + (size_t)(g * s->og) * (size_t)s->kp,
+                                  (size_t)s->kp, s->kp, idx, val, count);
                 for (j = 0; j < s->runs; j++)
-                    snn__accumulate(dimage + (size_t)((oy * q->i[SNN__CONV_SH]) * s->wp + ox * q->i[SNN__CONV_SW] + q->run[j]) * (size_t)s->c + g * s->cg, tmp + j * s->run,
-                                    (size_t)s->run);
+                    net->kern->add(dimage +
+                                       (size_t)((oy * q->i[SNN__CONV_SH]) * s->wp +
+                                                ox * q->i[SNN__CONV_SW] + q->run[j]) *
+                                           (size_t)s->c +
+                                       g * s->cg,
+                                   tmp + j * s->run, s->run);
             }
     for (i = 0; din && i < x->n; i++) din[i] += dimage[q->map[i]];
 }
 static void snn__conv_end(snn_net *net, snn__node *q, int tasks)
 {
     const snn__conv_shape *s = &q->conv;
-    float *gw = snn__param_grad(net, q, 0), *gb = q->i[SNN__CONV_BIAS] ? snn__param_grad(net, q, 1) : NULL;
+    float *gw = snn__param_grad(net, q, 0),
+          *gb = q->i[SNN__CONV_BIAS] ? snn__param_grad(net, q, 1) : NULL;
     const int kk = q->i[SNN__CONV_KH] * q->i[SNN__CONV_KW];
     snn__task t;
     int id, o, c, k;
     for (id = 0; id < tasks; id++) {
-        const float *dw, *db;
         t.memory = net->scratch + (size_t)id * net->task_size;
-        dw = SNN__SCRATCH(&t, q, SNN__CONV_DW_PART, const float);
-        db = dw + (size_t)(s->g * s->k) * (size_t)s->ogp;
         for (o = 0; o < s->o; o++) {
+            const float *dw = SNN__SCRATCH(&t, q, SNN__CONV_DW_PART, const float) +
+                              (size_t)(o / s->og * (s->k + 1)) * (size_t)s->ogp +
+                              (size_t)(o % s->og);
             for (c = 0; gw && c < s->cg; c++)
                 for (k = 0; k < kk; k++)
-                    gw[(o * s->cg + c) * kk + k] +=
-                        dw[(size_t)(o / s->og * s->k + k * s->cg + c) * (size_t)s->ogp + (size_t)(o % s->og)];
-            if (gb) gb[o] += db[o];
+                    gw[(o * s->cg + c) * kk + k] += dw[(size_t)(k * s->cg + c) * (size_t)s->ogp];
+            if (gb) gb[o] += dw[(size_t)s->k * (size_t)s->ogp];
         }
     }
 }
 
-/* -- pooling: max (gradient to the first maximum of the window), average (sum/(kh kw), padding counted),
+/* -- pooling: max (gradient to the first maximum of the window), average (sum/(kh kw), padding
+ * counted),
  *    sum. Reads a convolution's channels-last scratch directly when chained to one. */
 enum { SNN__POOL_KH, SNN__POOL_KW, SNN__POOL_SH, SNN__POOL_SW, SNN__POOL_PH, SNN__POOL_PW };
 enum { SNN__POOL_BEST = 4, SNN__POOL_ARG };
@@ -3046,24 +4095,31 @@ static snn_status snn__pool_infer(snn_net *net, snn__node *q)
     const int *i = q->i;
     int k, a;
     if (x->ndim != 3)
-        return snn__fail(net, SNN_ERR_SHAPE, "pool \"%s\": input \"%s\" has %d axes, wants channels, height, width", q->name,
-                         x->name, x->ndim);
-    if (i[SNN__POOL_KH] <= 0 || i[SNN__POOL_KW] <= 0 || (int64_t)i[SNN__POOL_KH] * i[SNN__POOL_KW] > 256)
-        return snn__fail(net, SNN_ERR_ARGUMENT, "pool \"%s\": kernel is required, positive and at most 256 elements, given %d x %d",
-                         q->name, i[SNN__POOL_KH], i[SNN__POOL_KW]);
+        return snn__fail(net, SNN_ERR_SHAPE,
+                         "pool \"%s\": input \"%s\" has %d axes, wants channels, height, width",
+                         q->name, x->name, x->ndim);
+    if (i[SNN__POOL_KH] <= 0 || i[SNN__POOL_KW] <= 0 ||
+        (int64_t)i[SNN__POOL_KH] * i[SNN__POOL_KW] > 256)
+        return snn__fail(
+            net, SNN_ERR_ARGUMENT,
+            "pool \"%s\": kernel is required, positive and at most 256 elements, given %d x %d",
+            q->name, i[SNN__POOL_KH], i[SNN__POOL_KW]);
     if (i[SNN__POOL_SH] <= 0 || i[SNN__POOL_SW] <= 0)
-        return snn__fail(net, SNN_ERR_ARGUMENT, "pool \"%s\": stride must be positive, given %d x %d", q->name, i[SNN__POOL_SH],
-                         i[SNN__POOL_SW]);
+        return snn__fail(net, SNN_ERR_ARGUMENT,
+                         "pool \"%s\": stride must be positive, given %d x %d", q->name,
+                         i[SNN__POOL_SH], i[SNN__POOL_SW]);
     for (k = 0; k < 2; k++)
         if (i[SNN__POOL_PH + k] < 0 || i[SNN__POOL_PH + k] > i[SNN__POOL_KH + k] / 2)
-            return snn__fail(net, SNN_ERR_ARGUMENT, "pool \"%s\": padding must be between 0 and half the kernel, given %d", q->name,
-                             i[SNN__POOL_PH + k]);
+            return snn__fail(net, SNN_ERR_ARGUMENT,
+                             "pool \"%s\": padding must be between 0 and half the kernel, given %d",
+                             q->name, i[SNN__POOL_PH + k]);
     q->ndim = 3;
     q->shape[0] = x->shape[0];
     for (a = 1; a < 3; a++) {
         int size = x->shape[a] + 2 * i[SNN__POOL_PH + a - 1];
         if (size < i[SNN__POOL_KH + a - 1])
-            return snn__fail(net, SNN_ERR_SHAPE, "pool \"%s\": window %d is larger than the padded input %d", q->name,
+            return snn__fail(net, SNN_ERR_SHAPE,
+                             "pool \"%s\": window %d is larger than the padded input %d", q->name,
                              i[SNN__POOL_KH + a - 1], size);
         q->shape[a] = (size - i[SNN__POOL_KH + a - 1]) / i[SNN__POOL_SH + a - 1] + 1;
     }
@@ -3076,7 +4132,8 @@ static void snn__max_pool_plan(snn_net *net, snn__node *q, snn__arena *a)
     int k;
     q->map = (uint32_t *)snn__arena_take(a, (size_t)size, sizeof(uint32_t));
     for (k = 0; q->map && k < size; k++)
-        q->map[k] = (uint32_t)(k / q->i[SNN__POOL_KW] * net->node[q->in[0]].shape[2] + k % q->i[SNN__POOL_KW]);
+        q->map[k] = (uint32_t)(k / q->i[SNN__POOL_KW] * net->node[q->in[0]].shape[2] +
+                               k % q->i[SNN__POOL_KW]);
 }
 static void snn__pool_scratch(snn_net *net, snn__node *q, snn__arena *task, snn__arena *op)
 {
@@ -3092,7 +4149,8 @@ typedef struct snn__pool_view {
     float *grad;
     size_t sc, sp;
 } snn__pool_view;
-static snn__pool_view snn__pool_input(snn_net *net, snn__node *q, snn__task *t, size_t row, int backward)
+static snn__pool_view snn__pool_input(snn_net *net, snn__node *q, snn__task *t, size_t row,
+                                      int backward)
 {
     snn__node *x = snn__input_of(net, q, 0);
     snn__pool_view v;
@@ -3130,7 +4188,8 @@ static snn__window snn__pool_window(const int *i, int h, int w, int oy, int ox)
 
 static void snn__max_pool_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
-    const int *in = net->node[q->in[0]].shape, c1 = q->shape[0], positions = q->shape[1] * q->shape[2];
+    const int *in = net->node[q->in[0]].shape, c1 = q->shape[0],
+              positions = q->shape[1] * q->shape[2];
     snn__pool_view v = snn__pool_input(net, q, t, row, 0);
     float *best = SNN__SCRATCH(t, q, SNN__POOL_BEST, float);
     int32_t *arg = SNN__SCRATCH(t, q, SNN__POOL_ARG, int32_t);
@@ -3173,11 +4232,16 @@ static void snn__max_pool_backward(snn_net *net, snn__node *q, snn__task *t, siz
             const snn__window n = snn__pool_window(q->i, in[1], in[2], oy, ox);
             const ptrdiff_t first = (ptrdiff_t)(n.y0 * in[2] + n.x0);
             for (c = 0; c < q->shape[0]; c++)
-                v.grad[(size_t)c * v.sc + (size_t)(first + (ptrdiff_t)q->map[argmax[c * positions + p]]) * v.sp] += d[c * positions + p];
+                v.grad[(size_t)c * v.sc +
+                       (size_t)(first + (ptrdiff_t)q->map[argmax[c * positions + p]]) * v.sp] +=
+                    d[c * positions + p];
         }
 }
 
-static float snn__pool_factor(const snn__node *q) { return q->f[0]; } /* 1 for the sum, 1/(kh kw) for the average */
+static float snn__pool_factor(const snn__node *q)
+{
+    return q->f[0];
+} /* 1 for the sum, 1/(kh kw) for the average */
 static snn_status snn__avg_pool_infer(snn_net *net, snn__node *q)
 {
     snn_status status = snn__pool_infer(net, q);
@@ -3200,7 +4264,8 @@ static void snn__mean_pool_forward(snn_net *net, snn__node *q, snn__task *t, siz
         snn__zero(sum, (size_t)q->shape[0]);
         for (y = n.y0 < 0 ? 0 : n.y0; y < n.y1; y++)
             for (x = n.x0 < 0 ? 0 : n.x0; x < n.x1; x++)
-                for (c = 0; c < q->shape[0]; c++) sum[c] += v.data[(size_t)c * v.sc + (size_t)(y * in[2] + x) * v.sp];
+                for (c = 0; c < q->shape[0]; c++)
+                    sum[c] += v.data[(size_t)c * v.sc + (size_t)(y * in[2] + x) * v.sp];
         for (c = 0; c < q->shape[0]; c++) out[c * positions + p] = sum[c] * snn__pool_factor(q);
     }
 }
@@ -3216,7 +4281,8 @@ static void snn__mean_pool_backward(snn_net *net, snn__node *q, snn__task *t, si
         for (y = n.y0 < 0 ? 0 : n.y0; y < n.y1; y++)
             for (x = n.x0 < 0 ? 0 : n.x0; x < n.x1; x++)
                 for (c = 0; c < q->shape[0]; c++)
-                    v.grad[(size_t)c * v.sc + (size_t)(y * in[2] + x) * v.sp] += d[c * positions + p] * snn__pool_factor(q);
+                    v.grad[(size_t)c * v.sc + (size_t)(y * in[2] + x) * v.sp] +=
+                        d[c * positions + p] * snn__pool_factor(q);
     }
 }
 
@@ -3229,10 +4295,11 @@ static snn_status snn__view_infer(snn_net *net, snn__node *q)
     for (k = 0; k < 3; k++) q->shape[k] = q->i[k] > 0 ? q->i[k] : 1;
     q->ndim = q->i[1] > 0 || q->i[2] > 0 ? 3 : 1;
     if (!q->i[0]) q->shape[0] = x->n; /* flatten */
-    for (k = 0; k < q->ndim; k++) n *= q->shape[k];
+    for (k = 0; k < q->ndim; k++) n = n > 1 << 28 ? n : n * q->shape[k];
     if (n != x->n)
-        return snn__fail(net, SNN_ERR_SHAPE, "reshape \"%s\": %d x %d x %d does not hold the %d features of \"%s\"", q->name,
-                         q->shape[0], q->shape[1], q->shape[2], x->n, x->name);
+        return snn__fail(net, SNN_ERR_SHAPE,
+                         "reshape \"%s\": %d x %d x %d does not hold the %d features of \"%s\"",
+                         q->name, q->shape[0], q->shape[1], q->shape[2], x->n, x->name);
     q->signal = x->signal;
     return SNN_OK;
 }
@@ -3249,8 +4316,10 @@ static snn_status snn__add_infer(snn_net *net, snn__node *q)
 {
     snn__node *a = &net->node[q->in[0]], *b = &net->node[q->in[1]];
     if (a->ndim != b->ndim || memcmp(a->shape, b->shape, sizeof a->shape))
-        return snn__fail(net, SNN_ERR_SHAPE, "add \"%s\": \"%s\" is %d x %d x %d but \"%s\" is %d x %d x %d", q->name, a->name,
-                         a->shape[0], a->shape[1], a->shape[2], b->name, b->shape[0], b->shape[1], b->shape[2]);
+        return snn__fail(net, SNN_ERR_SHAPE,
+                         "add \"%s\": \"%s\" is %d x %d x %d but \"%s\" is %d x %d x %d", q->name,
+                         a->name, a->shape[0], a->shape[1], a->shape[2], b->name, b->shape[0],
+                         b->shape[1], b->shape[2]);
     q->ndim = a->ndim;
     memcpy(q->shape, a->shape, sizeof q->shape);
     q->signal = snn__mixed_signal(net, q);
@@ -3275,9 +4344,12 @@ static void snn__add_backward(snn_net *net, snn__node *q, snn__task *t, size_t r
 static snn_status snn__concat_infer(snn_net *net, snn__node *q)
 {
     snn__node *a = &net->node[q->in[0]], *b = &net->node[q->in[1]];
-    if (a->ndim != b->ndim || (a->ndim == 3 && (a->shape[1] != b->shape[1] || a->shape[2] != b->shape[2])))
-        return snn__fail(net, SNN_ERR_SHAPE, "concat \"%s\": \"%s\" is %d x %d x %d but \"%s\" is %d x %d x %d", q->name, a->name,
-                         a->shape[0], a->shape[1], a->shape[2], b->name, b->shape[0], b->shape[1], b->shape[2]);
+    if (a->ndim != b->ndim ||
+        (a->ndim == 3 && (a->shape[1] != b->shape[1] || a->shape[2] != b->shape[2])))
+        return snn__fail(net, SNN_ERR_SHAPE,
+                         "concat \"%s\": \"%s\" is %d x %d x %d but \"%s\" is %d x %d x %d",
+                         q->name, a->name, a->shape[0], a->shape[1], a->shape[2], b->name,
+                         b->shape[0], b->shape[1], b->shape[2]);
     q->ndim = a->ndim;
     memcpy(q->shape, a->shape, sizeof q->shape);
     q->shape[0] += b->shape[0];
@@ -3313,7 +4385,8 @@ static snn_status snn__same_infer(snn_net *net, snn__node *q)
 }
 static snn_status snn__scale_infer(snn_net *net, snn__node *q)
 {
-    if (!snn__finite(q->f[0])) return snn__fail(net, SNN_ERR_NAN, "scale \"%s\": the factor is not finite", q->name);
+    if (!snn__finite(q->f[0]))
+        return snn__fail(net, SNN_ERR_NAN, "scale \"%s\": the factor is not finite", q->name);
     return snn__same_infer(net, q);
 }
 static void snn__scale_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
@@ -3334,27 +4407,33 @@ static void snn__scale_backward(snn_net *net, snn__node *q, snn__task *t, size_t
 static snn_status snn__dropout_infer(snn_net *net, snn__node *q)
 {
     snn_status status = snn__same_infer(net, q);
-    if (!(q->f[0] >= 0.0f && q->f[0] < 1.0f))
-        return snn__fail(net, SNN_ERR_ARGUMENT, "dropout \"%s\": p must be in [0, 1), given %g", q->name, (double)q->f[0]);
+    if (!snn__finite(q->f[0]) || q->f[0] < 0.0f || q->f[0] >= 1.0f)
+        return snn__fail(net, SNN_ERR_ARGUMENT, "dropout \"%s\": p must be in [0, 1), given %g",
+                         q->name, (double)q->f[0]);
     q->signal = SNN__DENSE; /* a fresh mask every step: nothing stays constant */
     return status;
 }
 /* y = x keep/(1-p); the mask is drawn again in backward, from the same counter */
-static void snn__dropout_apply(const snn_net *net, const snn__node *q, size_t row, const float *x, float *y, int add)
+static void snn__dropout_apply(const snn_net *net, const snn__node *q, size_t row, const float *x,
+                               float *y, int add)
 {
     const float p = q->f[0], scale = 1.0f / (1.0f - p);
     const uint32_t time = net->time + (uint32_t)(row / (size_t)net->desc.batch);
-    const uint64_t key = snn__rng_key(net->desc.seed ^ ((uint64_t)net->pass << 32), (uint32_t)(0x1000 + (q - net->node)), time);
+    const uint64_t key = snn__rng_key(net->desc.seed ^ ((uint64_t)net->pass << 32),
+                                      (uint32_t)(0x1000 + (q - net->node)), time);
     const uint32_t first = (uint32_t)(row % (size_t)net->desc.batch) * (uint32_t)q->n;
     int i;
     for (i = 0; i < q->n; i++) {
-        float keep = !net->training || snn__rng_uniform(key, first + (uint32_t)i) >= p ? (net->training ? scale : 1.0f) : 0.0f;
+        float keep = !net->training || snn__rng_uniform(key, first + (uint32_t)i) >= p
+                         ? (net->training ? scale : 1.0f)
+                         : 0.0f;
         y[i] = (add ? y[i] : 0.0f) + keep * x[i];
     }
 }
 static void snn__dropout_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
-    snn__dropout_apply(net, q, row, snn__row_in(net, q, t, row, 0), snn__row_out(net, q, t, row), 0);
+    snn__dropout_apply(net, q, row, snn__row_in(net, q, t, row, 0), snn__row_out(net, q, t, row),
+                       0);
 }
 static void snn__dropout_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
@@ -3364,18 +4443,43 @@ static void snn__dropout_backward(snn_net *net, snn__node *q, snn__task *t, size
 
 /* -- neurons over time: the scan
  *
- * A task takes some samples and a block of neurons, keeps their states in cache and walks all steps. The
- * backward pass first walks them again to rebuild what forward did not store: the states before each step
- * and the drives. With recurrence or inhibition, which couple the neurons of a sample, a block is the whole
- * sample. */
-enum { SNN__SCAN_PARAM, SNN__SCAN_TAPE, SNN__SCAN_DRIVES, SNN__SCAN_WORK, SNN__SCAN_DPARAM, SNN__SCAN_X, SNN__SCAN_DX,
-       SNN__SCAN_IDX, SNN__SCAN_VAL, SNN__SCAN_DREC }; /* s[] */
-enum { SNN__WORK_H, SNN__WORK_PREV, SNN__WORK_NOISE, SNN__WORK_GH, SNN__WORK_DDRIVE, SNN__WORK_GS, SNN__WORK_COUNT };
+ * A task takes some samples and a block of neurons, keeps their states in cache and walks all
+ * steps. The backward pass first walks them again to rebuild what forward did not store: the states
+ * before each step and the drives. With recurrence or inhibition, which couple the neurons of a
+ * sample, a block is the whole sample. */
+enum {
+    SNN__SCAN_PARAM,
+    SNN__SCAN_TAPE,
+    SNN__SCAN_DRIVES,
+    SNN__SCAN_WORK,
+    SNN__SCAN_DPARAM,
+    SNN__SCAN_X,
+    SNN__SCAN_DX,
+    SNN__SCAN_IDX,
+    SNN__SCAN_VAL,
+    SNN__SCAN_DREC
+}; /* s[] */
+enum {
+    SNN__WORK_H,
+    SNN__WORK_PREV,
+    SNN__WORK_NOISE,
+    SNN__WORK_GH,
+    SNN__WORK_DDRIVE,
+    SNN__WORK_GS,
+    SNN__WORK_COUNT
+};
 
-static int snn__graded_varies(const snn__node *q) { return q->desc.per_neuron && (q->desc.learn_graded || q->desc.graded != 1.0f); }
-static int snn__inputs(const snn__node *q) { return q->neuron.def->inputs > 1 ? q->neuron.def->inputs : 1; }
+static int snn__graded_varies(const snn__node *q)
+{
+    return q->desc.per_neuron && (q->desc.learn_graded || q->desc.graded != 1.0f);
+}
+static int snn__inputs(const snn__node *q)
+{
+    return q->neuron.def->inputs > 1 ? q->neuron.def->inputs : 1;
+}
 
-/* -- recurrence: x += W s + b (linear, convolution) or V s, with s the layer's spikes of the step before */
+/* -- recurrence: x += W s + b (linear, convolution) or V s, with s the layer's spikes of the step
+ * before */
 static int snn__recurrent_params(const snn__node *q)
 {
     switch (q->recurrence) {
@@ -3385,10 +4489,13 @@ static int snn__recurrent_params(const snn__node *q)
     default: return 0;
     }
 }
-static int snn__recurrent_spec(const snn__node *q, int k, const char **name, int *shape, int *trained)
+static int snn__recurrent_spec(const snn__node *q, int k, const char **name, int *shape,
+                               int *trained)
 {
     *trained = !q->desc.fixed_recurrent;
-    *name = q->recurrence == SNN_RECURRENCE_ONE_TO_ONE ? "recurrent.V" : k ? "recurrent.bias" : "recurrent.weight";
+    *name = q->recurrence == SNN_RECURRENCE_ONE_TO_ONE ? "recurrent.V"
+            : k                                        ? "recurrent.bias"
+                                                       : "recurrent.weight";
     if (q->recurrence == SNN_RECURRENCE_ONE_TO_ONE) {
         shape[0] = q->n;
         return q->desc.per_neuron ? 1 : 0;
@@ -3406,11 +4513,13 @@ static int snn__recurrent_spec(const snn__node *q, int k, const char **name, int
 }
 static float *snn__recurrent_value(const snn_net *net, const snn__node *q, int k)
 {
-    return k < snn__recurrent_params(q) ? snn__param_value(net, q, q->neuron.def->params + 1 + k) : NULL;
+    return k < snn__recurrent_params(q) ? snn__param_value(net, q, q->neuron.def->params + 1 + k)
+                                        : NULL;
 }
 static float *snn__recurrent_grad(const snn_net *net, const snn__node *q, int k)
 {
-    return k < snn__recurrent_params(q) ? snn__param_grad(net, q, q->neuron.def->params + 1 + k) : NULL;
+    return k < snn__recurrent_params(q) ? snn__param_grad(net, q, q->neuron.def->params + 1 + k)
+                                        : NULL;
 }
 static void snn__recurrent_init(snn_net *net, snn__node *q)
 {
@@ -3419,14 +4528,24 @@ static void snn__recurrent_init(snn_net *net, snn__node *q)
     size_t i;
     for (k = 0; k < snn__recurrent_params(q); k++) {
         snn_tensor *w = &net->param[q->param0 + q->neuron.def->params + 1 + k].value;
-        const int fan_in = q->recurrence == SNN_RECURRENCE_LINEAR ? q->n : q->shape[0] * q->desc.kernel_h * q->desc.kernel_w;
+        const int fan_in = q->recurrence == SNN_RECURRENCE_LINEAR
+                               ? q->n
+                               : q->shape[0] * q->desc.kernel_h * q->desc.kernel_w;
         const float bound = 1.0f / SNN_SQRTF((float)(fan_in > 0 ? fan_in : 1));
         for (i = 0; i < snn_tensor_count(w); i++)
-            w->data[i] = q->recurrence == SNN_RECURRENCE_ONE_TO_ONE ? (q->desc.V == 0.0f ? 1.0f : q->desc.V)
-                                                                    : bound * (2.0f * snn_uniform(net->desc.seed, stream, (uint32_t)k, (uint32_t)i) - 1.0f);
+            w->data[i] = q->recurrence == SNN_RECURRENCE_ONE_TO_ONE
+                             ? (q->desc.V != 0.0f                                 ? q->desc.V
+                                : q->neuron.def->feedback && q->desc.beta != 0.0f ? q->desc.beta
+                                                                                  : 1.0f)
+                             : bound * (2.0f * snn_uniform(net->desc.seed, stream, (uint32_t)k,
+                                                           (uint32_t)i) -
+                                        1.0f);
     }
 }
-static size_t snn__recurrent_ld(const snn__node *q) { return SNN__PAD((size_t)(snn__inputs(q) * q->n)); }
+static size_t snn__recurrent_ld(const snn__node *q)
+{
+    return SNN__PAD((size_t)(snn__inputs(q) * q->n));
+}
 
 static void snn__neuron_prepare(snn_net *net, snn__node *q)
 {
@@ -3436,12 +4555,16 @@ static void snn__neuron_prepare(snn_net *net, snn__node *q)
     if (q->recurrence != SNN_RECURRENCE_LINEAR) return;
     for (o = 0; o < out; o++)
         for (i = 0; i < in; i++) {
-            q->wt[(size_t)i * snn__recurrent_ld(q) + (size_t)o] = w[(size_t)o * (size_t)in + (size_t)i];
-            if (q->wk) q->wk[(size_t)o * SNN__PAD((size_t)in) + (size_t)i] = w[(size_t)o * (size_t)in + (size_t)i];
+            q->wt[(size_t)i * snn__recurrent_ld(q) + (size_t)o] =
+                w[(size_t)o * (size_t)in + (size_t)i];
+            if (q->wk)
+                q->wk[(size_t)o * SNN__PAD((size_t)in) + (size_t)i] =
+                    w[(size_t)o * (size_t)in + (size_t)i];
         }
 }
 /* x [inputs*n, padded] += recurrence of s [n] */
-static void snn__recurrent_forward(const snn_net *net, const snn__node *q, const snn__task *t, const float *s, float *x)
+static void snn__recurrent_forward(const snn_net *net, const snn__node *q, const snn__task *t,
+                                   const float *s, float *x)
 {
     const int n = q->n, out = snn__inputs(q) * n, kh = q->desc.kernel_h, kw = q->desc.kernel_w;
     const float *w = snn__recurrent_value(net, q, 0), *bias = snn__recurrent_value(net, q, 1);
@@ -3455,7 +4578,8 @@ static void snn__recurrent_forward(const snn_net *net, const snn__node *q, const
     count = net->kern->list_floats(s, n, idx, val);
     if (q->recurrence == SNN_RECURRENCE_LINEAR) {
         for (i = 0; bias && i < out; i++) x[i] += bias[i];
-        net->kern->gather(x, q->wt, snn__recurrent_ld(q), (int)snn__recurrent_ld(q), idx, val, count);
+        net->kern->gather(x, x, q->wt, snn__recurrent_ld(q), (int)snn__recurrent_ld(q), idx, val,
+                          count);
         return;
     }
     {
@@ -3468,14 +4592,16 @@ static void snn__recurrent_forward(const snn_net *net, const snn__node *q, const
                     for (kx = 0; kx < kw; kx++) {
                         const int oy = y - ky + kh / 2, ox = xx - kx + kw / 2;
                         if (oy >= 0 && oy < H && ox >= 0 && ox < W)
-                            x[(o * H + oy) * W + ox] += val[i] * w[((o * C + c) * kh + ky) * kw + kx];
+                            x[(o * H + oy) * W + ox] +=
+                                val[i] * w[((o * C + c) * kh + ky) * kw + kx];
                     }
         }
     }
 }
-/* ds [n, padded] += W^T dx; dw, db: partial sums of a task, transposed for linear. s: as forward saw it */
-static void snn__recurrent_backward(const snn_net *net, const snn__node *q, const snn__task *t, const float *s, const float *dx,
-                                    float *ds, float *dw)
+/* ds [n, padded] += W^T dx; dw, db: partial sums of a task, transposed for linear. s: as forward
+ * saw it */
+static void snn__recurrent_backward(const snn_net *net, const snn__node *q, const snn__task *t,
+                                    const float *s, const float *dx, float *ds, float *dw)
 {
     const int n = q->n, out = snn__inputs(q) * n, kh = q->desc.kernel_h, kw = q->desc.kernel_w;
     const float *w = snn__recurrent_value(net, q, 0);
@@ -3493,9 +4619,10 @@ static void snn__recurrent_backward(const snn_net *net, const snn__node *q, cons
         db = dw + (size_t)n * snn__recurrent_ld(q);
         snn__accumulate(db, dx, (size_t)out);
         count = net->kern->list_floats(s, n, idx, val);
-        net->kern->scatter(dw, snn__recurrent_ld(q), (int)snn__recurrent_ld(q), idx, val, count, dx);
+        net->kern->scatter(dw, snn__recurrent_ld(q), (int)snn__recurrent_ld(q), idx, val, count,
+                           dx);
         count = net->kern->list_floats(dx, out, idx, val);
-        net->kern->gather(ds, q->wk, SNN__PAD((size_t)n), SNN__PAD(n), idx, val, count);
+        net->kern->gather(ds, ds, q->wk, SNN__PAD((size_t)n), SNN__PAD(n), idx, val, count);
         return;
     }
     {
@@ -3508,7 +4635,8 @@ static void snn__recurrent_backward(const snn_net *net, const snn__node *q, cons
             for (o = 0; o < O; o++)
                 for (ky = 0; ky < kh; ky++)
                     for (kx = 0; kx < kw; kx++) {
-                        const int oy = y - ky + kh / 2, ox = xx - kx + kw / 2, at = ((o * C + c) * kh + ky) * kw + kx;
+                        const int oy = y - ky + kh / 2, ox = xx - kx + kw / 2,
+                                  at = ((o * C + c) * kh + ky) * kw + kx;
                         if (oy < 0 || oy >= H || ox < 0 || ox >= W) continue;
                         sum += dx[(o * H + oy) * W + ox] * w[at];
                         dw[at] += dx[(o * H + oy) * W + ox] * s[i];
@@ -3523,7 +4651,8 @@ static size_t snn__recurrent_partial(const snn__node *q)
     if (q->recurrence == SNN_RECURRENCE_NONE) return 0;
     if (q->recurrence == SNN_RECURRENCE_ONE_TO_ONE) return n;
     if (q->recurrence == SNN_RECURRENCE_LINEAR) return snn__mul_size(n + 1, snn__recurrent_ld(q));
-    return snn__mul_size((size_t)(snn__inputs(q) * q->shape[0]), (size_t)(q->shape[0] * q->desc.kernel_h * q->desc.kernel_w) + 1);
+    return snn__mul_size((size_t)(snn__inputs(q) * q->shape[0]),
+                         (size_t)(q->shape[0] * q->desc.kernel_h * q->desc.kernel_w) + 1);
 }
 /* adds a task's partial sums to the gradients */
 static void snn__recurrent_reduce(const snn_net *net, const snn__node *q, const float *dw)
@@ -3536,10 +4665,13 @@ static void snn__recurrent_reduce(const snn_net *net, const snn__node *q, const 
         for (i = 0; i < n; i++) gw[q->desc.per_neuron ? i : 0] += dw[i];
     } else if (q->recurrence == SNN_RECURRENCE_LINEAR) {
         for (o = 0; o < out; o++)
-            for (i = 0; i < n; i++) gw[(size_t)o * (size_t)n + (size_t)i] += dw[(size_t)i * snn__recurrent_ld(q) + (size_t)o];
+            for (i = 0; i < n; i++)
+                gw[(size_t)o * (size_t)n + (size_t)i] +=
+                    dw[(size_t)i * snn__recurrent_ld(q) + (size_t)o];
         for (o = 0; gb && o < out; o++) gb[o] += dw[(size_t)n * snn__recurrent_ld(q) + (size_t)o];
     } else {
-        const int O = snn__inputs(q) * q->shape[0], size = O * q->shape[0] * q->desc.kernel_h * q->desc.kernel_w;
+        const int O = snn__inputs(q) * q->shape[0],
+                  size = O * q->shape[0] * q->desc.kernel_h * q->desc.kernel_w;
         for (i = 0; i < size; i++) gw[i] += dw[i];
         for (o = 0; gb && o < O; o++) gb[o] += dw[size + o];
     }
@@ -3551,22 +4683,29 @@ static snn_status snn__recurrent_infer(snn_net *net, snn__node *q)
     const char *kind = q->neuron.def->name;
     q->recurrence = q->desc.recurrence;
     if ((int)q->recurrence < 0 || q->recurrence > SNN_RECURRENCE_CONV2D)
-        return snn__fail(net, SNN_ERR_ARGUMENT, "%s \"%s\": no recurrence has number %d", kind, q->name, (int)q->recurrence);
+        return snn__fail(net, SNN_ERR_ARGUMENT, "%s \"%s\": no recurrence has number %d", kind,
+                         q->name, (int)q->recurrence);
     if (q->recurrence == SNN_RECURRENCE_DEFAULT) q->recurrence = q->neuron.def->recurrence;
     if (q->recurrence == SNN_RECURRENCE_DEFAULT) q->recurrence = SNN_RECURRENCE_NONE;
     if (q->recurrence == SNN_RECURRENCE_ONE_TO_ONE && snn__inputs(q) > 1)
-        return snn__fail(net, SNN_ERR_ARGUMENT, "%s \"%s\": one-to-one recurrence is for neurons with one input", kind, q->name);
+        return snn__fail(net, SNN_ERR_ARGUMENT,
+                         "%s \"%s\": one-to-one recurrence is for neurons with one input", kind,
+                         q->name);
     if (q->recurrence == SNN_RECURRENCE_LINEAR && q->n > 1 << 14)
-        return snn__fail(net, SNN_ERR_TOO_LARGE, "%s \"%s\": all-to-all recurrence of %d neurons", kind, q->name, q->n);
+        return snn__fail(net, SNN_ERR_TOO_LARGE, "%s \"%s\": all-to-all recurrence of %d neurons",
+                         kind, q->name, q->n);
     if (q->recurrence != SNN_RECURRENCE_CONV2D) return SNN_OK;
     if (!q->desc.kernel_h) q->desc.kernel_h = q->desc.kernel;
     if (!q->desc.kernel_w) q->desc.kernel_w = q->desc.kernel;
     if (q->ndim != 3)
-        return snn__fail(net, SNN_ERR_SHAPE, "%s \"%s\": a convolutional recurrence wants channels, height, width", kind, q->name);
-    if (q->desc.kernel_h < 1 || q->desc.kernel_w < 1 || !(q->desc.kernel_h & 1) || !(q->desc.kernel_w & 1) || q->desc.kernel_h > 255 ||
-        q->desc.kernel_w > 255)
-        return snn__fail(net, SNN_ERR_ARGUMENT, "%s \"%s\": the recurrent kernel must be odd, given %d x %d", kind, q->name,
-                         q->desc.kernel_h, q->desc.kernel_w);
+        return snn__fail(net, SNN_ERR_SHAPE,
+                         "%s \"%s\": a convolutional recurrence wants channels, height, width",
+                         kind, q->name);
+    if (q->desc.kernel_h < 1 || q->desc.kernel_w < 1 || !(q->desc.kernel_h & 1) ||
+        !(q->desc.kernel_w & 1) || q->desc.kernel_h > 255 || q->desc.kernel_w > 255)
+        return snn__fail(net, SNN_ERR_ARGUMENT,
+                         "%s \"%s\": the recurrent kernel must be odd, given %d x %d", kind,
+                         q->name, q->desc.kernel_h, q->desc.kernel_w);
     return SNN_OK;
 }
 static snn_status snn__neuron_infer(snn_net *net, snn__node *q)
@@ -3578,30 +4717,53 @@ static snn_status snn__neuron_infer(snn_net *net, snn__node *q)
     q->ndim = x->ndim;
     memcpy(q->shape, x->shape, sizeof q->shape);
     if (x->shape[0] % inputs)
-        return snn__fail(net, SNN_ERR_SHAPE, "%s \"%s\": the %d channels of \"%s\" are not a multiple of %d", def->name, q->name, x->shape[0],
-                         x->name, inputs);
+        return snn__fail(net, SNN_ERR_SHAPE,
+                         "%s \"%s\": the %d channels of \"%s\" are not a multiple of %d", def->name,
+                         q->name, x->shape[0], x->name, inputs);
     q->shape[0] /= inputs;
     q->n = x->n / inputs;
     if ((int)q->desc.surrogate < 0 || q->desc.surrogate >= SNN_SURROGATE_COUNT)
-        return snn__fail(net, SNN_ERR_ARGUMENT, "%s \"%s\": no surrogate has number %d", def->name, q->name, (int)q->desc.surrogate);
+        return snn__fail(net, SNN_ERR_ARGUMENT, "%s \"%s\": no surrogate has number %d", def->name,
+                         q->name, (int)q->desc.surrogate);
     if (q->desc.surrogate == SNN_CUSTOM_SURROGATE && !q->desc.surrogate_fn)
-        return snn__fail(net, SNN_ERR_NULL, "%s \"%s\": a custom surrogate needs surrogate_fn", def->name, q->name);
+        return snn__fail(net, SNN_ERR_NULL, "%s \"%s\": a custom surrogate needs surrogate_fn",
+                         def->name, q->name);
     if ((int)q->desc.reset < 0 || q->desc.reset > SNN_RESET_NONE)
-        return snn__fail(net, SNN_ERR_ARGUMENT, "%s \"%s\": no reset has number %d", def->name, q->name, (int)q->desc.reset);
+        return snn__fail(net, SNN_ERR_ARGUMENT, "%s \"%s\": no reset has number %d", def->name,
+                         q->name, (int)q->desc.reset);
     if (q->desc.inhibition && x->ndim != 1)
-        return snn__fail(net, SNN_ERR_SHAPE, "%s \"%s\": inhibition wants a vector of neurons, the input has %d axes", def->name,
-                         q->name, x->ndim);
+        return snn__fail(net, SNN_ERR_SHAPE,
+                         "%s \"%s\": inhibition wants a vector of neurons, the input has %d axes",
+                         def->name, q->name, x->ndim);
     if (q->desc.quant.bits < 0 || q->desc.quant.bits > 16)
-        return snn__fail(net, SNN_ERR_ARGUMENT, "%s \"%s\": states are quantised to 1 to 16 bits, given %d", def->name, q->name, q->desc.quant.bits);
+        return snn__fail(net, SNN_ERR_ARGUMENT,
+                         "%s \"%s\": states are quantised to 1 to 16 bits, given %d", def->name,
+                         q->name, q->desc.quant.bits);
     for (k = 0; k < def->params; k++) {
-        float v = snn__neuron_value(def, &q->desc, k, &missing);
-        if (missing) return snn__fail(net, SNN_ERR_ARGUMENT, "%s \"%s\": %s is required", def->name, q->name, def->param[k].name);
-        if (!snn__finite(v)) return snn__fail(net, SNN_ERR_NAN, "%s \"%s\": %s is not finite", def->name, q->name, def->param[k].name);
+        snn__neuron_value(def, &q->desc, k, &missing);
+        if (missing)
+            return snn__fail(net, SNN_ERR_ARGUMENT, "%s \"%s\": %s is required", def->name, q->name,
+                             def->param[k].name);
     }
-    if (!snn__finite(q->desc.graded) || !snn__finite(q->desc.surrogate_p0) || !snn__finite(q->desc.surrogate_p1) || !snn__finite(q->desc.V))
-        return snn__fail(net, SNN_ERR_NAN, "%s \"%s\": a number in the desc is not finite", def->name, q->name);
+    if (def->resolve && def->resolve(&q->desc) != SNN_OK)
+        return snn__fail(net, SNN_ERR_ARGUMENT,
+                         "%s \"%s\": its decays or time constants are out of range", def->name,
+                         q->name);
+    for (k = 0; k < def->params; k++) {
+        const float v = snn__neuron_value(def, &q->desc, k, NULL);
+        if (!snn__finite(v))
+            return snn__fail(net, SNN_ERR_NAN, "%s \"%s\": %s is not finite", def->name, q->name,
+                             def->param[k].name);
+    }
+    if (!snn__finite(q->desc.graded) || !snn__finite(q->desc.surrogate_p0) ||
+        !snn__finite(q->desc.surrogate_p1) || !snn__finite(q->desc.V))
+        return snn__fail(net, SNN_ERR_NAN, "%s \"%s\": a number in the desc is not finite",
+                         def->name, q->name);
     if (q->desc.graded == 0.0f) q->desc.graded = 1.0f;
-    q->signal = net->desc.spikes == SNN_SPIKES_PACKED && !snn__graded_varies(q) && !q->desc.output_membrane ? SNN__BITS : SNN__DENSE;
+    q->signal =
+        net->desc.spikes == SNN_SPIKES_PACKED && !snn__graded_varies(q) && !q->desc.output_membrane
+            ? SNN__BITS
+            : SNN__DENSE;
     return snn__recurrent_infer(net, q);
 }
 static int snn__neuron_learns(const snn_net *net, const snn__node *q)
@@ -3624,14 +4786,21 @@ static void snn__neuron_plan(snn_net *net, snn__node *q, snn__arena *a)
     s.custom = q->desc.surrogate_fn;
     s.user = q->desc.surrogate_user;
     s = snn__surrogate_defaults(&s);
-    snn__neuron_setup(&q->neuron, def, &q->desc, &s, net->desc.spikes == SNN_SPIKES_SMOOTH, net->kern->wide_neurons);
+    snn__neuron_setup(&q->neuron, def, &q->desc, &s, net->desc.spikes == SNN_SPIKES_SMOOTH,
+                      net->kern->wide_neurons);
     q->states = def->states + (q->recurrence != SNN_RECURRENCE_NONE && !def->feedback);
     q->block = SNN__BLOCK; /* the tape of a block should stay in the second-level cache */
-    while (q->block > 32 && (size_t)net->segment * (size_t)(def->states + 1) * (size_t)q->block > 32768) q->block /= 2;
-    if (q->desc.inhibition || q->recurrence != SNN_RECURRENCE_NONE || snn__inputs(q) > 1 || q->block > q->n) q->block = q->n;
+    while (q->block > 32 &&
+           (size_t)net->segment * (size_t)(def->states + 1) * (size_t)q->block > 32768)
+        q->block /= 2;
+    if (q->desc.inhibition || q->recurrence != SNN_RECURRENCE_NONE || snn__inputs(q) > 1 ||
+        q->block > q->n)
+        q->block = q->n;
     if (q->recurrence == SNN_RECURRENCE_LINEAR) {
         q->wt = snn__arena_floats(a, (size_t)q->n, snn__recurrent_ld(q));
-        q->wk = net->desc.inference ? NULL : snn__arena_floats(a, (size_t)(snn__inputs(q) * q->n), SNN__PAD((size_t)q->n));
+        q->wk = net->desc.inference
+                    ? NULL
+                    : snn__arena_floats(a, (size_t)(snn__inputs(q) * q->n), SNN__PAD((size_t)q->n));
     }
     if (q->desc.quant.bits) {
         q->levels = snn__arena_floats(a, (size_t)1 << q->desc.quant.bits, 1);
@@ -3642,24 +4811,31 @@ static void snn__neuron_plan(snn_net *net, snn__node *q, snn__arena *a)
     for (k = 0; k < q->states; k++) q->state[k] = snn__arena_floats(a, bn, 1);
     if (net->desc.inference) return;
     for (k = 0; k < q->states; k++) q->dstate[k] = snn__arena_floats(a, bn, 1);
-    q->saved = snn__arena_floats(a, snn__mul_size((size_t)(net->segments > 1 ? net->segments + 1 : 1), (size_t)q->states), bn);
+    q->saved = snn__arena_floats(
+        a, snn__mul_size((size_t)(net->segments > 1 ? net->segments + 1 : 1), (size_t)q->states),
+        bn);
 }
 static void snn__neuron_scratch(snn_net *net, snn__node *q, snn__arena *task, snn__arena *op)
 {
-    const size_t block = (size_t)q->block, states = (size_t)q->states, params = (size_t)q->neuron.def->params + 1;
+    const size_t block = (size_t)q->block, states = (size_t)q->states;
+    const size_t params =
+        (size_t)(q->neuron.def->params + q->neuron.def->derived) + 1; /* and the graded factor */
     const size_t wide = SNN__PAD((size_t)snn__inputs(q) * block);
     (void)op;
     q->s[SNN__SCAN_PARAM] = snn__scratch_take(task, params * block, sizeof(float));
     q->s[SNN__SCAN_WORK] = snn__scratch_take(task, SNN__WORK_COUNT * block, sizeof(float));
-    q->s[SNN__SCAN_DRIVES] = snn__scratch_take(task, (net->desc.inference ? 1 : (size_t)net->segment) * block, sizeof(float));
+    q->s[SNN__SCAN_DRIVES] = snn__scratch_take(
+        task, (net->desc.inference ? 1 : (size_t)net->segment) * block, sizeof(float));
     q->s[SNN__SCAN_X] = snn__scratch_take(task, wide, sizeof(float));
     if (q->recurrence != SNN_RECURRENCE_NONE) {
         q->s[SNN__SCAN_IDX] = snn__scratch_take(task, wide + SNN__LANES, sizeof(uint32_t));
         q->s[SNN__SCAN_VAL] = snn__scratch_take(task, wide + SNN__LANES, sizeof(float));
     }
     if (net->desc.inference) return;
-    q->s[SNN__SCAN_DX] = snn__scratch_take(task, 2 * wide, sizeof(float)); /* of a step; and summed over steps */
-    q->s[SNN__SCAN_TAPE] = snn__scratch_take(task, snn__mul_size(((size_t)net->segment + 1) * states, SNN__PAD(block)), sizeof(float));
+    q->s[SNN__SCAN_DX] =
+        snn__scratch_take(task, 2 * wide, sizeof(float)); /* of a step; and summed over steps */
+    q->s[SNN__SCAN_TAPE] = snn__scratch_take(
+        task, snn__mul_size(((size_t)net->segment + 1) * states, SNN__PAD(block)), sizeof(float));
     q->s[SNN__SCAN_DPARAM] = snn__scratch_take(task, params * (size_t)q->n, sizeof(float));
     q->s[SNN__SCAN_DREC] = snn__scratch_take(task, snn__recurrent_partial(q), sizeof(float));
 }
@@ -3677,36 +4853,46 @@ static void snn__scan_split(snn__scan *s)
     s->split_b = snn__task_count((size_t)b);
     s->split_n = SNN__TASKS / s->split_b < blocks ? SNN__TASKS / s->split_b : blocks;
 }
-/* parameters k < params of neurons at .. at+n, and as the last the graded factor, as arrays */
-static void snn__scan_params(const snn_net *net, const snn__node *q, const snn__task *t, snn_neuron_block *b, int at, int n)
+/* parameters of neurons at .. at+n, the derived ones, and as the last the graded factor, as
+ * arrays */
+static void snn__scan_params(const snn_net *net, const snn__node *q, const snn__task *t,
+                             snn_neuron_block *b, int at, int n)
 {
     float *p = SNN__SCRATCH(t, q, SNN__SCAN_PARAM, float);
     const snn_neuron_def *def = q->neuron.def;
     int k, i;
-    for (k = 0; k <= def->params; k++, p += q->block) {
-        const snn_tensor *v = &net->param[q->param0 + k].value;
+    float *all[SNN_MAX_PARAMS + 1];
+    for (k = 0; k <= def->params + def->derived; k++, p += q->block) {
+        const int graded = k == def->params + def->derived;
+        const float *v = snn__param_value(net, q, graded ? def->params : k < def->params ? k : 0);
         const int clamp = k < def->params && (def->param[k].flags & SNN_PARAM_CLAMP01);
         for (i = 0; i < n; i++) {
-            const float x = v->data[q->desc.per_neuron ? at + i : 0];
+            const float x = v[q->desc.per_neuron ? at + i : 0];
             p[i] = clamp ? snn__clamp(x, 0.0f, 1.0f) : x;
         }
-        if (k < def->params) b->param[k] = p;
+        all[k] = p;
+        if (!graded) b->param[k] = p;
     }
+    if (def->derived) def->derive(n, all);
     b->n = n;
     b->stride = (size_t)q->n;
     b->sub = q->neuron.sub;
     b->zero = q->neuron.zero;
     b->equal = q->neuron.equal;
 }
-/* input current of step t, the recurrence's share included; feedback: what it reads, before the step */
-static const float *snn__scan_input(const snn__scan *s, const snn__task *task, int t, int sample, int at, int n, const float *feedback)
+/* input current of step t, the recurrence's share included; feedback: what it reads, before the
+ * step */
+static const float *snn__scan_input(const snn__scan *s, const snn__task *task, int t, int sample,
+                                    int at, int n, const float *feedback)
 {
     const size_t row = (size_t)t * (size_t)s->net->desc.batch + (size_t)sample;
     const snn__node *x = s->x, *q = s->q;
     float *buffer = SNN__SCRATCH(task, q, SNN__SCAN_X, float);
-    const float *in = x->signal == SNN__BITS ? NULL : x->out + snn__row_index(s->net, x, row) * (size_t)x->n + at;
+    const float *in =
+        x->signal == SNN__BITS ? NULL : x->out + snn__row_index(s->net, x, row) * (size_t)x->n + at;
     if (!in) {
-        snn_spikes_unpack(buffer, snn__row_bits(s->net, x, row) + at / 32, n * snn__inputs(q), snn__gain(x));
+        snn_spikes_unpack(buffer, snn__row_bits(s->net, x, row) + at / 32, n * snn__inputs(q),
+                          snn__gain(x));
         in = buffer;
     }
     if (q->recurrence == SNN_RECURRENCE_NONE) return in;
@@ -3714,21 +4900,25 @@ static const float *snn__scan_input(const snn__scan *s, const snn__task *task, i
     snn__recurrent_forward(s->net, q, task, feedback, buffer);
     return buffer;
 }
-static const float *snn__scan_noise(const snn__scan *s, const snn__task *task, int t, int sample, int at, int n)
+static const float *snn__scan_noise(const snn__scan *s, const snn__task *task, int t, int sample,
+                                    int at, int n)
 {
     float *u;
     uint64_t key;
     int i;
     if (s->q->neuron.surrogate.kind != SNN_STOCHASTIC) return NULL;
     u = SNN__SCRATCH(task, s->q, SNN__SCAN_WORK, float) + SNN__WORK_NOISE * s->q->block;
-    key = snn__rng_key(s->net->desc.seed, (uint32_t)(0x2000 + (s->q - s->net->node)), s->net->time + (uint32_t)t);
-    for (i = 0; i < n; i++) u[i] = snn__rng_uniform(key, (uint32_t)sample * (uint32_t)s->q->n + (uint32_t)(at + i));
+    key = snn__rng_key(s->net->desc.seed, (uint32_t)(0x2000 + (s->q - s->net->node)),
+                       s->net->time + (uint32_t)t);
+    for (i = 0; i < n; i++)
+        u[i] = snn__rng_uniform(key, (uint32_t)sample * (uint32_t)s->q->n + (uint32_t)(at + i));
     return u;
 }
 /* does the scan need the spikes as floats, or are the drives' signs enough? */
 static int snn__scan_needs_h(const snn__node *q, int output)
 {
-    return q->neuron.immediate || q->states > q->neuron.def->states || (output && (q->neuron.inhibition || q->signal == SNN__DENSE));
+    return q->neuron.immediate || q->states > q->neuron.def->states ||
+           (output && (q->neuron.inhibition || q->signal == SNN__DENSE));
 }
 /* spike values f h (ungraded for a winner), which a recurrence sees at the next step */
 static void snn__scan_spikes(const snn__node *q, int n, const float *f, const float *h, float *spk)
@@ -3743,7 +4933,8 @@ static void snn__scan_forward_task(void *arg, int id)
     snn_net *net = s->net;
     snn__node *q = s->q;
     const snn__neuron *neuron = &q->neuron;
-    const int B = net->desc.batch, bi = id / s->split_n, ni = id % s->split_n, blocks = (q->n + q->block - 1) / q->block;
+    const int B = net->desc.batch, bi = id / s->split_n, ni = id % s->split_n,
+              blocks = (q->n + q->block - 1) / q->block;
     const int h_wanted = snn__scan_needs_h(q, 1), states = neuron->def->states;
     snn_neuron_block b;
     snn__task task;
@@ -3757,35 +4948,46 @@ static void snn__scan_forward_task(void *arg, int id)
     b.drive = SNN__SCRATCH(&task, q, SNN__SCAN_DRIVES, float);
     for (block = blocks * ni / s->split_n; block < blocks * (ni + 1) / s->split_n; block++) {
         const int at = block * q->block, n = q->n - at < q->block ? q->n - at : q->block;
-        const float *f = SNN__SCRATCH(&task, q, SNN__SCAN_PARAM, const float) + (size_t)neuron->def->params * (size_t)q->block;
+        const float *f = SNN__SCRATCH(&task, q, SNN__SCAN_PARAM, const float) +
+                         (size_t)(neuron->def->params + neuron->def->derived) * (size_t)q->block;
         snn__scan_params(net, q, &task, &b, at, n);
         for (sample = B * bi / s->split_b; sample < B * (bi + 1) / s->split_b; sample++) {
             const size_t first = (size_t)sample * (size_t)q->n + (size_t)at;
-            const float *feedback = neuron->def->feedback ? q->state[neuron->def->feedback - 1] + first : NULL;
+            const float *feedback =
+                neuron->def->feedback ? q->state[neuron->def->feedback - 1] + first : NULL;
             for (k = 0; k < states; k++) b.state[k] = q->state[k] + first;
             spk = q->states > states ? q->state[states] + first : NULL;
             for (t = 0; t < net->len; t++) {
-                const size_t row = (size_t)t * (size_t)B + (size_t)sample, whole = (size_t)(net->t0 * B) + row;
+                const size_t row = (size_t)t * (size_t)B + (size_t)sample,
+                             whole = (size_t)(net->t0 * B) + row;
                 b.x = snn__scan_input(s, &task, t, sample, at, n, spk ? spk : feedback);
-                snn__neuron_advance(neuron, &b, snn__scan_noise(s, &task, t, sample, at, n), h_wanted ? h : NULL,
-                                    work + SNN__WORK_PREV * q->block);
+                snn__neuron_advance(neuron, &b, snn__scan_noise(s, &task, t, sample, at, n),
+                                    h_wanted ? h : NULL, work + SNN__WORK_PREV * q->block);
                 if (spk) snn__scan_spikes(q, n, f, h, spk);
                 if (q->signal == SNN__BITS) {
                     uint32_t *bits = q->bits + (q->out_row0 + row) * (size_t)q->words + at / 32;
                     if (neuron->inhibition) snn_spikes_pack(bits, h, n);
                     else net->kern->fire(bits, b.drive, n, neuron->equal != 0.0f);
                     spikes += snn__count_bits(bits, (size_t)((n + 31) / 32));
-                    if (q->rec_spk) snn_spikes_unpack(q->rec_spk + whole * (size_t)q->n + at, bits, n, snn__gain(q));
+                    if (q->rec_spk)
+                        snn_spikes_unpack(q->rec_spk + whole * (size_t)q->n + at, bits, n,
+                                          snn__gain(q));
                 } else {
                     float *out = q->out + (q->out_row0 + row) * (size_t)q->n + at;
                     if (q->desc.output_membrane) memcpy(out, b.state[0], (size_t)n * sizeof(float));
                     else snn__scan_spikes(q, n, f, h, out);
-                    if (neuron->smooth) { /* no spikes to count: a fingerprint of who is above threshold, for gradcheck */
-                        for (k = 0; k < n; k++) spikes += b.drive[k] > 0.0f ? whole * (size_t)q->n + (size_t)(at + k) + 1 : 0;
+                    if (neuron
+                            /* no spikes to count: a fingerprint of who is above threshold, for gradcheck */
+                            ->smooth) {
+                        for (k = 0; k < n; k++)
+                            spikes +=
+                                b.drive[k] > 0.0f ? whole * (size_t)q->n + (size_t)(at + k) + 1 : 0;
                     } else spikes += snn__count_floats(out, (size_t)n);
                 }
                 for (k = 0; k < states; k++)
-                    if (q->rec[k]) memcpy(q->rec[k] + whole * (size_t)q->n + at, b.state[k], (size_t)n * sizeof(float));
+                    if (q->rec[k])
+                        memcpy(q->rec[k] + whole * (size_t)q->n + at, b.state[k],
+                               (size_t)n * sizeof(float));
             }
         }
     }
@@ -3798,7 +5000,8 @@ static void snn__scan_run(snn_net *net, snn__node *q, void (*task)(void *, int),
     s->q = q;
     s->x = snn__input_of(net, q, 0);
     snn__scan_split(s);
-    snn__parallel_for(&net->desc.threads, s->split_b * s->split_n, task, s);
+    snn__parallel_for(&net->desc.threads, (double)net->len * net->desc.batch * q->n, s->split_b * s->split_n,
+                      task, s);
 }
 
 static void snn__neuron_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
@@ -3809,7 +5012,8 @@ static void snn__neuron_forward(snn_net *net, snn__node *q, snn__task *t, size_t
     (void)t;
     (void)row;
     for (k = 0; q->saved && k < q->states; k++)
-        memcpy(q->saved + ((size_t)(net->t0 / net->segment) * (size_t)q->states + (size_t)k) * bn, q->state[k], bn * sizeof(float));
+        memcpy(q->saved + ((size_t)(net->t0 / net->segment) * (size_t)q->states + (size_t)k) * bn,
+               q->state[k], bn * sizeof(float));
     snn__scan_run(net, q, snn__scan_forward_task, &s);
     for (k = 0; k < s.split_b * s.split_n; k++) q->spikes += s.spikes[k];
 }
@@ -3821,8 +5025,10 @@ static void snn__scan_backward_task(void *arg, int id)
     snn__node *q = s->q, *x = s->x;
     const snn__neuron *neuron = &q->neuron;
     const snn_neuron_def *def = neuron->def;
-    const int B = net->desc.batch, bi = id / s->split_n, ni = id % s->split_n, blocks = (q->n + q->block - 1) / q->block;
-    const int states = q->states, params = def->params, len = net->len, K = SNN__PAD(q->block);
+    const int B = net->desc.batch, bi = id / s->split_n, ni = id % s->split_n,
+              blocks = (q->n + q->block - 1) / q->block;
+    const int states = q->states, params = def->params + def->derived, len = net->len,
+              K = SNN__PAD(q->block);
     const int learns = snn__neuron_learns(net, q), own = neuron->step == def->step && !learns;
     const int wide = snn__inputs(q), recurrent = q->recurrence != SNN_RECURRENCE_NONE;
     const size_t bn = (size_t)B * (size_t)q->n, n_all = (size_t)q->n, row_in = (size_t)x->n;
@@ -3846,10 +5052,13 @@ static void snn__scan_backward_task(void *arg, int id)
     snn__zero(drec, snn__recurrent_partial(q));
     for (block = blocks * ni / s->split_n; block < blocks * (ni + 1) / s->split_n; block++) {
         const int at = block * q->block, n = q->n - at < q->block ? q->n - at : q->block;
-        const float *graded = SNN__SCRATCH(&task, q, SNN__SCAN_PARAM, const float) + (size_t)params * (size_t)q->block, *f = graded;
+        const float *graded = SNN__SCRATCH(&task, q, SNN__SCAN_PARAM, const float) +
+                              (size_t)params * (size_t)q->block,
+                    *f = graded;
         float *df = NULL;
         snn__scan_params(net, q, &task, &b, at, n);
-        /* a user's neuron always gets arrays to add to; a built-in one only if something is trained */
+        /* a user's neuron always gets arrays to add to; a built-in one only if something is
+         * trained */
         if (learns || own) {
             for (k = 0; k < params; k++) b.dparam[k] = dparam + (size_t)k * n_all + at;
             if (learns) df = dparam + (size_t)params * n_all + at;
@@ -3857,27 +5066,34 @@ static void snn__scan_backward_task(void *arg, int id)
         if (!df && !q->gain && !snn__graded_varies(q)) f = NULL;
         for (sample = B * bi / s->split_b; sample < B * (bi + 1) / s->split_b; sample++) {
             const size_t first = (size_t)sample * n_all + (size_t)at;
-            const int fed = def->feedback ? def->feedback - 1 : states - 1; /* state that a recurrence reads */
-            for (k = 0; k < states; k++) memcpy(tape + k * K, saved + (size_t)k * bn + first, (size_t)n * sizeof(float));
+            const int fed =
+                def->feedback ? def->feedback - 1 : states - 1; /* state that a recurrence reads */
+            for (k = 0; k < states; k++)
+                memcpy(tape + k * K, saved + (size_t)k * bn + first, (size_t)n * sizeof(float));
             for (t = 0; t < len; t++) { /* forward again */
                 float *now = tape + (size_t)t * (size_t)(states * K), *next = now + states * K;
                 memcpy(next, now, (size_t)(states * K) * sizeof(float));
                 for (k = 0; k < def->states; k++) b.state[k] = next + k * K;
                 b.drive = drives + t * q->block;
                 b.x = snn__scan_input(s, &task, t, sample, at, n, now + fed * K);
-                snn__neuron_advance(neuron, &b, snn__scan_noise(s, &task, t, sample, at, n), snn__scan_needs_h(q, 0) ? h : NULL,
+                snn__neuron_advance(neuron, &b, snn__scan_noise(s, &task, t, sample, at, n),
+                                    snn__scan_needs_h(q, 0) ? h : NULL,
                                     work + SNN__WORK_PREV * q->block);
-                if (states > def->states) snn__scan_spikes(q, n, graded, h, next + (states - 1) * K);
+                if (states > def->states)
+                    snn__scan_spikes(q, n, graded, h, next + (states - 1) * K);
             }
             for (k = 0; k < def->states; k++) b.dstate[k] = q->dstate[k] + first;
             if (x->backward && x->signal == SNN__CONSTANT) snn__zero(sum, (size_t)(wide * n));
             for (t = len - 1; t >= 0; t--) {
-                const size_t row = (size_t)t * (size_t)B + (size_t)sample, whole = (size_t)(net->t0 * B) + row;
-                const float *dout = q->backward && q->dout ? q->dout + (q->dout_row0 + row) * n_all + at : NULL;
+                const size_t row = (size_t)t * (size_t)B + (size_t)sample,
+                             whole = (size_t)(net->t0 * B) + row;
+                const float *dout =
+                    q->backward && q->dout ? q->dout + (q->dout_row0 + row) * n_all + at : NULL;
                 float *now = tape + (size_t)t * (size_t)(states * K), *dx = step_dx, *to;
                 for (k = 0; k < def->states; k++) {
                     b.state[k] = now + k * K;
-                    if (q->drec[k]) snn__accumulate(b.dstate[k], q->drec[k] + whole * n_all + at, (size_t)n);
+                    if (q->drec[k])
+                        snn__accumulate(b.dstate[k], q->drec[k] + whole * n_all + at, (size_t)n);
                 }
                 b.drive = drives + t * q->block;
                 b.x = snn__scan_input(s, &task, t, sample, at, n, now + fed * K);
@@ -3896,20 +5112,25 @@ static void snn__scan_backward_task(void *arg, int id)
                 if (!recurrent && x->backward && x->signal != SNN__CONSTANT && !x->add)
                     dx = x->dout + (x->dout_row0 + row) * row_in + at;
                 b.dx = dx;
-                snn__neuron_retreat(neuron, &b, dout, f, df, snn__scan_noise(s, &task, t, sample, at, n),
-                                    neuron->inhibition ? snn__winner(b.drive, n) : 0, h, work + SNN__WORK_GH * q->block, work + SNN__WORK_DDRIVE * q->block);
+                snn__neuron_retreat(
+                    neuron, &b, dout, f, df, snn__scan_noise(s, &task, t, sample, at, n),
+                    neuron->inhibition ? snn__winner(b.drive, n) : 0, h,
+                    work + SNN__WORK_GH * q->block, work + SNN__WORK_DDRIVE * q->block);
                 if (recurrent) {
                     /* padded, so through scratch: the kernels write whole registers */
                     float *ds = SNN__SCRATCH(&task, q, SNN__SCAN_X, float);
                     snn__zero(ds, SNN__PAD((size_t)n));
-                    snn__zero(dx + (size_t)(wide * n), SNN__PAD((size_t)(wide * n)) - (size_t)(wide * n));
+                    snn__zero(dx + (size_t)(wide * n),
+                              SNN__PAD((size_t)(wide * n)) - (size_t)(wide * n));
                     snn__recurrent_backward(net, q, &task, now + fed * K, dx, ds, drec);
                     snn__accumulate(q->dstate[fed] + first, ds, (size_t)n);
                 }
                 if (!x->backward) continue;
-                to = x->signal == SNN__CONSTANT ? sum : x->dout + (x->dout_row0 + row) * row_in + at;
+                to =
+                    x->signal == SNN__CONSTANT ? sum : x->dout + (x->dout_row0 + row) * row_in + at;
                 if (to == dx) continue;
-                if (x->signal == SNN__CONSTANT || x->add) snn__accumulate(to, dx, (size_t)(wide * n));
+                if (x->signal == SNN__CONSTANT || x->add)
+                    snn__accumulate(to, dx, (size_t)(wide * n));
                 else memcpy(to, dx, (size_t)(wide * n) * sizeof(float));
             }
             if (x->backward && x->signal == SNN__CONSTANT) {
@@ -3917,6 +5138,7 @@ static void snn__scan_backward_task(void *arg, int id)
                 for (i = 0; i < wide * n; i++) to[i] = (x->add ? to[i] : 0.0f) + sum[i];
             }
         }
+        if (def->derived && b.dparam[0]) def->underive(n, b.param, b.dparam);
     }
 }
 static void snn__neuron_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
@@ -3933,13 +5155,16 @@ static void snn__neuron_backward(snn_net *net, snn__node *q, snn__task *t, size_
         slot.memory = net->scratch + (size_t)id * net->task_size;
         snn__recurrent_reduce(net, q, SNN__SCRATCH(&slot, q, SNN__SCAN_DREC, const float));
         dparam = SNN__SCRATCH(&slot, q, SNN__SCAN_DPARAM, const float);
-        for (k = 0; k <= def->params; k++, dparam += q->n) {
+        for (k = 0; k <= def->params; k++) {
+            const float *from =
+                dparam + (size_t)(k < def->params ? k : k + def->derived) * (size_t)q->n;
             float *g = snn__param_grad(net, q, k);
             const float *v = snn__param_value(net, q, k);
-            const int vector = q->desc.per_neuron, clamp = k < def->params && (def->param[k].flags & SNN_PARAM_CLAMP01);
+            const int vector = q->desc.per_neuron,
+                      clamp = k < def->params && (def->param[k].flags & SNN_PARAM_CLAMP01);
             for (i = 0; g && i < q->n; i++) {
                 const float p = v[vector ? i : 0];
-                if (!clamp || (p >= 0.0f && p <= 1.0f)) g[vector ? i : 0] += dparam[i];
+                if (!clamp || (p >= 0.0f && p <= 1.0f)) g[vector ? i : 0] += from[i];
             }
         }
     }
@@ -3952,61 +5177,78 @@ static snn_status snn__input_infer(snn_net *net, snn__node *q)
     q->ndim = q->i[1] || q->i[2] ? 3 : 1;
     for (k = 0; k < q->ndim; k++)
         if (q->shape[k] <= 0 || q->shape[k] > 1 << 24)
-            return snn__fail(net, SNN_ERR_SHAPE, "input: %d x %d x %d is not a shape", q->i[0], q->i[1], q->i[2]);
+            return snn__fail(net, SNN_ERR_SHAPE, "input: %d x %d x %d is not a shape", q->i[0],
+                             q->i[1], q->i[2]);
     q->signal = net->desc.input == SNN_INPUT_CONSTANT ? SNN__CONSTANT
-                : net->desc.input == SNN_INPUT_SPIKES ? SNN__BITS : SNN__DENSE;
+                : net->desc.input == SNN_INPUT_SPIKES ? SNN__BITS
+                                                      : SNN__DENSE;
     return SNN_OK;
 }
 
-/* -- the registry: id, name, prefix, int and float attributes, inputs, kind, keeps input, functions */
-#define SNN__LAYER_LIST(X)                                                                         \
-    X(INPUT, "input", "input", "channels height width", "", 0, SNN__SOURCE, 0, snn__input_infer, NULL, NULL, NULL, NULL, \
-      NULL, NULL, NULL)                                                                            \
-    X(LINEAR, "linear", "fc", "out_features bias init", "init_gain", 1, SNN__WHOLE, 1, snn__linear_infer, snn__linear_plan, \
-      snn__linear_scratch, snn__linear_prepare, NULL, snn__linear_forward, snn__linear_backward, NULL) \
+/* -- the registry: id, name, prefix, int and float attributes, inputs, kind, keeps input,
+ * functions */
+#define SNN__LAYER_LIST(X)                                                                     \
+    X(INPUT, "input", "input", "channels height width", "", 0, SNN__SOURCE, 0,                     \
+      snn__input_infer, NULL, NULL, NULL, NULL, NULL, NULL, NULL)                                  \
+    X(LINEAR, "linear", "fc", "out_features bias init", "init_gain", 1, SNN__WHOLE, 1,             \
+      snn__linear_infer, snn__linear_plan, snn__linear_scratch, snn__linear_prepare, NULL,         \
+      snn__linear_forward, snn__linear_backward, NULL)                                             \
     X(CONV2D, "conv2d", "conv",                                                                    \
-      "out_channels kernel_h kernel_w stride_h stride_w padding_h padding_w dilation_h dilation_w groups bias init", \
-      "init_gain", 1, SNN__ROW, 1, snn__conv_infer, snn__conv_plan, snn__conv_scratch, snn__conv_prepare, snn__conv_begin, \
-      snn__conv_forward, snn__conv_backward, snn__conv_end)                                        \
-    X(MAX_POOL2D, "max_pool2d", "pool", "kernel_h kernel_w stride_h stride_w padding_h padding_w", "", 1, SNN__ROW, 0, \
-      snn__pool_infer, snn__max_pool_plan, snn__pool_scratch, NULL, NULL, snn__max_pool_forward, snn__max_pool_backward, NULL) \
-    X(AVG_POOL2D, "avg_pool2d", "pool", "kernel_h kernel_w stride_h stride_w padding_h padding_w", "", 1, SNN__ROW, 0, \
-      snn__avg_pool_infer, NULL, snn__pool_scratch, NULL, NULL, snn__mean_pool_forward, snn__mean_pool_backward, NULL) \
-    X(SUM_POOL2D, "sum_pool2d", "pool", "kernel_h kernel_w stride_h stride_w padding_h padding_w", "", 1, SNN__ROW, 0, \
-      snn__sum_pool_infer, NULL, snn__pool_scratch, NULL, NULL, snn__mean_pool_forward, snn__mean_pool_backward, NULL) \
-    X(RESHAPE, "reshape", "view", "channels height width", "", 1, SNN__VIEW, 0, snn__view_infer, NULL, NULL, NULL, NULL, \
-      NULL, NULL, NULL)                                                                            \
-    X(ADD, "add", "add", "", "", 2, SNN__ROW, 0, snn__add_infer, NULL, snn__plain_scratch, NULL, NULL, snn__add_forward, \
-      snn__add_backward, NULL)                                                                     \
-    X(CONCAT, "concat", "concat", "", "", 2, SNN__ROW, 0, snn__concat_infer, NULL, snn__plain_scratch, NULL, NULL, \
-      snn__concat_forward, snn__concat_backward, NULL)                                             \
-    X(SCALE, "scale", "scale", "", "factor", 1, SNN__ROW, 0, snn__scale_infer, NULL, snn__plain_scratch, NULL, NULL, \
-      snn__scale_forward, snn__scale_backward, NULL)                                               \
-    X(DROPOUT, "dropout", "dropout", "", "p", 1, SNN__ROW, 0, snn__dropout_infer, NULL, snn__plain_scratch, NULL, NULL, \
-      snn__dropout_forward, snn__dropout_backward, NULL)                                           \
-    X(NEURON, "neuron", "neuron", "", "", 1, SNN__SCAN, 1, snn__neuron_infer, snn__neuron_plan, snn__neuron_scratch, snn__neuron_prepare, \
-      NULL, snn__neuron_forward, snn__neuron_backward, NULL)
+      "out_channels kernel_h kernel_w stride_h stride_w padding_h padding_w dilation_h "           \
+      "dilation_w groups bias init",                                                               \
+      "init_gain", 1, SNN__ROW, 1, snn__conv_infer, snn__conv_plan, snn__conv_scratch,             \
+      snn__conv_prepare, snn__conv_begin, snn__conv_forward, snn__conv_backward,                   \
+      snn__conv_end)                                                                               \
+    X(MAX_POOL2D, "max_pool2d", "pool",                                                            \
+      "kernel_h kernel_w stride_h stride_w padding_h padding_w", "", 1, SNN__ROW, 0,               \
+      snn__pool_infer, snn__max_pool_plan, snn__pool_scratch, NULL, NULL,                          \
+      snn__max_pool_forward, snn__max_pool_backward, NULL)                                         \
+    X(AVG_POOL2D, "avg_pool2d", "pool",                                                            \
+      "kernel_h kernel_w stride_h stride_w padding_h padding_w", "", 1, SNN__ROW, 0,               \
+      snn__avg_pool_infer, NULL, snn__pool_scratch, NULL, NULL, snn__mean_pool_forward,            \
+      snn__mean_pool_backward, NULL)                                                               \
+    X(SUM_POOL2D, "sum_pool2d", "pool",                                                            \
+      "kernel_h kernel_w stride_h stride_w padding_h padding_w", "", 1, SNN__ROW, 0,               \
+      snn__sum_pool_infer, NULL, snn__pool_scratch, NULL, NULL, snn__mean_pool_forward,            \
+      snn__mean_pool_backward, NULL)                                                               \
+    X(RESHAPE, "reshape", "view", "channels height width", "", 1, SNN__VIEW, 0,                    \
+      snn__view_infer, NULL, NULL, NULL, NULL, NULL, NULL, NULL)                                   \
+    X(ADD, "add", "add", "", "", 2, SNN__ROW, 0, snn__add_infer, NULL, snn__plain_scratch,         \
+      NULL, NULL, snn__add_forward, snn__add_backward, NULL)                                       \
+    X(CONCAT, "concat", "concat", "", "", 2, SNN__ROW, 0, snn__concat_infer, NULL,                 \
+      snn__plain_scratch, NULL, NULL, snn__concat_forward, snn__concat_backward, NULL)             \
+    X(SCALE, "scale", "scale", "", "factor", 1, SNN__ROW, 0, snn__scale_infer, NULL,               \
+      snn__plain_scratch, NULL, NULL, snn__scale_forward, snn__scale_backward, NULL)               \
+    X(DROPOUT, "dropout", "dropout", "", "p", 1, SNN__ROW, 0, snn__dropout_infer, NULL,            \
+      snn__plain_scratch, NULL, NULL, snn__dropout_forward, snn__dropout_backward, NULL)           \
+    X(NEURON, "neuron", "neuron", "", "", 1, SNN__SCAN, 1, snn__neuron_infer,                      \
+      snn__neuron_plan, snn__neuron_scratch, snn__neuron_prepare, NULL, snn__neuron_forward,       \
+      snn__neuron_backward, NULL)
 
 enum {
-#define SNN__X(id, name, prefix, ints, floats, ins, kind, keep, inf, pl, sc, pr, be, fw, bw, en) SNN__##id,
+#define SNN__X(id, name, prefix, ints, floats, ins, kind, keep, inf, pl, sc, pr, be, fw, bw,   \
+               en)                                                                                 \
+    SNN__##id,
     SNN__LAYER_LIST(SNN__X)
 #undef SNN__X
-    SNN__LAYER_COUNT
+        SNN__LAYER_COUNT
 };
 static const snn__op snn__op_table[] = {
-#define SNN__X(id, name, prefix, ints, floats, ins, kind, keep, inf, pl, sc, pr, be, fw, bw, en)   \
+#define SNN__X(id, name, prefix, ints, floats, ins, kind, keep, inf, pl, sc, pr, be, fw, bw,   \
+               en)                                                                                 \
     {name, prefix, ints, floats, ins, kind, keep, inf, pl, sc, pr, be, fw, bw, en},
     SNN__LAYER_LIST(SNN__X)
 #undef SNN__X
 };
 
+#if SNN__KERNEL_PRAGMA
+    #pragma GCC pop_options
+#endif
+
 /* ---- >>encode ------------------------------------------------------------------------------ */
 /* Data into spikes and labels into targets, time first; every draw is counter-based. */
 
-static float snn__float_or(float value, float fallback)
-{
-    return value != 0.0f ? value : fallback;
-}
+static float snn__float_or(float value, float fallback) { return value != 0.0f ? value : fallback; }
 
 static float snn__round_even(float x)
 {
@@ -4114,7 +5356,8 @@ static snn_status snn__latency_open(snn__latency *l, const float *data, int T, i
         if (d->normalize) d->tau = (float)(T - 1 - d->first);
         l->edge = (float)((double)d->tau * (1.0 - (double)d->threshold));
     } else { /* rounded once, as the reference does: x - threshold cancels all but a few bits */
-        const double decimal = floor((double)d->threshold * 1e6 + 0.5) * 1e-6; /* 0.01f was written 0.01 */
+        const double decimal =
+            floor((double)d->threshold * 1e6 + 0.5) * 1e-6; /* 0.01f was written 0.01 */
         const int short_one = (float)decimal == d->threshold;
         l->edge = (float)((short_one ? decimal : (double)d->threshold) + (double)d->epsilon);
         if (!(l->edge > d->threshold)) return SNN_ERR_ARGUMENT;
@@ -4526,22 +5769,19 @@ typedef struct snn__loss_info {
     int over_T;   /* how often it is divided by T */
 } snn__loss_info;
 
-static const snn__loss_info snn__loss_table[SNN_LOSS_COUNT] = { /* in the order of snn_loss_kind */
-    {"ce_rate", SNN__STEP, 0, 0, 1},
-    {"ce_count", SNN__TOTAL, 0, 0, 0},
-    {"ce_membrane", SNN__STEP, 1, 0, 0},
-    {"ce_max_membrane", SNN__PEAK, 1, 0, 0},
-    {"ce_temporal", SNN__SPIKE, 0, 0, 0},
-    {"mse_count", SNN__TOTAL, 0, 1, 1},
-    {"mse_membrane", SNN__STEP, 1, 1, 1},
-    {"mse_temporal", SNN__SPIKE, 0, 1, 2},
+static const snn__loss_info snn__loss_table[SNN_LOSS_COUNT] = {
+    /* in the order of snn_loss_kind */
+    {"ce_rate", SNN__STEP, 0, 0, 1},      {"ce_count", SNN__TOTAL, 0, 0, 0},
+    {"ce_membrane", SNN__STEP, 1, 0, 0},  {"ce_max_membrane", SNN__PEAK, 1, 0, 0},
+    {"ce_temporal", SNN__SPIKE, 0, 0, 0}, {"mse_count", SNN__TOTAL, 0, 1, 1},
+    {"mse_membrane", SNN__STEP, 1, 1, 1}, {"mse_temporal", SNN__SPIKE, 0, 1, 2},
 };
 
 typedef struct snn__loss_pass {
     snn_loss_desc d; /* resolved */
     snn__reader in;
-    size_t rows;     /* readings of a sample: steps, spikes or 1 */
-    float scale;     /* of every element: 1/T and the mean */
+    size_t rows; /* readings of a sample: steps, spikes or 1 */
+    float scale; /* of every element: 1/T and the mean */
     const int *y;
     const float *dloss;
     float *loss, *dx;
@@ -4574,8 +5814,8 @@ static snn_status snn__loss_open(snn__loss_pass *p, const snn_loss_desc *desc, i
     if ((int)desc->reduction < 0 || desc->reduction > SNN_NONE) return SNN_ERR_ARGUMENT;
     *d = snn__loss_defaults(desc);
     info = &snn__loss_table[d->kind];
-    status = snn__reader_open(&p->in, info->reading, T, B, C, d->population,
-                              info->membrane ? mem : spk);
+    status =
+        snn__reader_open(&p->in, info->reading, T, B, C, d->population, info->membrane ? mem : spk);
     if (status != SNN_OK) return status;
     if (d->l1_rate != 0.0f && !spk) return SNN_ERR_NULL;
     if (d->l1_rate != 0.0f && d->reduction == SNN_NONE) return SNN_ERR_ARGUMENT;
@@ -4786,6 +6026,11 @@ SNN_DEF double snn_accuracy(snn_metric metric, int T, int B, int C, const float 
     for (b = 0; b < r.B; b++) hits += snn__best_class(&r, b) == y[b];
     return (double)hits / (double)r.B;
 }
+#if SNN__KERNEL_PRAGMA
+    #pragma GCC push_options
+    #pragma GCC optimize("O3", "no-trapping-math", "no-math-errno", "fp-contract=off")
+#endif
+
 /* ---- >>optim ------------------------------------------------------------------------------- */
 /* One pass over n parameters per step; all that depends on the step is a constant of that pass. */
 
@@ -5040,16 +6285,19 @@ static void snn__default_free(void *pointer, size_t size, void *user)
 static snn_status snn__net_check(const snn_net_desc *d)
 {
     if (d->_start || d->_end) return SNN_ERR_DESC;
-    if (d->batch < 0 || d->steps < 0 || d->checkpoint < 0 || d->max_layers < 0 || d->moments > 2 || !snn__finite(d->dt) ||
-        d->dt < 0.0f || d->batch > 1 << 24 || d->steps > 1 << 24 || d->max_layers > 1 << 16 || (int)d->input < 0 ||
-        d->input > SNN_INPUT_SPIKES || (int)d->spikes < 0 || d->spikes > SNN_SPIKES_SMOOTH || (int)d->isa < 0 || d->isa > SNN_ISA_AVX512)
+    if (d->batch < 0 || d->steps < 0 || d->checkpoint < 0 || d->max_layers < 0 || d->moments > 2 ||
+        !snn__finite(d->dt) || d->dt < 0.0f || d->batch > 1 << 24 || d->steps > 1 << 24 ||
+        d->max_layers > 1 << 16 || (int)d->input < 0 || d->input > SNN_INPUT_SPIKES ||
+        (int)d->spikes < 0 || d->spikes > SNN_SPIKES_SMOOTH || (int)d->isa < 0 ||
+        d->isa > SNN_ISA_AVX512)
         return SNN_ERR_ARGUMENT;
     if (!d->allocator.alloc != !d->allocator.free) return SNN_ERR_NULL;
     return SNN_OK;
 }
 static size_t snn__head_size(const snn_net_desc *d)
 {
-    const size_t size = snn__add_size(sizeof(snn_net) + 2 * SNN__ALIGN, snn__mul_size((size_t)d->max_layers, sizeof(snn__node)));
+    const size_t size = snn__add_size(sizeof(snn_net) + 2 * SNN__ALIGN,
+                                      snn__mul_size((size_t)d->max_layers, sizeof(snn__node)));
     return size / SNN__ALIGN * SNN__ALIGN; /* what follows it is aligned if it is */
 }
 static snn_net *snn__net_init(void *memory, const snn_net_desc *d)
@@ -5057,7 +6305,8 @@ static snn_net *snn__net_init(void *memory, const snn_net_desc *d)
     snn_net *net = (snn_net *)memory;
     memset(memory, 0, snn__head_size(d));
     net->desc = *d;
-    net->node = (snn__node *)(void *)((char *)memory + (sizeof(snn_net) + SNN__ALIGN - 1) / SNN__ALIGN * SNN__ALIGN);
+    net->node = (snn__node *)(void *)((char *)memory +
+                                      (sizeof(snn_net) + SNN__ALIGN - 1) / SNN__ALIGN * SNN__ALIGN);
     net->kern = snn__kernels_select(snn__isa_resolve(d->isa), d->deterministic);
     net->head_size = snn__head_size(d);
     net->training = !d->inference;
@@ -5085,7 +6334,8 @@ SNN_DEF snn_status snn_net_create(snn_net **out, const snn_net_desc *desc)
     return SNN_OK;
 }
 
-SNN_DEF snn_status snn_net_create_in(snn_net **out, const snn_net_desc *desc, void *memory, size_t size)
+SNN_DEF snn_status snn_net_create_in(snn_net **out, const snn_net_desc *desc, void *memory,
+                                     size_t size)
 {
     snn_net_desc d;
     snn_status status;
@@ -5112,7 +6362,10 @@ SNN_DEF void snn_net_destroy(snn_net *net)
     a.free(net, net->head_size, a.user);
 }
 
-SNN_DEF const char *snn_net_error(const snn_net *net) { return net ? net->error : snn_status_text(SNN_ERR_NULL); }
+SNN_DEF const char *snn_net_error(const snn_net *net)
+{
+    return net ? net->error : snn_status_text(SNN_ERR_NULL);
+}
 
 /* -- building */
 
@@ -5120,15 +6373,16 @@ static int snn__name_ok(const char *name)
 {
     size_t i;
     for (i = 0; name[i]; i++)
-        if (i + 1 >= SNN_NAME_SIZE || (unsigned char)name[i] <= ' ' || name[i] == '"' || name[i] == '\\' || name[i] == '=' ||
-            (unsigned char)name[i] > 126)
+        if (i + 1 >= SNN_NAME_SIZE || (unsigned char)name[i] <= ' ' || name[i] == '"' ||
+            name[i] == '\\' || name[i] == '=' || (unsigned char)name[i] > 126)
             return 0;
     return i > 0;
 }
 
 /* ints and floats: the op's attributes. Every layer comes through here, also from files. */
-static int snn__node_add(snn_net *net, int op, const char *name, int in0, int in1, const int *ints, const float *floats,
-                         const snn_neuron_def *def, const snn_neuron_desc *desc)
+static int snn__node_add(snn_net *net, int op, const char *name, int in0, int in1, const int *ints,
+                         const float *floats, const snn_neuron_def *def,
+                         const snn_neuron_desc *desc)
 {
     const snn__op *o = &snn__op_table[op];
     snn__node *q;
@@ -5136,10 +6390,12 @@ static int snn__node_add(snn_net *net, int op, const char *name, int in0, int in
     int k, number = 1;
     int64_t n = 1;
     if (!net) return SNN_ERR_NULL;
-    if (net->built) return snn__fail(net, SNN_ERR_STATE, "layers cannot be added to a net that is built");
+    if (net->built)
+        return snn__fail(net, SNN_ERR_STATE, "layers cannot be added to a net that is built");
     if (net->status != SNN_OK) return net->status;
     if (net->count == net->desc.max_layers)
-        return snn__fail(net, SNN_ERR_TOO_LARGE, "no room for another layer: max_layers is %d", net->desc.max_layers);
+        return snn__fail(net, SNN_ERR_TOO_LARGE, "no room for another layer: max_layers is %d",
+                         net->desc.max_layers);
     q = &net->node[net->count];
     memset(q, 0, sizeof *q);
     q->op = op;
@@ -5148,7 +6404,8 @@ static int snn__node_add(snn_net *net, int op, const char *name, int in0, int in
     q->in[1] = in1;
     for (k = 0; k < o->ins; k++)
         if (q->in[k] < 0 || q->in[k] >= net->count)
-            return snn__fail(net, SNN_ERR_ARGUMENT, "%s: input %d is not a node, there are %d", o->name, q->in[k], net->count);
+            return snn__fail(net, SNN_ERR_ARGUMENT, "%s: input %d is not a node, there are %d",
+                             o->name, q->in[k], net->count);
     if (op == SNN__INPUT && net->count)
         return snn__fail(net, SNN_ERR_STATE, "a net has one input and it comes first");
     if (ints) memcpy(q->i, ints, sizeof q->i);
@@ -5157,11 +6414,14 @@ static int snn__node_add(snn_net *net, int op, const char *name, int in0, int in
     if (desc) q->desc = *desc;
     if (name && *name) {
         if (!snn__name_ok(name))
-            return snn__fail(net, SNN_ERR_ARGUMENT, "%s: a name has 1 to %d printable characters without spaces, quotes, = or \\",
-                             o->name, SNN_NAME_SIZE - 1);
+            return snn__fail(
+                net, SNN_ERR_ARGUMENT,
+                "%s: a name has 1 to %d printable characters without spaces, quotes, = or \\",
+                o->name, SNN_NAME_SIZE - 1);
         for (k = 0; k < net->count; k++)
             if (!strcmp(net->node[k].name, name))
-                return snn__fail(net, SNN_ERR_ARGUMENT, "%s: the name \"%s\" is taken", o->name, name);
+                return snn__fail(net, SNN_ERR_ARGUMENT, "%s: the name \"%s\" is taken", o->name,
+                                 name);
         memcpy(q->name, name, strlen(name) + 1);
     } else
         for (;; number++) { /* prefix1, prefix2, ...: the first free one */
@@ -5175,10 +6435,10 @@ static int snn__node_add(snn_net *net, int op, const char *name, int in0, int in
         }
     if (o->infer(net, q) != SNN_OK) return net->status;
     for (k = q->ndim; k < 3; k++) q->shape[k] = 1;
-    for (k = 0; k < q->ndim; k++) n *= q->shape[k];
+    for (k = 0; k < q->ndim; k++) n = n > 1 << 28 ? n : n * q->shape[k];
     if (n <= 0 || n > 1 << 28)
-        return snn__fail(net, SNN_ERR_TOO_LARGE, "%s \"%s\": %d x %d x %d is too large", o->name, q->name, q->shape[0], q->shape[1],
-                         q->shape[2]);
+        return snn__fail(net, SNN_ERR_TOO_LARGE, "%s \"%s\": %d x %d x %d is too large", o->name,
+                         q->name, q->shape[0], q->shape[1], q->shape[2]);
     q->n = (int)n;
     q->words = (q->n + 31) / 32;
     q->root = o->kind == SNN__VIEW ? net->node[in0].root : net->count;
@@ -5186,12 +6446,16 @@ static int snn__node_add(snn_net *net, int op, const char *name, int in0, int in
 }
 
 /* the first canary check of every layer call; a negative x is an earlier error passing through */
-#define SNN__LAYER_BEGIN(x)                                                                        \
+#define SNN__LAYER_BEGIN(x)                                                                    \
     if (!net) return SNN_ERR_NULL;                                                                 \
-    if ((x) < 0) return net->status != SNN_OK ? (int)net->status : snn__fail(net, SNN_ERR_ARGUMENT, "a layer's input is %d, not a node", x)
-#define SNN__DESC_CHECK(what, d)                                                                   \
+    if ((x) < 0)                                                                                   \
+    return net->status != SNN_OK                                                                   \
+               ? (int)net->status                                                                  \
+               : snn__fail(net, SNN_ERR_ARGUMENT, "a layer's input is %d, not a node", x)
+#define SNN__DESC_CHECK(what, d)                                                               \
     if (!(d)) return snn__fail(net, SNN_ERR_NULL, "%s: desc is NULL", what);                       \
-    if ((d)->_start || (d)->_end) return snn__fail(net, SNN_ERR_DESC, "%s: the desc was not zero-initialised", what)
+    if ((d)->_start || (d)->_end)                                                                  \
+    return snn__fail(net, SNN_ERR_DESC, "%s: the desc was not zero-initialised", what)
 
 static int snn__either(int a, int b, int fallback) { return a ? a : b ? b : fallback; }
 
@@ -5252,9 +6516,18 @@ static int snn__pool_add(snn_net *net, int x, const snn_pool2d_desc *d, int op)
     i[SNN__POOL_PW] = snn__either(d->padding_w, d->padding, 0);
     return snn__node_add(net, op, d->name, x, 0, i, NULL, NULL, NULL);
 }
-SNN_DEF int snn_max_pool2d(snn_net *net, int x, const snn_pool2d_desc *d) { return snn__pool_add(net, x, d, SNN__MAX_POOL2D); }
-SNN_DEF int snn_avg_pool2d(snn_net *net, int x, const snn_pool2d_desc *d) { return snn__pool_add(net, x, d, SNN__AVG_POOL2D); }
-SNN_DEF int snn_sum_pool2d(snn_net *net, int x, const snn_pool2d_desc *d) { return snn__pool_add(net, x, d, SNN__SUM_POOL2D); }
+SNN_DEF int snn_max_pool2d(snn_net *net, int x, const snn_pool2d_desc *d)
+{
+    return snn__pool_add(net, x, d, SNN__MAX_POOL2D);
+}
+SNN_DEF int snn_avg_pool2d(snn_net *net, int x, const snn_pool2d_desc *d)
+{
+    return snn__pool_add(net, x, d, SNN__AVG_POOL2D);
+}
+SNN_DEF int snn_sum_pool2d(snn_net *net, int x, const snn_pool2d_desc *d)
+{
+    return snn__pool_add(net, x, d, SNN__SUM_POOL2D);
+}
 
 SNN_DEF int snn_reshape(snn_net *net, int x, int channels, int height, int width)
 {
@@ -5264,7 +6537,8 @@ SNN_DEF int snn_reshape(snn_net *net, int x, int channels, int height, int width
     i[1] = height;
     i[2] = width;
     if (channels < 0 || height < 0 || width < 0)
-        return snn__fail(net, SNN_ERR_SHAPE, "reshape: %d x %d x %d is not a shape", channels, height, width);
+        return snn__fail(net, SNN_ERR_SHAPE, "reshape: %d x %d x %d is not a shape", channels,
+                         height, width);
     return snn__node_add(net, SNN__RESHAPE, NULL, x, 0, i, NULL, NULL, NULL);
 }
 SNN_DEF int snn_flatten(snn_net *net, int x) { return snn_reshape(net, x, 0, 0, 0); }
@@ -5277,34 +6551,55 @@ static int snn__float_add(snn_net *net, int op, int a, int b, float value)
     f[0] = value;
     return snn__node_add(net, op, NULL, a, b, NULL, f, NULL, NULL);
 }
-SNN_DEF int snn_add(snn_net *net, int a, int b) { return snn__float_add(net, SNN__ADD, a, b, 0.0f); }
-SNN_DEF int snn_concat(snn_net *net, int a, int b) { return snn__float_add(net, SNN__CONCAT, a, b, 0.0f); }
-SNN_DEF int snn_scale(snn_net *net, int x, float factor) { return snn__float_add(net, SNN__SCALE, x, x, factor); }
-SNN_DEF int snn_dropout(snn_net *net, int x, float p) { return snn__float_add(net, SNN__DROPOUT, x, x, p); }
+SNN_DEF int snn_add(snn_net *net, int a, int b)
+{
+    return snn__float_add(net, SNN__ADD, a, b, 0.0f);
+}
+SNN_DEF int snn_concat(snn_net *net, int a, int b)
+{
+    return snn__float_add(net, SNN__CONCAT, a, b, 0.0f);
+}
+SNN_DEF int snn_scale(snn_net *net, int x, float factor)
+{
+    return snn__float_add(net, SNN__SCALE, x, x, factor);
+}
+SNN_DEF int snn_dropout(snn_net *net, int x, float p)
+{
+    return snn__float_add(net, SNN__DROPOUT, x, x, p);
+}
 
 SNN_DEF int snn_neuron(snn_net *net, int x, const snn_neuron_def *def, const snn_neuron_desc *d)
 {
     SNN__LAYER_BEGIN(x);
     if (!def || !def->name || !def->prefix || !def->step || !def->grad)
-        return snn__fail(net, SNN_ERR_NULL, "neuron: the definition needs name, prefix, step and grad");
-    if (def->states < 1 || def->states > SNN_MAX_STATES || def->params < 1 || def->params > SNN_MAX_PARAMS)
-        return snn__fail(net, SNN_ERR_ARGUMENT, "%s: %d states and %d parameters, allowed are 1 to %d and 1 to %d", def->name,
-                         def->states, def->params, SNN_MAX_STATES, SNN_MAX_PARAMS);
+        return snn__fail(net, SNN_ERR_NULL,
+                         "neuron: the definition needs name, prefix, step and grad");
+    if (def->states < 1 || def->states > SNN_MAX_STATES || def->params < 1 || def->derived < 0 ||
+        def->params + def->derived > SNN_MAX_PARAMS || def->feedback < 0 ||
+        def->feedback > def->states || (def->derived && (!def->derive || !def->underive)))
+        return snn__fail(net, SNN_ERR_ARGUMENT,
+                         "%s: %d states and %d parameters, allowed are 1 to %d and 1 to %d",
+                         def->name, def->states, def->params, SNN_MAX_STATES, SNN_MAX_PARAMS);
     SNN__DESC_CHECK(def->name, d);
     return snn__node_add(net, SNN__NEURON, d->name, x, 0, NULL, NULL, def, d);
 }
-#define SNN__X(id, name)                                                                           \
-    SNN_DEF int snn_##name(snn_net *net, int x, const snn_neuron_desc *d) { return snn_neuron(net, x, &snn__##name##_def, d); }
+#define SNN__X(id, name)                                                                       \
+    SNN_DEF int snn_##name(snn_net *net, int x, const snn_neuron_desc *d)                          \
+    {                                                                                              \
+        return snn_neuron(net, x, &snn__##name##_def, d);                                          \
+    }
 SNN_NEURON_LIST(SNN__X)
 #undef SNN__X
 
 SNN_DEF snn_status snn_net_record(snn_net *net, int node, int what)
 {
     if (!net) return SNN_ERR_NULL;
-    if (net->built) return snn__fail(net, SNN_ERR_STATE, "what to record is said before the net is built");
+    if (net->built)
+        return snn__fail(net, SNN_ERR_STATE, "what to record is said before the net is built");
     if (net->status != SNN_OK) return net->status;
     if (node < 0 || node >= net->count)
-        return snn__fail(net, SNN_ERR_ARGUMENT, "record: %d is not a node, there are %d", node, net->count);
+        return snn__fail(net, SNN_ERR_ARGUMENT, "record: %d is not a node, there are %d", node,
+                         net->count);
     net->node[net->node[node].root].record |= what;
     return SNN_OK;
 }
@@ -5312,7 +6607,8 @@ SNN_DEF snn_status snn_net_record(snn_net *net, int node, int what)
 /* -- planning */
 
 /* parameter k of a node: name, shape, trained? */
-static int snn__param_spec(const snn_net *net, const snn__node *q, int k, const char **name, int *shape, int *trained)
+static int snn__param_spec(const snn_net *net, const snn__node *q, int k, const char **name,
+                           int *shape, int *trained)
 {
     const snn__node *x = &net->node[q->in[0]];
     *trained = 1;
@@ -5331,13 +6627,15 @@ static int snn__param_spec(const snn_net *net, const snn__node *q, int k, const 
     default: {
         const snn_neuron_def *def = q->neuron.def;
         int learn = q->desc.learn_custom;
-        if (k > def->params) return snn__recurrent_spec(q, k - def->params - 1, name, shape, trained);
+        if (k > def->params)
+            return snn__recurrent_spec(q, k - def->params - 1, name, shape, trained);
         if (k == def->params) {
             *name = "graded_spikes_factor";
             learn = q->desc.learn_graded;
         } else {
             *name = def->param[k].name;
-            if (def->param[k].learn) memcpy(&learn, (const char *)&q->desc + def->param[k].learn, sizeof learn);
+            if (def->param[k].learn)
+                memcpy(&learn, (const char *)&q->desc + def->param[k].learn, sizeof learn);
             if (def->param[k].flags & SNN_PARAM_FIXED) learn = 0;
         }
         *trained = learn != 0;
@@ -5349,8 +6647,8 @@ static int snn__param_spec(const snn_net *net, const snn__node *q, int k, const 
 static int snn__param_number(const snn__node *q)
 {
     switch (q->op) {
-    case SNN__LINEAR: return 1 + q->i[SNN__LINEAR_BIAS];
-    case SNN__CONV2D: return 1 + q->i[SNN__CONV_BIAS];
+    case SNN__LINEAR: return 1 + (q->i[SNN__LINEAR_BIAS] != 0);
+    case SNN__CONV2D: return 1 + (q->i[SNN__CONV_BIAS] != 0);
     case SNN__NEURON: return q->neuron.def->params + 1 + snn__recurrent_params(q);
     default: return 0;
     }
@@ -5363,7 +6661,8 @@ static void snn__plan_graph(snn_net *net)
     int i, j, k, dims, shape[SNN_MAX_DIMS], trained;
     const char *name;
     snn__node *out = &net->node[net->node[n - 1].root];
-    out->record |= SNN_RECORD_SPIKES | SNN_RECORD_MEMBRANE | (net->desc.inference ? 0 : SNN_RECORD_GRADIENT);
+    out->record |=
+        SNN_RECORD_SPIKES | SNN_RECORD_MEMBRANE | (net->desc.inference ? 0 : SNN_RECORD_GRADIENT);
     for (i = 0; i < n; i++) {
         snn__node *q = &net->node[i];
         if (net->desc.inference) q->record &= ~SNN_RECORD_GRADIENT;
@@ -5389,7 +6688,9 @@ static void snn__plan_graph(snn_net *net)
                     q->users++;
                     user = j;
                     if (u->exec > q->last_user) q->last_user = u->exec;
-                    if (u->signal != SNN__CONSTANT && q->signal == SNN__CONSTANT && snn__op_table[u->op].kind != SNN__SCAN) mixed = 1;
+                    if (u->signal != SNN__CONSTANT && q->signal == SNN__CONSTANT &&
+                        snn__op_table[u->op].kind != SNN__SCAN)
+                        mixed = 1;
                 }
         }
         q->add = q->users != 1 || mixed || (q->record & SNN_RECORD_GRADIENT);
@@ -5401,7 +6702,8 @@ static void snn__plan_graph(snn_net *net)
                 q->chunk = 1;
                 q->exec = u->exec;
                 q->hwc = q->op == SNN__CONV2D && u->in[0] == i &&
-                         (u->op == SNN__MAX_POOL2D || u->op == SNN__AVG_POOL2D || u->op == SNN__SUM_POOL2D);
+                         (u->op == SNN__MAX_POOL2D || u->op == SNN__AVG_POOL2D ||
+                          u->op == SNN__SUM_POOL2D);
             }
         }
     }
@@ -5409,11 +6711,13 @@ static void snn__plan_graph(snn_net *net)
 
 static size_t snn__plan_rows(const snn_net *net, const snn__node *q, int whole)
 {
-    return snn__mul_size((size_t)net->desc.batch, q->signal == SNN__CONSTANT ? 1 : (size_t)(whole ? net->desc.steps : net->segment));
+    return snn__mul_size(
+        (size_t)net->desc.batch,
+        q->signal == SNN__CONSTANT ? 1 : (size_t)(whole ? net->desc.steps : net->segment));
 }
 
-/* Sets aside a buffer that is needed from one moment of the pass to another: forward of node i is moment i,
- * backward moment 2n-1-i. Buffers that never meet share memory. */
+/* Sets aside a buffer that is needed from one moment of the pass to another: forward of node i is
+ * moment i, backward moment 2n-1-i. Buffers that never meet share memory. */
 static void snn__buffer_want(snn__buffer *b, size_t size, int from, int to)
 {
     b->size = snn__add_size(size, size ? SNN__SLACK + SNN__ALIGN - 1 : 0) / SNN__ALIGN * SNN__ALIGN;
@@ -5438,8 +6742,8 @@ static size_t snn__buffer_place(snn_net *net)
             for (moved = 0, i = 0; i < net->count; i++)
                 for (k = 0; k < 3; k++) {
                     snn__buffer *c = &net->node[i].buf[k];
-                    if (c->size && c->offset != SIZE_MAX && c->from <= b->to && b->from <= c->to && at < c->offset + c->size &&
-                        c->offset < snn__add_size(at, b->size)) {
+                    if (c->size && c->offset != SIZE_MAX && c->from <= b->to && b->from <= c->to &&
+                        at < c->offset + c->size && c->offset < snn__add_size(at, b->size)) {
                         at = c->offset + c->size;
                         moved = 1;
                     }
@@ -5465,29 +6769,43 @@ static void snn__plan_buffers(snn_net *net, snn__arena *a)
         int last = q->last_user;
         memset(q->buf, 0, sizeof q->buf);
         if (q->root != i || q->chunk) continue;
-        for (j = i + 1; j < n && !net->desc.inference; j++) /* the earliest reader that wants it again in backward */
+        for (j = i + 1; j < n && !net->desc.inference;
+             j++) /* the earliest reader that wants it again in backward */
             for (k = 0; k < net->node[j].ins; k++)
-                if (net->node[net->node[j].in[k]].root == i && net->node[j].root == j && snn__op_table[net->node[j].op].keeps_input) {
+                if (net->node[net->node[j].in[k]].root == i && net->node[j].root == j &&
+                    snn__op_table[net->node[j].op].keeps_input) {
                     last = 2 * n - 1 - net->node[j].exec;
                     j = n - 1;
                     break;
                 }
-        q->whole_out = q->signal != SNN__CONSTANT && (o->kind == SNN__SOURCE || (spikes && q->signal == SNN__DENSE));
+        q->whole_out = q->signal != SNN__CONSTANT &&
+                       (o->kind == SNN__SOURCE || (spikes && q->signal == SNN__DENSE));
         if (q->signal == SNN__BITS) {
-            if (o->kind == SNN__SOURCE) q->bits = (uint32_t *)snn__arena_take(a, snn__mul_size(whole, (size_t)q->words), sizeof(uint32_t));
-            else snn__buffer_want(&q->buf[0], snn__mul_size(snn__mul_size(rows, (size_t)q->words), sizeof(uint32_t)), i, last);
+            if (o->kind == SNN__SOURCE)
+                q->bits = (uint32_t *)snn__arena_take(a, snn__mul_size(whole, (size_t)q->words),
+                                                      sizeof(uint32_t));
+            else
+                snn__buffer_want(
+                    &q->buf[0],
+                    snn__mul_size(snn__mul_size(rows, (size_t)q->words), sizeof(uint32_t)), i,
+                    last);
             if (spikes) q->rec_spk = snn__arena_floats(a, whole, (size_t)q->n);
         } else if (q->signal == SNN__CONSTANT || q->whole_out) {
             q->out = snn__arena_floats(a, whole, (size_t)q->n);
             if (spikes) q->rec_spk = q->out;
-        } else snn__buffer_want(&q->buf[0], snn__mul_size(snn__mul_size(rows, (size_t)q->n), sizeof(float)), i, last);
+        } else
+            snn__buffer_want(&q->buf[0],
+                             snn__mul_size(snn__mul_size(rows, (size_t)q->n), sizeof(float)), i,
+                             last);
         for (k = 0; q->op == SNN__NEURON && k < q->neuron.def->states; k++)
             if (q->record & (k ? SNN_RECORD_STATES : SNN_RECORD_STATES | SNN_RECORD_MEMBRANE)) {
                 q->rec[k] = snn__arena_floats(a, whole, (size_t)q->n);
-                if (q->record & SNN_RECORD_GRADIENT) q->drec[k] = snn__arena_floats(a, whole, (size_t)q->n);
+                if (q->record & SNN_RECORD_GRADIENT)
+                    q->drec[k] = snn__arena_floats(a, whole, (size_t)q->n);
             }
         if (q->op == SNN__MAX_POOL2D && q->backward)
-            snn__buffer_want(&q->buf[2], snn__mul_size(rows, (size_t)q->n), q->exec, 2 * n - 1 - q->exec);
+            snn__buffer_want(&q->buf[2], snn__mul_size(rows, (size_t)q->n), q->exec,
+                             2 * n - 1 - q->exec);
         if (!q->backward) continue;
         q->whole_dout = q->signal != SNN__CONSTANT && (q->record & SNN_RECORD_GRADIENT);
         if (q->record & SNN_RECORD_GRADIENT) q->dout = snn__arena_floats(a, whole, (size_t)q->n);
@@ -5496,13 +6814,17 @@ static void snn__plan_buffers(snn_net *net, snn__arena *a)
             /* a neuron reads each input current and then writes its gradient to the same place */
             q->dout = NULL;
             if (q->buf[0].size) q->buf[0].to = 2 * n - 1 - i;
-        } else snn__buffer_want(&q->buf[1], snn__mul_size(snn__mul_size(rows, (size_t)q->n), sizeof(float)), 2 * n - 1 - q->last_user, 2 * n - 1 - i);
+        } else
+            snn__buffer_want(&q->buf[1],
+                             snn__mul_size(snn__mul_size(rows, (size_t)q->n), sizeof(float)),
+                             2 * n - 1 - q->last_user, 2 * n - 1 - i);
     }
     net->pool_size = snn__buffer_place(net);
     net->pool = (char *)snn__arena_take(a, net->pool_size, 1);
     for (i = 0; i < n; i++) {
         snn__node *q = &net->node[i];
-        if (q->buf[0].size && q->signal == SNN__BITS) q->bits = (uint32_t *)(void *)snn__pooled(net, &q->buf[0]);
+        if (q->buf[0].size && q->signal == SNN__BITS)
+            q->bits = (uint32_t *)(void *)snn__pooled(net, &q->buf[0]);
         else if (q->buf[0].size) q->out = snn__pooled(net, &q->buf[0]);
         if (q->buf[1].size) q->dout = snn__pooled(net, &q->buf[1]);
         else if (q->backward && !q->chunk && !q->dout) q->dout = q->out;
@@ -5527,7 +6849,8 @@ static void snn__plan_params(snn_net *net, snn__arena *a)
             net->trained = total[0];
             net->values = snn__arena_floats(a, snn__add_size(total[0], total[1]), 1);
             net->grads = net->desc.inference ? NULL : snn__arena_floats(a, total[0], 1);
-            for (k = 0; k < net->desc.moments; k++) net->moment[k] = snn__arena_floats(a, total[0], 1);
+            for (k = 0; k < net->desc.moments; k++)
+                net->moment[k] = snn__arena_floats(a, total[0], 1);
             at[1] = total[0];
         }
         for (i = 0; i < net->count; i++)
@@ -5549,9 +6872,14 @@ static void snn__plan_params(snn_net *net, snn__arena *a)
                     snn__text_format(&t, "%s.%s", q->name, name);
                     p->node = i;
                     p->value = snn_tensor_make(net->values + at[!trained], dims, shape);
-                    p->grad = snn_tensor_make(trained && net->grads ? net->grads + at[0] : NULL, dims, shape);
-                    if (q->op == SNN__NEURON && k == q->neuron.def->params) /* the value of a spike, if not 1 */
-                        q->gain = !q->desc.per_neuron && !q->desc.inhibition && (q->desc.graded != 1.0f || trained) ? p->value.data : NULL;
+                    p->grad = snn_tensor_make(trained && net->grads ? net->grads + at[0] : NULL,
+                                              dims, shape);
+                    if (q->op == SNN__NEURON &&
+                        k == q->neuron.def->params) /* the value of a spike, if not 1 */
+                        q->gain = !q->desc.per_neuron && !q->desc.inhibition &&
+                                          (q->desc.graded != 1.0f || trained)
+                                      ? p->value.data
+                                      : NULL;
                 }
                 at[!trained] += size;
             }
@@ -5571,7 +6899,8 @@ static int snn__op_tasks(const snn_net *net, snn__node *q)
     if (snn__op_table[q->op].kind == SNN__ROW) return snn__task_count(rows);
     {
         int forward = snn__task_count((rows + SNN__LINEAR_ROWS - 1) / SNN__LINEAR_ROWS);
-        int backward = net->desc.inference ? 1 : snn__task_count((size_t)snn__input_of(net, q, 0)->words);
+        int backward =
+            net->desc.inference ? 1 : snn__task_count((size_t)snn__input_of(net, q, 0)->words);
         return forward > backward ? forward : backward;
     }
 }
@@ -5582,7 +6911,8 @@ static snn__node *snn__chain_previous(const snn_net *net, const snn__node *q)
     return p && p->chunk ? p : NULL;
 }
 
-/* The planner. Runs twice, on an arena that counts and on the real one; both times the same code. */
+/* The planner. Runs twice, on an arena that counts and on the real one; both times the same
+ * code. */
 static void snn__plan(snn_net *net, snn__arena *a)
 {
     snn__node *q, *p;
@@ -5607,7 +6937,8 @@ static void snn__plan(snn_net *net, snn__arena *a)
         memset(&task, 0, sizeof task);
         memset(&op, 0, sizeof op);
         task.size = op.size = SIZE_MAX;
-        for (p = q; p; p = snn__chain_previous(net, p)) snn__op_table[p->op].scratch(net, p, &task, &op);
+        for (p = q; p; p = snn__chain_previous(net, p))
+            snn__op_table[p->op].scratch(net, p, &task, &op);
         a->overflow |= task.overflow | op.overflow;
         if (task.used > net->task_size) net->task_size = task.used;
         if (op.used > net->op_size) net->op_size = op.used;
@@ -5624,7 +6955,8 @@ static size_t snn__plan_size(snn_net *net)
     memset(&a, 0, sizeof a);
     a.size = SIZE_MAX;
     snn__plan(net, &a);
-    return a.overflow || a.used > SIZE_MAX / 2 ? SIZE_MAX : a.used + SNN__ALIGN; /* room to align the block */
+    return a.overflow || a.used > SIZE_MAX / 2 ? SIZE_MAX
+                                               : a.used + SNN__ALIGN; /* room to align the block */
 }
 
 SNN_DEF size_t snn_net_memory(const snn_net *net)
@@ -5649,10 +6981,12 @@ static void snn__orthogonal(float *w, int rows, int cols, float gain)
         double dot = 0;
         for (j = 0; j < i; j++) {
             const float *v = w + (size_t)j * sa;
-            for (dot = 0, k = 0; k < b; k++) dot += (double)u[(size_t)k * sb] * (double)v[(size_t)k * sb];
+            for (dot = 0, k = 0; k < b; k++)
+                dot += (double)u[(size_t)k * sb] * (double)v[(size_t)k * sb];
             for (k = 0; k < b; k++) u[(size_t)k * sb] -= (float)dot * v[(size_t)k * sb];
         }
-        for (dot = 0, k = 0; k < b; k++) dot += (double)u[(size_t)k * sb] * (double)u[(size_t)k * sb];
+        for (dot = 0, k = 0; k < b; k++)
+            dot += (double)u[(size_t)k * sb] * (double)u[(size_t)k * sb];
         for (k = 0; k < b; k++) u[(size_t)k * sb] *= (float)(1.0 / sqrt(dot > 1e-30 ? dot : 1e-30));
     }
     for (k = 0; k < rows * cols; k++) w[k] *= gain;
@@ -5664,12 +6998,16 @@ static void snn__init_weights(snn_net *net, int node)
     snn_tensor *w = &net->param[q->param0].value;
     const int conv = q->op == SNN__CONV2D;
     const snn_init init = (snn_init)(conv ? q->i[SNN__CONV_INIT] : q->i[SNN__LINEAR_INIT]);
-    const int kernel = conv ? w->shape[2] * w->shape[3] : 1, fan_in = w->shape[1] * kernel, fan_out = w->shape[0] * kernel;
+    const int kernel = conv ? w->shape[2] * w->shape[3] : 1, fan_in = w->shape[1] * kernel,
+              fan_out = w->shape[0] * kernel;
     const size_t n = snn_tensor_count(w);
     const uint64_t key = snn__rng_key(net->desc.seed, (uint32_t)node, 0);
     float gain = q->f[0], bound, *b = q->params > 1 ? net->param[q->param0 + 1].value.data : NULL;
     size_t i;
-    if (gain == 0.0f) gain = init == SNN_INIT_KAIMING_UNIFORM || init == SNN_INIT_KAIMING_NORMAL ? 1.41421356f : init == SNN_INIT_CONSTANT ? 0.0f : 1.0f;
+    if (gain == 0.0f)
+        gain = init == SNN_INIT_KAIMING_UNIFORM || init == SNN_INIT_KAIMING_NORMAL ? 1.41421356f
+               : init == SNN_INIT_CONSTANT                                         ? 0.0f
+                                                                                   : 1.0f;
     switch (init) {
     case SNN_INIT_KAIMING_UNIFORM: bound = gain * SNN_SQRTF(3.0f / (float)fan_in); break;
     case SNN_INIT_KAIMING_NORMAL: bound = gain / SNN_SQRTF((float)fan_in); break;
@@ -5678,12 +7016,13 @@ static void snn__init_weights(snn_net *net, int node)
     case SNN_INIT_DEFAULT: bound = gain / SNN_SQRTF((float)fan_in); break;
     default: bound = 1.0f; break;
     }
-    for (i = 0; i < n; i++)
-        switch (init) {
+    for (i = 0; i < n; i++) switch (init) {
         case SNN_INIT_CONSTANT: w->data[i] = gain; break;
         case SNN_INIT_KAIMING_NORMAL:
         case SNN_INIT_XAVIER_NORMAL:
-        case SNN_INIT_ORTHOGONAL: w->data[i] = bound * snn_normal(net->desc.seed, (uint32_t)node, 0, (uint32_t)i); break;
+        case SNN_INIT_ORTHOGONAL:
+            w->data[i] = bound * snn_normal(net->desc.seed, (uint32_t)node, 0, (uint32_t)i);
+            break;
         default: w->data[i] = bound * (2.0f * snn__rng_uniform(key, (uint32_t)i) - 1.0f); break;
         }
     if (init == SNN_INIT_ORTHOGONAL) snn__orthogonal(w->data, w->shape[0], fan_in, gain);
@@ -5700,23 +7039,29 @@ SNN_DEF snn_status snn_net_build(snn_net *net)
     if (!net) return SNN_ERR_NULL;
     if (net->built) return snn__fail(net, SNN_ERR_STATE, "the net is built already");
     if (net->status != SNN_OK) return net->status;
-    if (net->count < 2) return snn__fail(net, SNN_ERR_STATE, "a net needs an input and at least one layer");
+    if (net->count < 2)
+        return snn__fail(net, SNN_ERR_STATE, "a net needs an input and at least one layer");
     for (i = 0; i < net->count; i++) {
         snn__node *q = &net->node[i];
-        if ((q->op == SNN__LINEAR && (q->i[SNN__LINEAR_INIT] < 0 || q->i[SNN__LINEAR_INIT] > SNN_INIT_CONSTANT)) ||
-            (q->op == SNN__CONV2D && (q->i[SNN__CONV_INIT] < 0 || q->i[SNN__CONV_INIT] > SNN_INIT_CONSTANT)))
-            return snn__fail(net, SNN_ERR_ARGUMENT, "%s \"%s\": no init has that number", snn__op_table[q->op].name, q->name);
+        if ((q->op == SNN__LINEAR &&
+             (q->i[SNN__LINEAR_INIT] < 0 || q->i[SNN__LINEAR_INIT] > SNN_INIT_CONSTANT)) ||
+            (q->op == SNN__CONV2D &&
+             (q->i[SNN__CONV_INIT] < 0 || q->i[SNN__CONV_INIT] > SNN_INIT_CONSTANT)))
+            return snn__fail(net, SNN_ERR_ARGUMENT, "%s \"%s\": no init has that number",
+                             snn__op_table[q->op].name, q->name);
     }
     size = snn__plan_size(net);
     if (size == SIZE_MAX) return snn__fail(net, SNN_ERR_TOO_LARGE, "the net's size overflows");
     memset(&a, 0, sizeof a);
     if (net->owned) {
         net->block = net->desc.allocator.alloc(size, net->desc.allocator.user);
-        if (!net->block) return snn__fail(net, SNN_ERR_MEMORY, "no memory for the net: it needs %u bytes", size);
+        if (!net->block)
+            return snn__fail(net, SNN_ERR_MEMORY, "no memory for the net: it needs %u bytes", size);
         a.base = (char *)net->block;
     } else {
         if (net->head_size + size > net->buffer_size)
-            return snn__fail(net, SNN_ERR_MEMORY, "the buffer has %u bytes, the net needs %u", net->buffer_size, net->head_size + size);
+            return snn__fail(net, SNN_ERR_MEMORY, "the buffer has %u bytes, the net needs %u",
+                             net->buffer_size, net->head_size + size);
         a.base = net->buffer;
     }
     net->block_size = size;
@@ -5730,7 +7075,9 @@ SNN_DEF snn_status snn_net_build(snn_net *net)
         if (q->op == SNN__NEURON) snn__recurrent_init(net, q);
         for (k = 0; q->op == SNN__NEURON && k <= q->neuron.def->params; k++) {
             snn_tensor *v = &net->param[q->param0 + k].value;
-            float x = k < q->neuron.def->params ? snn__neuron_value(q->neuron.def, &q->desc, k, NULL) : q->desc.graded;
+            float x = k < q->neuron.def->params
+                          ? snn__neuron_value(q->neuron.def, &q->desc, k, NULL)
+                          : q->desc.graded;
             size_t j, n = snn_tensor_count(v);
             for (j = 0; j < n; j++) v->data[j] = x;
         }
@@ -5775,7 +7122,8 @@ static void snn__row_task(void *arg, int id)
     const snn__row_job *job = (const snn__row_job *)arg;
     snn_net *net = job->net;
     const size_t batch = (size_t)net->desc.batch, units = job->by_sample ? batch : job->rows;
-    const size_t u0 = units * (size_t)id / (size_t)job->tasks, u1 = units * (size_t)(id + 1) / (size_t)job->tasks;
+    const size_t u0 = units * (size_t)id / (size_t)job->tasks,
+                 u1 = units * (size_t)(id + 1) / (size_t)job->tasks;
     snn__node *p;
     snn__task t;
     size_t row, u, base;
@@ -5805,12 +7153,14 @@ static void snn__run(snn_net *net, snn__node *q, int backward)
     job.q = q;
     job.rows = snn__rows(net, q);
     job.backward = backward;
-    job.by_sample = 0; /* a sample's steps stay with one task where they meet in one row of a constant input */
+    job.by_sample =
+        0; /* a sample's steps stay with one task where they meet in one row of a constant input */
     for (p = q; p; p = snn__chain_previous(net, p))
         for (k = 0; backward && k < p->ins; k++)
-            job.by_sample |= q->signal != SNN__CONSTANT && snn__input_of(net, p, k)->signal == SNN__CONSTANT;
+            job.by_sample |=
+                q->signal != SNN__CONSTANT && snn__input_of(net, p, k)->signal == SNN__CONSTANT;
     job.tasks = snn__task_count(job.by_sample ? (size_t)net->desc.batch : job.rows);
-    snn__parallel_for(&net->desc.threads, job.tasks, snn__row_task, &job);
+    snn__parallel_for(&net->desc.threads, (double)job.rows * q->n, job.tasks, snn__row_task, &job);
     for (p = q; backward && p; p = snn__chain_previous(net, p))
         if (snn__op_table[p->op].end) snn__op_table[p->op].end(net, p, job.tasks);
 }
@@ -5824,7 +7174,8 @@ static void snn__segment_set(snn_net *net, int t0, int len)
     for (i = 0; i < net->count; i++) {
         snn__node *q = &net->node[i];
         q->out_row0 = q->whole_out ? (size_t)t0 * (size_t)net->desc.batch : 0;
-        if (q->op == SNN__INPUT && q->signal != SNN__CONSTANT) q->out_row0 = (size_t)t0 * (size_t)net->desc.batch;
+        if (q->op == SNN__INPUT && q->signal != SNN__CONSTANT)
+            q->out_row0 = (size_t)t0 * (size_t)net->desc.batch;
         q->dout_row0 = q->whole_dout ? (size_t)t0 * (size_t)net->desc.batch : 0;
     }
 }
@@ -5844,9 +7195,11 @@ static void snn__segment_backward(snn_net *net)
     int i, j;
     for (i = net->count - 1; i >= 0; i--) {
         snn__node *q = &net->node[i];
-        for (j = 0; j < net->count; j++) { /* gradients that are added up start from zero when their first reader comes */
+        for (j = 0; j < net->count;
+             j++) { /* gradients that are added up start from zero when their first reader comes */
             snn__node *p = &net->node[j];
-            if (p->backward && p->add && p->dout && !p->chunk && p->last_user == i && !(p->record & SNN_RECORD_GRADIENT))
+            if (p->backward && p->add && p->dout && !p->chunk && p->last_user == i &&
+                !(p->record & SNN_RECORD_GRADIENT))
                 snn__zero(p->dout, snn__rows(net, p) * (size_t)p->n);
         }
         if (q->chunk || !q->backward || !snn__op_table[q->op].backward) continue;
@@ -5872,15 +7225,19 @@ static void snn__states(snn_net *net, int save, int slot)
 static snn_status snn__input_load(snn_net *net, const float *x, int steps)
 {
     snn__node *q = &net->node[0];
-    const size_t rows = (size_t)net->desc.batch * (size_t)(q->signal == SNN__CONSTANT ? 1 : steps), n = (size_t)q->n;
+    const size_t rows = (size_t)net->desc.batch * (size_t)(q->signal == SNN__CONSTANT ? 1 : steps),
+                 n = (size_t)q->n;
     size_t i;
     if (!x) {
-        if (q->signal == SNN__BITS) return snn__fail(net, SNN_ERR_NULL, "input: a net with spike input keeps no floats, x is NULL");
+        if (q->signal == SNN__BITS)
+            return snn__fail(net, SNN_ERR_NULL,
+                             "input: a net with spike input keeps no floats, x is NULL");
         x = q->out;
     }
     for (i = 0; i < rows * n; i++)
         if (!snn__finite(x[i]))
-            return snn__fail(net, SNN_ERR_NAN, "input: element %u of row %u is NaN or infinite", i % n, i / n);
+            return snn__fail(net, SNN_ERR_NAN, "input: element %u of row %u is NaN or infinite",
+                             i % n, i / n);
     if (q->signal == SNN__BITS) {
         for (i = 0; i < rows; i++) snn_spikes_pack(q->bits + i * (size_t)q->words, x + i * n, q->n);
         if (q->rec_spk) memcpy(q->rec_spk, x, rows * n * sizeof(float));
@@ -5892,7 +7249,8 @@ static void snn__prepare(snn_net *net)
 {
     int i;
     for (i = 0; net->dirty && i < net->count; i++)
-        if (snn__op_table[net->node[i].op].prepare) snn__op_table[net->node[i].op].prepare(net, &net->node[i]);
+        if (snn__op_table[net->node[i].op].prepare)
+            snn__op_table[net->node[i].op].prepare(net, &net->node[i]);
     if (net->dirty) net->constant_valid = 0;
     net->dirty = 0;
 }
@@ -5916,7 +7274,8 @@ SNN_DEF snn_status snn_net_continue(snn_net *net, const float *x, int steps)
     snn_status status = snn__ready(net);
     if (status != SNN_OK) return status;
     if (steps < 1 || steps > net->desc.steps)
-        return snn__fail(net, SNN_ERR_ARGUMENT, "continue: %d steps, the net has room for 1 to %d", steps, net->desc.steps);
+        return snn__fail(net, SNN_ERR_ARGUMENT, "continue: %d steps, the net has room for 1 to %d",
+                         steps, net->desc.steps);
     status = snn__input_load(net, x, steps);
     if (status != SNN_OK) return status;
     net->time0 = net->time;
@@ -5961,8 +7320,10 @@ SNN_DEF snn_status snn_net_backward(snn_net *net)
     snn_status status = snn__ready(net);
     int i, k, segment, last;
     if (status != SNN_OK) return status;
-    if (net->desc.inference) return snn__fail(net, SNN_ERR_STATE, "backward: the net was created for inference");
-    if (!net->ran) return snn__fail(net, SNN_ERR_STATE, "backward: once after each forward or continue");
+    if (net->desc.inference)
+        return snn__fail(net, SNN_ERR_STATE, "backward: the net was created for inference");
+    if (!net->ran)
+        return snn__fail(net, SNN_ERR_STATE, "backward: once after each forward or continue");
     for (i = 0; i < net->count; i++)
         for (k = 0; k < net->node[i].states; k++)
             snn__zero(net->node[i].dstate[k], (size_t)net->desc.batch * (size_t)net->node[i].n);
@@ -5993,7 +7354,8 @@ SNN_DEF snn_status snn_net_zero_grad(snn_net *net)
     if (net->grads) snn__zero(net->grads, net->trained);
     for (i = 0; i < net->count; i++) {
         snn__node *q = &net->node[i];
-        const size_t n = (q->signal == SNN__CONSTANT ? 1 : (size_t)net->desc.steps) * (size_t)net->desc.batch * (size_t)q->n;
+        const size_t n = (q->signal == SNN__CONSTANT ? 1 : (size_t)net->desc.steps) *
+                         (size_t)net->desc.batch * (size_t)q->n;
         if ((q->record & SNN_RECORD_GRADIENT) && q->dout) snn__zero(q->dout, n);
         for (k = 0; k < SNN_MAX_STATES; k++)
             if (q->drec[k]) snn__zero(q->drec[k], n);
@@ -6015,7 +7377,10 @@ SNN_DEF snn_status snn_net_params_changed(snn_net *net)
 
 /* -- looking inside */
 
-SNN_DEF int snn_net_output(const snn_net *net) { return net && net->count ? net->count - 1 : SNN_ERR_NULL; }
+SNN_DEF int snn_net_output(const snn_net *net)
+{
+    return net && net->count ? net->count - 1 : SNN_ERR_NULL;
+}
 SNN_DEF int snn_net_node(const snn_net *net, const char *name)
 {
     int i;
@@ -6041,10 +7406,11 @@ static snn_tensor snn__node_view(const snn_net *net, int node, int what)
 {
     const snn__node *q;
     float *data = NULL;
-    if (!net || !net->built || node < 0 || node >= net->count || what < 0) return snn_tensor_make(NULL, 0, NULL);
+    if (!net || !net->built || node < 0 || node >= net->count || what < 0)
+        return snn_tensor_make(NULL, 0, NULL);
     q = &net->node[net->node[node].root];
     if (what >= 2 && q->op != SNN__NEURON) what &= 1; /* no membrane: the output itself */
-    if (what >= 2) { /* a state (even) or its gradient (odd) */
+    if (what >= 2) {                                  /* a state (even) or its gradient (odd) */
         if (what / 2 > q->neuron.def->states) return snn_tensor_make(NULL, 0, NULL);
         data = what & 1 ? q->drec[what / 2 - 1] : q->rec[what / 2 - 1];
         return snn__view(net, q, data, net->pass_steps ? net->pass_steps : net->desc.steps);
@@ -6053,29 +7419,56 @@ static snn_tensor snn__node_view(const snn_net *net, int node, int what)
     case 0: data = q->record & SNN_RECORD_SPIKES ? q->rec_spk : NULL; break;
     default: data = q->record & SNN_RECORD_GRADIENT ? q->dout : NULL; break;
     }
-    return snn__view(net, &net->node[node], data, net->pass_steps ? net->pass_steps : net->desc.steps);
+    return snn__view(net, &net->node[node], data,
+                     net->pass_steps ? net->pass_steps : net->desc.steps);
 }
-SNN_DEF snn_tensor snn_net_spikes(const snn_net *net, int node) { return snn__node_view(net, node, 0); }
-SNN_DEF snn_tensor snn_net_dspikes(const snn_net *net, int node) { return snn__node_view(net, node, 1); }
-SNN_DEF snn_tensor snn_net_membrane(const snn_net *net, int node) { return snn__node_view(net, node, 2); }
-SNN_DEF snn_tensor snn_net_dmembrane(const snn_net *net, int node) { return snn__node_view(net, node, 3); }
-SNN_DEF snn_tensor snn_net_trace(const snn_net *net, int node, int k) { return snn__node_view(net, node, k >= 0 ? 2 + 2 * k : -1); }
-SNN_DEF snn_tensor snn_net_dtrace(const snn_net *net, int node, int k) { return snn__node_view(net, node, k >= 0 ? 3 + 2 * k : -1); }
+SNN_DEF snn_tensor snn_net_spikes(const snn_net *net, int node)
+{
+    return snn__node_view(net, node, 0);
+}
+SNN_DEF snn_tensor snn_net_dspikes(const snn_net *net, int node)
+{
+    return snn__node_view(net, node, 1);
+}
+SNN_DEF snn_tensor snn_net_membrane(const snn_net *net, int node)
+{
+    return snn__node_view(net, node, 2);
+}
+SNN_DEF snn_tensor snn_net_dmembrane(const snn_net *net, int node)
+{
+    return snn__node_view(net, node, 3);
+}
+SNN_DEF snn_tensor snn_net_trace(const snn_net *net, int node, int k)
+{
+    return snn__node_view(net, node, k >= 0 ? 2 + 2 * k : -1);
+}
+SNN_DEF snn_tensor snn_net_dtrace(const snn_net *net, int node, int k)
+{
+    return snn__node_view(net, node, k >= 0 ? 3 + 2 * k : -1);
+}
 SNN_DEF snn_tensor snn_net_input(const snn_net *net)
 {
     if (!net || !net->built) return snn_tensor_make(NULL, 0, NULL);
-    return snn__view(net, &net->node[0], net->node[0].out, net->node[0].signal == SNN__CONSTANT ? -1 : net->desc.steps);
+    return snn__view(net, &net->node[0], net->node[0].out,
+                     net->node[0].signal == SNN__CONSTANT ? -1 : net->desc.steps);
 }
 static snn_tensor snn__state_view(const snn_net *net, int node, int k, int gradient)
 {
     const snn__node *q;
-    if (!net || !net->built || node < 0 || node >= net->count) return snn_tensor_make(NULL, 0, NULL);
+    if (!net || !net->built || node < 0 || node >= net->count)
+        return snn_tensor_make(NULL, 0, NULL);
     q = &net->node[net->node[node].root];
     if (q->op != SNN__NEURON || k < 0 || k >= q->states) return snn_tensor_make(NULL, 0, NULL);
     return snn__view(net, q, gradient ? q->dstate[k] : q->state[k], -1);
 }
-SNN_DEF snn_tensor snn_net_state(const snn_net *net, int node, int k) { return snn__state_view(net, node, k, 0); }
-SNN_DEF snn_tensor snn_net_dstate(const snn_net *net, int node, int k) { return snn__state_view(net, node, k, 1); }
+SNN_DEF snn_tensor snn_net_state(const snn_net *net, int node, int k)
+{
+    return snn__state_view(net, node, k, 0);
+}
+SNN_DEF snn_tensor snn_net_dstate(const snn_net *net, int node, int k)
+{
+    return snn__state_view(net, node, k, 1);
+}
 
 SNN_DEF int snn_net_param_count(const snn_net *net) { return net && net->built ? net->params : 0; }
 SNN_DEF const snn_param *snn_net_param(const snn_net *net, int index)
@@ -6112,14 +7505,18 @@ SNN_DEF snn_status snn_net_stats(const snn_net *net, int node, snn_layer_stats *
     out->spikes = q->spikes;
     out->rate = q->op == SNN__NEURON ? q->spikes / (steps * q->n) : 0.0;
     if (q->op == SNN__LINEAR) out->dense_ops = (double)net->node[q->in[0]].n * q->n;
-    if (q->op == SNN__CONV2D) out->dense_ops = (double)q->n * (double)(snn_tensor_count(&net->param[q->param0].value) / (size_t)q->shape[0]);
+    if (q->op == SNN__CONV2D)
+        out->dense_ops = (double)q->n * (double)(snn_tensor_count(&net->param[q->param0].value) /
+                                                 (size_t)q->shape[0]);
     if (!q->ins) return SNN_OK;
     x = snn__input_of(net, q, 0);
     out->synops = out->dense_ops;
     if (x->signal == SNN__BITS && x->op == SNN__INPUT)
-        out->synops *= (double)snn__count_bits(x->bits, (size_t)steps * (size_t)x->words) / (steps * x->n);
+        out->synops *=
+            (double)snn__count_bits(x->bits, (size_t)steps * (size_t)x->words) / (steps * x->n);
     else if (x->signal == SNN__BITS) out->synops *= x->spikes / (steps * x->n);
-    if (q->signal == SNN__CONSTANT) out->synops = out->dense_ops / (net->pass_steps ? net->pass_steps : 1);
+    if (q->signal == SNN__CONSTANT)
+        out->synops = out->dense_ops / (net->pass_steps ? net->pass_steps : 1);
     return SNN_OK;
 }
 
@@ -6134,7 +7531,9 @@ SNN_DEF size_t snn_net_print(const snn_net *net, char *text, size_t size)
     t.length = 0;
     if (text && size) text[0] = 0;
     if (!net) return 0;
-    snn__text_str(&t, "layer             kind          shape          parameters  spikes/step  synops/step\n");
+    snn__text_str(
+        &t,
+        "layer             kind          shape          parameters  spikes/step  synops/step\n");
     for (i = 0; i < net->count; i++) {
         const snn__node *q = &net->node[i];
         snn_layer_stats s;
@@ -6146,7 +7545,8 @@ SNN_DEF size_t snn_net_print(const snn_net *net, char *text, size_t size)
         snn__text_column(&t, line, 32);
         for (k = 0; k < q->ndim; k++) snn__text_format(&t, k ? "x%d" : "%d", q->shape[k]);
         snn__text_column(&t, line, 47);
-        for (k = 0; net->built && k < q->params; k++) n += snn_tensor_count(&net->param[q->param0 + k].value);
+        for (k = 0; net->built && k < q->params; k++)
+            n += snn_tensor_count(&net->param[q->param0 + k].value);
         params += n;
         snn__text_format(&t, "%u", n);
         snn__text_column(&t, line, 59);
@@ -6157,14 +7557,17 @@ SNN_DEF size_t snn_net_print(const snn_net *net, char *text, size_t size)
             spikes += per;
         }
         snn__text_column(&t, line, 72);
-        if (s.dense_ops > 0) snn__text_format(&t, "%u of %u", (size_t)s.synops, (size_t)s.dense_ops);
+        if (s.dense_ops > 0)
+            snn__text_format(&t, "%u of %u", (size_t)s.synops, (size_t)s.dense_ops);
         ops += s.synops;
         dense += s.dense_ops;
         snn__text_char(&t, '\n');
     }
-    snn__text_format(&t, "%u parameters, %u bytes, batch %d, %d steps, %s; a step: %u spikes, %u of %u synaptic operations\n", params,
-                     snn_net_memory(net), net->desc.batch, net->desc.steps, snn_isa_name(net->kern->isa), (size_t)spikes, (size_t)ops,
-                     (size_t)dense);
+    snn__text_format(&t,
+                     "%u parameters, %u bytes, batch %d, %d steps, %s; a step: %u spikes, %u of %u "
+                     "synaptic operations\n",
+                     params, snn_net_memory(net), net->desc.batch, net->desc.steps,
+                     snn_isa_name(net->kern->isa), (size_t)spikes, (size_t)ops, (size_t)dense);
     return t.length;
 }
 
@@ -6188,11 +7591,14 @@ SNN_DEF snn_status snn_net_loss(snn_net *net, const snn_loss_desc *d, const int 
     dmem = snn_net_dmembrane(net, net->count - 1).data;
     steps = spk.shape[0];
     if (dspk) snn__zero(dspk, (size_t)steps * (size_t)net->desc.batch * (size_t)q->n);
-    if (dmem && dmem != dspk) snn__zero(dmem, (size_t)steps * (size_t)net->desc.batch * (size_t)q->n);
-    status = snn_loss(d, steps, net->desc.batch, q->n, spk.data, mem.data, y, NULL, &value, dspk, dmem);
+    if (dmem && dmem != dspk)
+        snn__zero(dmem, (size_t)steps * (size_t)net->desc.batch * (size_t)q->n);
+    status =
+        snn_loss(d, steps, net->desc.batch, q->n, spk.data, mem.data, y, NULL, &value, dspk, dmem);
     if (status != SNN_OK)
-        return snn__fail(net, status, "loss %s over %d steps, %d samples, %d outputs: %s", snn_loss_name(d->kind), steps,
-                         net->desc.batch, q->n, snn_status_text(status));
+        return snn__fail(net, status, "loss %s over %d steps, %d samples, %d outputs: %s",
+                         snn_loss_name(d->kind), steps, net->desc.batch, q->n,
+                         snn_status_text(status));
     if (loss) *loss = value;
     return SNN_OK;
 }
@@ -6201,7 +7607,8 @@ static const snn_param_group *snn__group_of(const snn_optim_desc *d, const char 
 {
     int i;
     for (i = 0; d->groups && i < d->num_groups; i++)
-        if (d->groups[i].prefix && !strncmp(name, d->groups[i].prefix, strlen(d->groups[i].prefix))) return &d->groups[i];
+        if (d->groups[i].prefix && !strncmp(name, d->groups[i].prefix, strlen(d->groups[i].prefix)))
+            return &d->groups[i];
     return NULL;
 }
 
@@ -6211,15 +7618,19 @@ SNN_DEF snn_status snn_net_optim_step(snn_net *net, const snn_optim_desc *d)
     int i, needed;
     if (status != SNN_OK) return status;
     if (!d) return snn__fail(net, SNN_ERR_NULL, "optimiser: desc is NULL");
-    if (net->desc.inference) return snn__fail(net, SNN_ERR_STATE, "optimiser: the net was created for inference");
+    if (net->desc.inference)
+        return snn__fail(net, SNN_ERR_STATE, "optimiser: the net was created for inference");
     needed = d->kind == SNN_ADAM || d->kind == SNN_ADAMW ? 2
-             : d->kind == SNN_SGD ? d->momentum != 0.0f : 1 + (d->momentum != 0.0f);
+             : d->kind == SNN_SGD                        ? d->momentum != 0.0f
+                                                         : 1 + (d->momentum != 0.0f);
     if (needed > net->desc.moments)
-        return snn__fail(net, SNN_ERR_STATE, "optimiser: needs %d state blocks, the net was created with moments %d", needed,
-                         net->desc.moments);
+        return snn__fail(net, SNN_ERR_STATE,
+                         "optimiser: needs %d state blocks, the net was created with moments %d",
+                         needed, net->desc.moments);
     if (d->clip_value > 0.0f) {
         size_t k;
-        for (k = 0; k < net->trained; k++) net->grads[k] = snn__clamp(net->grads[k], -d->clip_value, d->clip_value);
+        for (k = 0; k < net->trained; k++)
+            net->grads[k] = snn__clamp(net->grads[k], -d->clip_value, d->clip_value);
     }
     if (d->clip_norm > 0.0f) {
         double sum = 0.0, norm;
@@ -6227,7 +7638,8 @@ SNN_DEF snn_status snn_net_optim_step(snn_net *net, const snn_optim_desc *d)
         for (k = 0; k < net->trained; k++) sum += (double)net->grads[k] * (double)net->grads[k];
         norm = sqrt(sum);
         for (k = 0; norm > (double)d->clip_norm && k < net->trained; k++)
-            net->grads[k] *= (float)((double)d->clip_norm / (norm + 1e-6)); /* as torch's clip_grad_norm_ */
+            net->grads[k] *=
+                (float)((double)d->clip_norm / (norm + 1e-6)); /* as torch's clip_grad_norm_ */
     }
     for (i = 0; i < net->params; i++) {
         snn_param *p = &net->param[i];
@@ -6237,9 +7649,12 @@ SNN_DEF snn_status snn_net_optim_step(snn_net *net, const snn_optim_desc *d)
         if (!p->grad.data || (g && g->frozen)) continue;
         if (g && g->lr_scale != 0.0f) one.lr *= g->lr_scale;
         if (g) one.weight_decay += g->weight_decay;
-        status = snn_optim_update(&one, net->optim_step + 1, p->value.data, p->grad.data, net->moment[0] ? net->moment[0] + at : NULL,
-                                  net->moment[1] ? net->moment[1] + at : NULL, snn_tensor_count(&p->value));
-        if (status != SNN_OK) return snn__fail(net, status, "optimiser: %s", snn_status_text(status));
+        status = snn_optim_update(&one, net->optim_step + 1, p->value.data, p->grad.data,
+                                  net->moment[0] ? net->moment[0] + at : NULL,
+                                  net->moment[1] ? net->moment[1] + at : NULL,
+                                  snn_tensor_count(&p->value));
+        if (status != SNN_OK)
+            return snn__fail(net, status, "optimiser: %s", snn_status_text(status));
     }
     net->optim_step++;
     net->dirty = 1;
@@ -6247,7 +7662,8 @@ SNN_DEF snn_status snn_net_optim_step(snn_net *net, const snn_optim_desc *d)
 }
 
 /* loss, backward, update after a pass */
-static snn_status snn__learn(snn_net *net, const snn_optim_desc *o, const snn_loss_desc *l, const int *y, float *loss)
+static snn_status snn__learn(snn_net *net, const snn_optim_desc *o, const snn_loss_desc *l,
+                             const int *y, float *loss)
 {
     snn_status status = snn_net_zero_grad(net);
     if (status == SNN_OK) status = snn_net_loss(net, l, y, loss);
@@ -6256,15 +7672,17 @@ static snn_status snn__learn(snn_net *net, const snn_optim_desc *o, const snn_lo
     return status;
 }
 
-SNN_DEF float snn_train_step(snn_net *net, const snn_optim_desc *o, const snn_loss_desc *l, const float *x, const int *y)
+SNN_DEF float snn_train_step(snn_net *net, const snn_optim_desc *o, const snn_loss_desc *l,
+                             const float *x, const int *y)
 {
     float loss = 0.0f;
-    if (snn_net_forward(net, x) != SNN_OK || snn__learn(net, o, l, y, &loss) != SNN_OK) return -1.0f;
+    if (snn_net_forward(net, x) != SNN_OK || snn__learn(net, o, l, y, &loss) != SNN_OK)
+        return -1.0f;
     return loss;
 }
 
-SNN_DEF float snn_train_truncated(snn_net *net, const snn_optim_desc *o, const snn_loss_desc *l, const float *x, const int *y,
-                                  int total)
+SNN_DEF float snn_train_truncated(snn_net *net, const snn_optim_desc *o, const snn_loss_desc *l,
+                                  const float *x, const int *y, int total)
 {
     snn_loss_desc chunk_loss;
     float loss = 0.0f, sum = 0.0f;
@@ -6272,18 +7690,24 @@ SNN_DEF float snn_train_truncated(snn_net *net, const snn_optim_desc *o, const s
     if (snn_net_reset(net) != SNN_OK) return -1.0f;
     K = net->desc.steps;
     if (!x || !y || !l || total < K) {
-        snn__fail(net, SNN_ERR_ARGUMENT, "truncated training: needs x, y, a loss and total >= the net's %d steps, given %d", K, total);
+        snn__fail(
+            net, SNN_ERR_ARGUMENT,
+            "truncated training: needs x, y, a loss and total >= the net's %d steps, given %d", K,
+            total);
         return -1.0f;
     }
     chunk_loss = *l;
     rest = total % K;
     for (t = 0; t < total; t += K) {
         const int steps = total - t < K ? rest : K;
-        const float *now = net->node[0].signal == SNN__CONSTANT ? x : x + (size_t)t * (size_t)net->desc.batch * (size_t)net->node[0].n;
+        const float *now = net->node[0].signal == SNN__CONSTANT
+                               ? x
+                               : x + (size_t)t * (size_t)net->desc.batch * (size_t)net->node[0].n;
         if (snn_net_continue(net, now, steps) != SNN_OK ||
             snn__learn(net, o, &chunk_loss, l->time_var_targets ? y + t : y, &loss) != SNN_OK)
             return -1.0f;
-        /* full chunks count by the number of chunks (a fraction, when there is a rest), the rest by its length */
+        /* full chunks count by the number of chunks (a fraction, when there is a rest), the rest
+         * by its length */
         sum += steps == K ? loss / ((float)total / (float)K) : loss / (float)rest;
     }
     return sum;
@@ -6299,11 +7723,13 @@ static int snn__data_ok(const snn_data *data)
     return data && (data->x || data->bytes) && data->y && data->count > 0 && data->features > 0;
 }
 
-SNN_DEF int snn_batch(const snn_data *data, const int *order, int start, int batch, int T, float *x, int *y)
+SNN_DEF int snn_batch(const snn_data *data, const int *order, int start, int batch, int T, float *x,
+                      int *y)
 {
     int b, real;
     if (!snn__data_ok(data) || !x || !y) return SNN_ERR_NULL;
-    if (start < 0 || start >= data->count || batch < 1 || T < 0 || (T && data->features % T)) return SNN_ERR_ARGUMENT;
+    if (start < 0 || start >= data->count || batch < 1 || T < 0 || (T && data->features % T))
+        return SNN_ERR_ARGUMENT;
     real = data->count - start < batch ? data->count - start : batch;
     for (b = 0; b < batch; b++) {
         const int at = start + (b < real ? b : real - 1), sample = order ? order[at] : at;
@@ -6314,7 +7740,8 @@ SNN_DEF int snn_batch(const snn_data *data, const int *order, int start, int bat
         y[b] = data->y[sample];
         for (t = 0; t < (T ? T : 1); t++)
             for (i = 0; i < n; i++)
-                x[((size_t)t * (size_t)batch + (size_t)b) * n + i] = snn__data_at(data, sample, (size_t)t * n + i);
+                x[((size_t)t * (size_t)batch + (size_t)b) * n + i] =
+                    snn__data_at(data, sample, (size_t)t * n + i);
     }
     return real;
 }
@@ -6330,8 +7757,9 @@ SNN_DEF double snn_evaluate(snn_net *net, const snn_data *data, snn_metric metri
     T = q->signal == SNN__CONSTANT ? 1 : net->desc.steps;
     out = net->count - 1;
     if (!snn__data_ok(data) || (int64_t)data->features != (int64_t)T * q->n)
-        return (double)snn__fail(net, SNN_ERR_SHAPE, "evaluate: a sample has %d features, the net wants %d", data ? data->features : 0,
-                                 T * q->n);
+        return (double)snn__fail(net, SNN_ERR_SHAPE,
+                                 "evaluate: a sample has %d features, the net wants %d",
+                                 data ? data->features : 0, T * q->n);
     training = net->training;
     net->training = 0;
     for (start = 0; start < data->count; start += B) {
@@ -6340,8 +7768,11 @@ SNN_DEF double snn_evaluate(snn_net *net, const snn_data *data, snn_metric metri
         for (t = 0; t < T; t++)
             for (b = 0; b < B; b++) { /* straight into the input's own buffer */
                 const int sample = start + (b < real ? b : real - 1);
-                const size_t row = (size_t)t * (size_t)B + (size_t)b, from = (size_t)t * (size_t)q->n;
-                if (q->signal == SNN__BITS) memset(q->bits + row * (size_t)q->words, 0, (size_t)q->words * sizeof(uint32_t));
+                const size_t row = (size_t)t * (size_t)B + (size_t)b,
+                             from = (size_t)t * (size_t)q->n;
+                if (q->signal == SNN__BITS)
+                    memset(q->bits + row * (size_t)q->words, 0,
+                           (size_t)q->words * sizeof(uint32_t));
                 for (i = 0; i < (size_t)q->n; i++) {
                     const float v = snn__data_at(data, sample, from + i);
                     if (q->signal != SNN__BITS) q->out[row * (size_t)q->n + i] = v;
@@ -6360,7 +7791,8 @@ SNN_DEF double snn_evaluate(snn_net *net, const snn_data *data, snn_metric metri
     return (double)right / (double)data->count;
 }
 
-SNN_DEF snn_status snn_net_gradcheck(snn_net *net, const float *x, const int *y, const snn_loss_desc *loss, float eps, float *worst)
+SNN_DEF snn_status snn_net_gradcheck(snn_net *net, const float *x, const int *y,
+                                     const snn_loss_desc *loss, float eps, float *worst)
 {
     snn_status status = snn__ready(net);
     const uint32_t pass = net ? net->pass : 0;
@@ -6368,8 +7800,11 @@ SNN_DEF snn_status snn_net_gradcheck(snn_net *net, const float *x, const int *y,
     double resets = 0.0;
     int i, j;
     if (status != SNN_OK) return status;
-    if (!worst || !(eps > 0.0f)) return snn__fail(net, SNN_ERR_ARGUMENT, "gradcheck: needs worst and a positive eps");
-    if (net->desc.spikes != SNN_SPIKES_SMOOTH) return snn__fail(net, SNN_ERR_STATE, "gradcheck: the net must be created with SNN_SPIKES_SMOOTH");
+    if (!worst || !(eps > 0.0f))
+        return snn__fail(net, SNN_ERR_ARGUMENT, "gradcheck: needs worst and a positive eps");
+    if (net->desc.spikes != SNN_SPIKES_SMOOTH)
+        return snn__fail(net, SNN_ERR_STATE,
+                         "gradcheck: the net must be created with SNN_SPIKES_SMOOTH");
     *worst = 0.0f;
     status = snn_net_zero_grad(net);
     if (status == SNN_OK) status = snn_net_forward(net, x);
@@ -6385,7 +7820,10 @@ SNN_DEF snn_status snn_net_gradcheck(snn_net *net, const float *x, const int *y,
             if (g > largest) largest = g;
         }
         for (j = 0; p->grad.data && j < (n < 64 ? n : 64) && status == SNN_OK; j++) {
-            const int at = n <= 64 ? j : (int)(snn_random(net->desc.seed, 0x6c, (uint32_t)i, (uint32_t)j) % (uint32_t)n);
+            const int at = n <= 64
+                               ? j
+                               : (int)(snn_random(net->desc.seed, 0x6c, (uint32_t)i, (uint32_t)j) %
+                                       (uint32_t)n);
             const float keep = p->value.data[at];
             float error;
             double moved = 0.0;
@@ -6401,7 +7839,9 @@ SNN_DEF snn_status snn_net_gradcheck(snn_net *net, const float *x, const int *y,
             }
             p->value.data[at] = keep;
             net->dirty = 1;
-            if (moved != 0.0) continue; /* a reset, a constant for the gradient, came or went: no difference to take */
+            if (moved != 0.0)
+                /* a reset, a constant for the gradient, came or went: no difference to take */
+                continue;
             error = SNN_FABSF((up - down) / (2.0f * eps) - p->grad.data[at]) / largest;
             if (status == SNN_OK && !(error <= *worst)) *worst = error;
         }
@@ -6409,79 +7849,62 @@ SNN_DEF snn_status snn_net_gradcheck(snn_net *net, const float *x, const int *y,
     return status;
 }
 
-
 /* ---- >>io ---------------------------------------------------------------------------------- */
 /* Models as safetensors files; IDX files.
  *
- * safetensors: 8 bytes, little endian: the length of the header; the header, JSON; then the tensors.
+ * safetensors: 8 bytes, little endian, the length of the header; the header, JSON; the tensors.
  *   {"__metadata__":{"key":"text", ...},
  *    "fc1.weight":{"dtype":"F32","shape":[10,784],"data_offsets":[0,31360]}, ...}
- * Every byte behind the header belongs to exactly one tensor. Our metadata holds the graph: a line for
- * each node, in the net's order, every attribute spelled out so that no later default changes it.
+ * Every byte behind the header belongs to exactly one tensor. Our metadata holds the graph: a line
+ * for each node, in the net's order. Defaults are resolved, so that a new one changes no old file.
  *   conv2d name=conv1 in=0 out_channels=8 kernel_h=5 ...
  *   leaky name=lif1 in=2 beta=0.9 ... reset=subtract surrogate=fast_sigmoid surrogate_p0=25 ... */
 
 /* -- attributes of a node: one description for writing and for reading */
 
-enum { SNN__T_FLOAT, SNN__T_INT, SNN__T_INIT, SNN__T_INPUT, SNN__T_RESET, SNN__T_RECURRENCE, SNN__T_SURROGATE };
-static const char *const snn__type_names[] = {
+enum { SNN__A_FLOAT, SNN__A_INT, SNN__A_INIT, SNN__A_INPUT, SNN__A_RESET, SNN__A_RECURRENCE,
+       SNN__A_SURROGATE };
+static const char *const snn__enum_names[] = { /* values by name, in their order */
     NULL, NULL,
     "default kaiming_uniform kaiming_normal xavier_uniform xavier_normal orthogonal constant",
-    "constant dense spikes",
-    "default subtract zero none",
-    "default none one_to_one linear conv2d",
+    "constant dense spikes", "default subtract zero none", "default none one_to_one linear conv2d",
 #define SNN__X(id, name, p0, p1) #name " "
     SNN_SURROGATE_LIST(SNN__X)
 #undef SNN__X
 };
 
 /* The fields of a neuron's desc under their own names: a new field is one row. */
+#define SNN__FIELD_LIST(X)                                                                         \
+    X(beta, FLOAT, 1) X(alpha, FLOAT, 1) X(threshold, FLOAT, 1) X(graded, FLOAT, 1)                \
+    X(reset, RESET, 1) X(no_reset_delay, INT, 1) X(inhibition, INT, 1)                             \
+    X(fire_at_threshold, INT, 1) X(surrogate, SURROGATE, 1) X(surrogate_p0, FLOAT, 1)              \
+    X(surrogate_p1, FLOAT, 1) X(learn_beta, INT, 1) X(learn_alpha, INT, 1)                         \
+    X(learn_threshold, INT, 1) X(learn_graded, INT, 1) X(per_neuron, INT, 1)                       \
+    X(custom, FLOAT, SNN_MAX_PARAMS) X(learn_custom, INT, 1) X(output_membrane, INT, 1)            \
+    X(quant.bits, INT, 1) X(quant.exponential, INT, 1) X(quant.centre_zero, INT, 1)                \
+    X(quant.threshold, FLOAT, 1) X(quant.set_limits, INT, 1) X(quant.lower, FLOAT, 1)              \
+    X(quant.upper, FLOAT, 1) X(quant.multiplier, FLOAT, 1) X(recurrence, RECURRENCE, 1)            \
+    X(kernel_h, INT, 1) X(kernel_w, INT, 1) X(V, FLOAT, 1) X(fixed_recurrent, INT, 1)              \
+    X(no_recurrent_bias, INT, 1) X(R, FLOAT, 1) X(C, FLOAT, 1) X(time_step, FLOAT, 1)              \
+    X(tau, FLOAT, 1)
 static const struct {
     const char *name;
     int offset, type, count;
 } snn__field_table[] = {
-#define SNN__FIELD(field, type) {#field, (int)offsetof(snn_neuron_desc, field), type, 1}
-    SNN__FIELD(beta, SNN__T_FLOAT), SNN__FIELD(alpha, SNN__T_FLOAT), SNN__FIELD(threshold, SNN__T_FLOAT),
-    SNN__FIELD(graded, SNN__T_FLOAT), SNN__FIELD(reset, SNN__T_RESET),
-    SNN__FIELD(no_reset_delay, SNN__T_INT), SNN__FIELD(inhibition, SNN__T_INT),
-    SNN__FIELD(fire_at_threshold, SNN__T_INT), SNN__FIELD(surrogate, SNN__T_SURROGATE),
-    SNN__FIELD(surrogate_p0, SNN__T_FLOAT), SNN__FIELD(surrogate_p1, SNN__T_FLOAT),
-    SNN__FIELD(learn_beta, SNN__T_INT), SNN__FIELD(learn_alpha, SNN__T_INT),
-    SNN__FIELD(learn_threshold, SNN__T_INT), SNN__FIELD(learn_graded, SNN__T_INT),
-    SNN__FIELD(learn_custom, SNN__T_INT), SNN__FIELD(per_neuron, SNN__T_INT),
-    SNN__FIELD(output_membrane, SNN__T_INT), SNN__FIELD(recurrence, SNN__T_RECURRENCE),
-    SNN__FIELD(kernel_h, SNN__T_INT), SNN__FIELD(kernel_w, SNN__T_INT), SNN__FIELD(V, SNN__T_FLOAT),
-    SNN__FIELD(fixed_recurrent, SNN__T_INT), SNN__FIELD(no_recurrent_bias, SNN__T_INT),
-    SNN__FIELD(quant.bits, SNN__T_INT), SNN__FIELD(quant.exponential, SNN__T_INT),
-    SNN__FIELD(quant.centre_zero, SNN__T_INT), SNN__FIELD(quant.threshold, SNN__T_FLOAT),
-    SNN__FIELD(quant.set_limits, SNN__T_INT), SNN__FIELD(quant.lower, SNN__T_FLOAT),
-    SNN__FIELD(quant.upper, SNN__T_FLOAT), SNN__FIELD(quant.multiplier, SNN__T_FLOAT),
-#undef SNN__FIELD
-    {"custom", (int)offsetof(snn_neuron_desc, custom), SNN__T_FLOAT, SNN_MAX_PARAMS},
+#define SNN__X(field, type, count)                                                                 \
+    {#field, (int)offsetof(snn_neuron_desc, field), SNN__A_##type, count},
+    SNN__FIELD_LIST(SNN__X)
+#undef SNN__X
 };
 enum { SNN__FIELDS = (int)(sizeof snn__field_table / sizeof snn__field_table[0]), SNN__WORD = 64 };
 
 typedef struct snn__attr {
     char name[SNN__WORD];
     int type, count;
-    void *value; /* [count] float or int, or one enum */
+    void *value; /* [count] floats or ints, or one enum */
 } snn__attr;
 
-static void snn__print_list(char *out, size_t size, const char *format, va_list args)
-{
-    snn__text t = {out, size, 0};
-    out[0] = 0;
-    snn__text_list(&t, format, args);
-}
-static void snn__print(char *out, size_t size, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    snn__print_list(out, size, format, args);
-    va_end(args);
-}
-
-/* copies word k of a list separated by spaces and returns -1; past the end returns k less the words */
+/* copies word k of a list with spaces and returns -1; past the end returns k less the words */
 static int snn__list_word(const char *list, int k, char *word)
 {
     int n;
@@ -6494,29 +7917,30 @@ static int snn__list_word(const char *list, int k, char *word)
     }
 }
 
-/* attribute k of a node, 0 past the last. input: the kind of the net's input, saved with its node */
+/* attribute k of a node, 0 past the last. input: the net's kind of input, saved with its node */
 static int snn__attr_at(snn__node *q, int *input, int k, snn__attr *a)
 {
     const snn__op *o = &snn__op_table[q->op];
-    int at;
-    a->count = 1;
-    if (!k--) {
-        a->type = o->ins ? SNN__T_INT : SNN__T_INPUT;
+    int at = k;
+    k = snn__list_word(o->ins ? "in" : "input", at, a->name);
+    if (k < 0) {
+        a->type = o->ins ? SNN__A_INT : SNN__A_INPUT;
+        a->count = o->ins ? o->ins : 1;
         a->value = o->ins ? q->in : input;
-        if (o->ins) a->count = o->ins;
-        return snn__list_word(o->ins ? "in" : "input", 0, a->name) < 0;
+        return 1;
     }
+    a->count = 1;
     at = k;
     k = snn__list_word(o->ints, at, a->name);
     if (k < 0) {
-        a->type = strcmp(a->name, "init") ? SNN__T_INT : SNN__T_INIT;
+        a->type = strcmp(a->name, "init") ? SNN__A_INT : SNN__A_INIT;
         a->value = &q->i[at];
         return 1;
     }
     at = k;
     k = snn__list_word(o->floats, at, a->name);
     if (k < 0) {
-        a->type = SNN__T_FLOAT;
+        a->type = SNN__A_FLOAT;
         a->value = &q->f[at];
         return 1;
     }
@@ -6527,18 +7951,20 @@ static int snn__attr_at(snn__node *q, int *input, int k, snn__attr *a)
     return snn__list_word(snn__field_table[k].name, 0, a->name) < 0;
 }
 
-/* reads, and sets if asked to; enums through their own type: compilers may make them shorter than int */
+/* element j of an attribute that is no float; set: its new value or NULL. Enums go through their
+ * own type: a compiler may make it shorter than int */
 static int snn__attr_int(const snn__attr *a, int j, const int *set)
 {
-    snn_reset *reset = (snn_reset *)a->value;
-    snn_surrogate_kind *surrogate = (snn_surrogate_kind *)a->value;
-    snn_recurrence *recurrence = (snn_recurrence *)a->value;
     int *i = (int *)a->value + j;
-    if (a->type == SNN__T_RESET) return (int)(set ? *reset = (snn_reset)*set : *reset);
-    if (a->type == SNN__T_RECURRENCE)
-        return (int)(set ? *recurrence = (snn_recurrence)*set : *recurrence);
-    if (a->type == SNN__T_SURROGATE)
-        return (int)(set ? *surrogate = (snn_surrogate_kind)*set : *surrogate);
+#define SNN__X(kind, enum_type)                                                                    \
+    if (a->type == kind) {                                                                         \
+        if (set) *(enum_type *)a->value = (enum_type)*set;                                         \
+        return (int)*(enum_type *)a->value;                                                        \
+    }
+    SNN__X(SNN__A_RESET, snn_reset)
+    SNN__X(SNN__A_RECURRENCE, snn_recurrence)
+    SNN__X(SNN__A_SURROGATE, snn_surrogate_kind)
+#undef SNN__X
     return set ? *i = *set : *i;
 }
 
@@ -6546,9 +7972,9 @@ static int snn__attr_int(const snn__attr *a, int j, const int *set)
 static int snn__number_read(const char *s, double *out)
 {
     const int negative = *s == '-';
-    int e = 0, exponent = 0, point = 0, down, digits = 0;
+    int e = 0, n = 0, point = 0, down, digits = 0;
     double x = 0;
-    for (s += negative; (*s >= '0' && *s <= '9' && digits < SNN__WORD) || (*s == '.' && !point); s++)
+    for (s += negative; (*s >= '0' && *s <= '9') || (*s == '.' && !point); s++)
         if (*s == '.') point = 1;
         else {
             x = x * 10 + (*s - '0');
@@ -6557,9 +7983,9 @@ static int snn__number_read(const char *s, double *out)
         }
     if (digits && *s == 'e') {
         down = *++s == '-';
-        if (down || *s == '+') s++;
-        for (digits = 0; *s >= '0' && *s <= '9' && digits < 2; digits++) exponent = exponent * 10 + (*s++ - '0');
-        e += down ? -exponent : exponent;
+        s += down || *s == '+';
+        for (digits = 0; *s >= '0' && *s <= '9' && digits < 2; digits++) n = n * 10 + *s++ - '0';
+        e += down ? -n : n;
     }
     for (; e > 0; e--) x *= 10;
     for (; e < 0; e++) x /= 10;
@@ -6570,22 +7996,21 @@ static int snn__number_read(const char *s, double *out)
 /* a value as the file spells it: numbers separated by commas, or an enum's name */
 static int snn__attr_read(const snn__attr *a, const char *text)
 {
+    const char *names = snn__enum_names[a->type];
     char piece[SNN__WORD], name[SNN__WORD];
     double x = 0;
     int j, n, v;
     for (j = 0; j < a->count; j++, text += n + 1) {
         for (n = 0; text[n] && text[n] != ',' && n < SNN__WORD - 1; n++) piece[n] = text[n];
         piece[n] = 0;
-        if (a->type > SNN__T_INT) {
-            for (v = 0; snn__list_word(snn__type_names[a->type], v, name) < 0 && strcmp(name, piece);) v++;
-            if (!*name) return 0;
-        } else if (!snn__number_read(piece, &x)) return 0;
-        else if (a->type == SNN__T_INT) {
+        for (v = 0; names && snn__list_word(names, v, name) < 0 && strcmp(name, piece);) v++;
+        if (names ? !*name : !snn__number_read(piece, &x)) return 0;
+        if (a->type == SNN__A_INT) {
             if (x < -2147483647.0 || x > 2147483647.0) return 0;
             v = (int)x;
             if (x != (double)v) return 0;
         }
-        if (a->type == SNN__T_FLOAT) ((float *)a->value)[j] = (float)x;
+        if (a->type == SNN__A_FLOAT) ((float *)a->value)[j] = (float)x;
         else snn__attr_int(a, j, &v);
         if (!text[n]) return 1;
     }
@@ -6620,9 +8045,11 @@ static void snn__put_little(snn__sink *s, uint64_t value, size_t size)
 static void snn__put_text(snn__sink *s, int in_string, const char *format, ...)
 {
     char text[256], *p = text;
+    snn__text t = {text, sizeof text, 0};
     va_list args;
+    text[0] = 0;
     va_start(args, format);
-    snn__print_list(text, sizeof text, format, args);
+    snn__text_list(&t, format, args);
     va_end(args);
     for (; *p; p++) {
         if (in_string && (*p == '"' || *p == '\\')) snn__put(s, "\\", 1);
@@ -6638,29 +8065,29 @@ static void snn__save_node(const snn_net *net, const snn__node *node, snn__sink 
     int i, j, k, n, input = (int)net->desc.input;
     snn__attr a;
     for (i = 0; i < SNN_NEURON_COUNT && snn__neuron_table[i] != def;) i++;
-    if (!def) snn__put_text(s, 1, "%s", snn__op_table[q.op].name);
-    else snn__put_text(s, 1, i < SNN_NEURON_COUNT ? "%s" : "neuron def=%s", def->name);
-    snn__put_text(s, 1, " name=%s", q.name);
+    snn__put_text(s, 1, def && i == SNN_NEURON_COUNT ? "neuron def=%s name=%s" : "%s name=%s",
+                  def ? def->name : snn__op_table[q.op].name, q.name);
+    for (k = 0; def && k < def->params; k++) {
+        const float v = snn__neuron_value(def, &node->desc, k, NULL);
+        if (!def->param[k].field) q.desc.custom[k] = v;
+        else memcpy((char *)&q.desc + def->param[k].field, &v, sizeof v);
+    }
     if (def) {
-        for (k = 0; k < def->params; k++) {
-            const float v = snn__neuron_value(def, &node->desc, k, NULL);
-            if (!def->param[k].field) q.desc.custom[k] = v;
-            else memcpy((char *)&q.desc + def->param[k].field, &v, sizeof v);
-        }
         if (q.desc.reset == SNN_RESET_DEFAULT) q.desc.reset = def->reset;
+        q.desc.recurrence = q.recurrence;
         q.desc.surrogate_p0 = q.neuron.surrogate.p0;
         q.desc.surrogate_p1 = q.neuron.surrogate.p1;
     }
     for (k = 0; snn__attr_at(&q, &input, k, &a); k++) {
-        n = a.count;
-        while (a.type == SNN__T_FLOAT && a.count > 1 && n && ((float *)a.value)[n - 1] == 0.0f) n--;
+        n = a.count; /* but for "in" and enums, what is 0 is left out */
+        while (k && n && a.type == SNN__A_FLOAT && ((float *)a.value)[n - 1] == 0.0f) n--;
+        while (k && n && a.type == SNN__A_INT && !snn__attr_int(&a, n - 1, NULL)) n--;
         for (j = 0; j < n; j++) {
-            if (j) snn__put_text(s, 1, ",");
-            else snn__put_text(s, 1, " %s=", a.name);
-            if (a.type == SNN__T_FLOAT) snn__put_text(s, 1, "%g", (double)((float *)a.value)[j]);
-            else if (a.type == SNN__T_INT) snn__put_text(s, 1, "%d", snn__attr_int(&a, j, NULL));
+            snn__put_text(s, 1, j ? "," : " %s=", a.name);
+            if (a.type == SNN__A_FLOAT) snn__put_text(s, 1, "%g", (double)((float *)a.value)[j]);
+            else if (a.type == SNN__A_INT) snn__put_text(s, 1, "%d", snn__attr_int(&a, j, NULL));
             else {
-                snn__list_word(snn__type_names[a.type], snn__attr_int(&a, j, NULL), word);
+                snn__list_word(snn__enum_names[a.type], snn__attr_int(&a, j, NULL), word);
                 snn__put_text(s, 1, "%s", word);
             }
         }
@@ -6672,8 +8099,9 @@ static void snn__save_header(const snn_net *net, snn__sink *s)
 {
     size_t begin = 0, end;
     int i, k;
-    snn__put_text(s, 0, "{\"__metadata__\":{\"format\":\"snn\",\"version\":\"1\",\"dt\":\"%g\",\"graph\":\"",
+    snn__put_text(s, 0, "{\"__metadata__\":{\"format\":\"snn\",\"version\":\"1\",\"dt\":\"%g\",",
                   (double)net->desc.dt);
+    snn__put_text(s, 0, "\"graph\":\"");
     for (i = 0; i < net->count; i++) snn__save_node(net, &net->node[i], s);
     snn__put_text(s, 0, "\"}");
     for (i = 0; i < net->params; i++, begin = end) {
@@ -6682,22 +8110,27 @@ static void snn__save_header(const snn_net *net, snn__sink *s)
         snn__put_text(s, 0, ",\"");
         snn__put_text(s, 1, "%s", p->name);
         snn__put_text(s, 0, "\":{\"dtype\":\"F32\",\"shape\":[");
-        for (k = 0; k < p->value.ndim; k++) snn__put_text(s, 0, k ? ",%d" : "%d", p->value.shape[k]);
+        for (k = 0; k < p->value.ndim; k++)
+            snn__put_text(s, 0, k ? ",%d" : "%d", p->value.shape[k]);
         snn__put_text(s, 0, "],\"data_offsets\":[%u,%u]}", begin, end);
     }
     snn__put_text(s, 0, "}");
     while (s->length % 8) snn__put_text(s, 0, " "); /* the data starts aligned */
 }
+static size_t snn__header_size(const snn_net *net)
+{
+    snn__sink count;
+    memset(&count, 0, sizeof count);
+    snn__save_header(net, &count);
+    return count.length;
+}
 
 static void snn__save(const snn_net *net, snn__sink *s)
 {
-    snn__sink count;
     size_t i, n;
     uint32_t u;
     int k;
-    memset(&count, 0, sizeof count);
-    snn__save_header(net, &count);
-    snn__put_little(s, count.length, 8);
+    snn__put_little(s, snn__header_size(net), 8);
     snn__save_header(net, s);
     for (k = 0; k < net->params; k++)
         for (i = 0, n = snn_tensor_count(&net->param[k].value); i < n; i++) {
@@ -6708,27 +8141,23 @@ static void snn__save(const snn_net *net, snn__sink *s)
 
 SNN_DEF size_t snn_net_save_size(const snn_net *net)
 {
-    snn__sink s;
     size_t size = 8;
     int k;
     if (!net || !net->built) return 0;
-    memset(&s, 0, sizeof s);
-    snn__save_header(net, &s);
     for (k = 0; k < net->params; k++) size += snn_tensor_count(&net->param[k].value) * 4;
-    return size + s.length;
+    return size + snn__header_size(net);
 }
 SNN_DEF size_t snn_net_save_to(const snn_net *net, void *memory, size_t size)
 {
     snn__sink s;
-    if (!net || !net->built || !memory || snn_net_save_size(net) > size) return 0;
     memset(&s, 0, sizeof s);
     s.memory = (unsigned char *)memory;
-    snn__save(net, &s);
+    if (net && net->built && memory && snn_net_save_size(net) <= size) snn__save(net, &s);
     return s.length;
 }
 
-/* -- reading: the header in place, nothing is copied or allocated. The first thing wrong sets f->status and
- *    f->error; from then on every reader returns 0 and every loop ends. */
+/* -- reading: the header in place, nothing is copied or allocated. The first thing wrong sets
+ *    f->status and f->error; from then on every reader returns 0 and every loop ends. */
 
 enum { SNN__JSON_END = -1, SNN__JSON_BAD = -2, SNN__HEADER_MAX = 1 << 22, SNN__OPEN_LAYERS = 1024 };
 enum { SNN__META_FORMAT, SNN__META_VERSION, SNN__META_DT, SNN__META_GRAPH, SNN__METAS };
@@ -6736,8 +8165,8 @@ static const char *const snn__meta_names[] = {"format", "version", "dt", "graph"
 static const struct {
     const char *name;
     size_t size;
-} snn__dtype_table[] = {{"F32", 4}, {"F64", 8}, {"F16", 2}, {"BF16", 2}, {"I64", 8},
-                        {"U64", 8}, {"I32", 4}, {"U32", 4}, {"I16", 2},  {"U16", 2},
+} snn__dtype_table[] = {{"F32", 4}, {"F64", 8}, {"F16", 2},  {"BF16", 2},    {"I64", 8},
+                        {"U64", 8}, {"I32", 4}, {"U32", 4},  {"I16", 2},     {"U16", 2},
                         {"I8", 1},  {"U8", 1},  {"BOOL", 1}, {"F8_E4M3", 1}, {"F8_E5M2", 1}};
 enum { SNN__DTYPES = (int)(sizeof snn__dtype_table / sizeof snn__dtype_table[0]) };
 
@@ -6758,75 +8187,89 @@ typedef struct snn__entry { /* a tensor of the header */
 
 static int snn__file_fail(snn__file *f, snn_status status, const char *format, ...)
 {
+    snn__text t = {f->error, sizeof f->error, 0};
     va_list args;
     if (f->status != SNN_OK) return 0;
     f->status = status;
     va_start(args, format);
-    snn__print_list(f->error, sizeof f->error, format, args);
+    snn__text_list(&t, format, args);
     va_end(args);
     return 0;
 }
 static int snn__json_bad(snn__file *f)
 {
-    return snn__file_fail(f, SNN_ERR_FORMAT, "file: the header is not that of a safetensors file at byte %u", f->at);
+    return snn__file_fail(f, SNN_ERR_FORMAT, "file: byte %u of the header is wrong", f->at);
 }
-static int snn__json_is(snn__file *f, char c) /* behind spaces */
+static int snn__json_peek(snn__file *f) /* the next byte behind spaces, 0 at the end */
 {
-    while (f->at < f->size && strchr(" \t\n\r", f->text[f->at]) && f->text[f->at]) f->at++;
-    if (f->at >= f->size || f->text[f->at] != (unsigned char)c) return 0;
+    int c = 0;
+    for (; f->at < f->size; f->at++) {
+        c = f->text[f->at];
+        if (c != ' ' && c != '\t' && c != '\n' && c != '\r') return c;
+    }
+    return 0;
+}
+static int snn__json_is(snn__file *f, char c)
+{
+    if (snn__json_peek(f) != c) return 0;
     f->at++;
     return 1;
 }
-static int snn__json_want(snn__file *f, char c) { return snn__json_is(f, c) ? 1 : snn__json_bad(f); }
+static int snn__json_want(snn__file *f, char c)
+{
+    return snn__json_is(f, c) ? 1 : snn__json_bad(f);
+}
 /* on to the next member or element; 0 when close ends them. n counts */
 static int snn__json_more(snn__file *f, char close, int *n)
 {
     if (f->status != SNN_OK || snn__json_is(f, close)) return 0;
     return (*n)++ ? snn__json_want(f, ',') : 1;
 }
-/* the next character of a string. Beyond ASCII \u is left as the number: none of our names has such */
+static int snn__json_byte(const snn__file *f, size_t *at)
+{
+    return *at < f->size ? f->text[(*at)++] : 0;
+}
+/* the next character of a string; \u beyond ASCII stays a number, none of our names has such */
 static int snn__json_char(const snn__file *f, size_t *at)
 {
     static const char escapes[] = "\"\"\\\\//b\bf\fn\nr\rt\t";
-    int c = *at < f->size ? f->text[(*at)++] : 0, k, d, code = 0;
+    int c = snn__json_byte(f, at), code = 0, k;
     if (c == '"') return SNN__JSON_END;
     if (c != '\\') return c < ' ' ? SNN__JSON_BAD : c;
-    c = *at < f->size ? f->text[(*at)++] : 0;
+    c = snn__json_byte(f, at);
     for (k = 0; escapes[k]; k += 2)
         if (c == escapes[k]) return escapes[k + 1];
-    if (c != 'u') return SNN__JSON_BAD;
-    for (k = 0; k < 4; k++, code = code * 16 + d) {
-        c = *at < f->size ? f->text[(*at)++] : 0;
-        d = c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
-        if (d < 0) return SNN__JSON_BAD;
+    for (k = c == 'u' ? 0 : 5; k < 4; k++) {
+        c = snn__json_byte(f, at);
+        if (c >= '0' && c <= '9') code = code * 16 + c - '0';
+        else if ((c | 32) >= 'a' && (c | 32) <= 'f') code = code * 16 + (c | 32) - 'a' + 10;
+        else return SNN__JSON_BAD;
     }
-    return code;
+    return k == 4 ? code : SNN__JSON_BAD;
 }
-static size_t snn__json_string(snn__file *f) /* passes over it, returns where its first character is */
+/* passes over a string and returns where its first character is */
+static size_t snn__json_string(snn__file *f)
 {
     size_t start;
     int c = 0;
     snn__json_want(f, '"');
-    for (start = f->at; f->status == SNN_OK && c != SNN__JSON_END;)
-        if ((c = snn__json_char(f, &f->at)) == SNN__JSON_BAD) snn__json_bad(f);
+    for (start = f->at; f->status == SNN_OK && c != SNN__JSON_END;) {
+        c = snn__json_char(f, &f->at);
+        if (c == SNN__JSON_BAD) snn__json_bad(f);
+    }
     return start;
 }
-static size_t snn__json_key(snn__file *f)
+static int snn__json_sizes(snn__file *f, size_t *out, int max) /* [1,2,3]; how many there are */
 {
-    const size_t start = snn__json_string(f);
-    snn__json_want(f, ':');
-    return start;
-}
-static int snn__json_sizes(snn__file *f, size_t *out, int max) /* [1,2,3]; how many, -1 if too many */
-{
-    int n = 0;
+    int n = 0, c;
     size_t x, start;
     for (snn__json_want(f, '['); snn__json_more(f, ']', &n); out[n - 1] = x) {
-        if (n > max) return -1;
-        (void)snn__json_is(f, 0);
-        for (x = 0, start = f->at; f->at < f->size && f->text[f->at] >= '0' && f->text[f->at] <= '9'; f->at++)
-            x = snn__add_size(snn__mul_size(x, 10), (size_t)(f->text[f->at] - '0'));
-        if (f->at == start || x == SIZE_MAX || (f->text[start] == '0' && f->at > start + 1)) snn__json_bad(f);
+        if (n > max) return snn__json_bad(f);
+        c = snn__json_peek(f);
+        for (x = 0, start = f->at; c >= '0' && c <= '9'; c = ++f->at < f->size ? f->text[f->at] : 0)
+            x = snn__add_size(snn__mul_size(x, 10), (size_t)(c - '0'));
+        if (f->at == start || x == SIZE_MAX) snn__json_bad(f);
+        else if (f->text[start] == '0' && f->at > start + 1) snn__json_bad(f);
     }
     return n;
 }
@@ -6841,7 +8284,8 @@ static char *snn__json_show(const snn__file *f, size_t at, char *out, size_t siz
 {
     size_t n = 0;
     int c;
-    while ((c = snn__json_char(f, &at)) >= 0 && n + 1 < size) out[n++] = (char)(c >= ' ' && c < 127 ? c : '?');
+    while ((c = snn__json_char(f, &at)) >= 0 && n + 1 < size)
+        out[n++] = (char)(c >= ' ' && c < 127 ? c : '?');
     out[n] = 0;
     return out;
 }
@@ -6853,7 +8297,7 @@ static int snn__file_rewind(snn__file *f)
     snn__json_want(f, '{');
     return 0;
 }
-/* the next tensor of the header, metadata is noted in passing; 0 behind the last, then from the start again */
+/* the next tensor, metadata is noted in passing; 0 behind the last, then the first again */
 static int snn__file_next(snn__file *f, snn__entry *e)
 {
     char show[SNN__WORD];
@@ -6861,20 +8305,23 @@ static int snn__file_next(snn__file *f, snn__entry *e)
     int k, n, meta, seen = 0;
     while (snn__json_more(f, '}', &f->members)) {
         memset(e, 0, sizeof *e);
-        e->name = snn__json_key(f);
+        e->name = snn__json_string(f);
         meta = snn__json_equal(f, e->name, "__metadata__");
+        snn__json_want(f, ':');
         snn__json_want(f, '{');
         for (n = 0; snn__json_more(f, '}', &n);) {
-            key = snn__json_key(f);
+            key = snn__json_string(f);
+            snn__json_want(f, ':');
             if (meta) {
                 text = snn__json_string(f);
                 for (k = 0; k < SNN__METAS; k++)
                     if (snn__json_equal(f, key, snn__meta_names[k])) f->meta[k] = text;
             } else if (snn__json_equal(f, key, "dtype")) {
                 text = snn__json_string(f);
-                for (k = 0; k < SNN__DTYPES && !snn__json_equal(f, text, snn__dtype_table[k].name);) k++;
+                for (k = 0; k < SNN__DTYPES; k++)
+                    if (snn__json_equal(f, text, snn__dtype_table[k].name)) break;
                 if (k == SNN__DTYPES)
-                    snn__file_fail(f, SNN_ERR_UNSUPPORTED, "file: a tensor has the unknown dtype \"%s\"",
+                    snn__file_fail(f, SNN_ERR_UNSUPPORTED, "file: dtype \"%s\" is unknown",
                                    snn__json_show(f, text, show, sizeof show));
                 e->dtype = k;
                 seen |= 1;
@@ -6888,7 +8335,7 @@ static int snn__file_next(snn__file *f, snn__entry *e)
         if (!meta && (seen != 7 || n != 3)) snn__json_bad(f); /* each of the three, once */
         if (!meta) return f->status == SNN_OK;
     }
-    if (!snn__json_is(f, 0) && f->at < f->size) snn__json_bad(f);
+    if (snn__json_peek(f) || f->at < f->size) snn__json_bad(f);
     return snn__file_rewind(f);
 }
 
@@ -6904,7 +8351,7 @@ static snn_status snn__file_begin(snn__file *f, const void *memory, size_t size)
     memset(f, 0, sizeof *f);
     for (k = 8; size >= 8 && k--;) header = header << 8 | bytes[k];
     if (size < 8 || header > size - 8 || header > SNN__HEADER_MAX) {
-        snn__file_fail(f, SNN_ERR_FORMAT, "file: its %u bytes are cut short or not a safetensors file", size);
+        snn__file_fail(f, SNN_ERR_FORMAT, "file: %u bytes, cut short or not safetensors", size);
         return f->status;
     }
     f->text = bytes + 8;
@@ -6912,15 +8359,17 @@ static snn_status snn__file_begin(snn__file *f, const void *memory, size_t size)
     f->data = f->text + f->size;
     f->data_size = size - 8 - f->size;
     for (snn__file_rewind(f); snn__file_next(f, &e); f->tensors++) {
-        for (n = snn__dtype_table[e.dtype].size, k = 0; k < e.ndim; k++) n = snn__mul_size(n, e.shape[k]);
+        n = snn__dtype_table[e.dtype].size;
+        for (k = 0; k < e.ndim; k++) n = snn__mul_size(n, e.shape[k]);
         if (e.span[0] > e.span[1] || e.span[1] > f->data_size || e.span[1] - e.span[0] != n)
-            snn__file_fail(f, SNN_ERR_FORMAT, "file: tensor \"%s\" has bytes %u to %u of %u, which is not its size",
-                           snn__json_show(f, e.name, show, sizeof show), e.span[0], e.span[1], f->data_size);
+            snn__file_fail(f, SNN_ERR_FORMAT, "file: \"%s\" needs %u bytes, its are %u to %u of %u",
+                           snn__json_show(f, e.name, show, sizeof show), n, e.span[0], e.span[1],
+                           f->data_size);
         cover += snn__mix64(e.span[1]) - snn__mix64(e.span[0]);
     }
-    /* where tensors meet, the hashes of an end and a begin cancel; left are the first begin, 0, and the last end */
+    /* where tensors meet, the hashes of an end and a begin cancel; left are those of the whole */
     if (cover != snn__mix64(f->data_size) - snn__mix64(0))
-        snn__file_fail(f, SNN_ERR_FORMAT, "file: the tensors overlap or leave gaps in its %u bytes of data", f->data_size);
+        snn__file_fail(f, SNN_ERR_FORMAT, "file: its tensors overlap or leave gaps");
     return f->status;
 }
 
@@ -6943,13 +8392,14 @@ static float snn__file_float(const snn__file *f, const snn__entry *e, size_t i)
     return x;
 }
 
-/* parameter k of node q as a state_dict would show it; returns its axes */
-static int snn__param_of(const snn_net *net, const snn__node *q, int k, char *full, size_t *shape, int *trained)
+/* parameter k of node q under its full name; returns its axes. Needs no built net */
+static int snn__param_of(const snn_net *net, const snn__node *q, int k, char *full, size_t *shape,
+                         int *trained)
 {
+    snn__text t = {full, sizeof net->param->name, 0};
     const char *name;
-    int d, dims, sizes[SNN_MAX_DIMS];
-    dims = snn__param_spec(net, q, k, &name, sizes, trained);
-    snn__print(full, sizeof net->param->name, "%s.%s", q->name, name);
+    int d, sizes[SNN_MAX_DIMS], dims = snn__param_spec(net, q, k, &name, sizes, trained);
+    snn__text_format(&t, "%s.%s", q->name, name);
     for (d = 0; d < dims; d++) shape[d] = (size_t)sizes[d];
     return dims;
 }
@@ -6966,24 +8416,24 @@ static const char *snn__print_shape(char *out, size_t size, const size_t *shape,
 /* parameter k of node q against the file: 1 there and right, 0 absent, else a status */
 static int snn__file_param(snn__file *f, snn_net *net, const snn__node *q, int k)
 {
-    const int factor = q->op == SNN__NEURON && k == q->neuron.def->params;
+    const int params = q->op == SNN__NEURON ? q->neuron.def->params : -1;
     char full[sizeof net->param->name], has[96], wants[96];
     size_t i, n = 1, shape[SNN_MAX_DIMS];
     int d, trained, same, dims = snn__param_of(net, q, k, full, shape, &trained);
     snn__entry e;
     if (!snn__file_find(f, full, &e)) {
-        /* a plain PyTorch file has only weights; a net made from the file has nothing else to go by */
-        if (net->built && q->op == SNN__NEURON) return 0;
-        return snn__fail(net, SNN_ERR_MISMATCH, "file: there is no tensor \"%s\"", full);
+        /* plain PyTorch files have only weights; a net made from the file must find everything */
+        if (net->built && k <= params) return 0;
+        return snn__fail(net, SNN_ERR_MISMATCH, "file: it has no \"%s\"", full);
     }
     if (e.dtype)
-        return snn__fail(net, SNN_ERR_MISMATCH, "file: tensor \"%s\" is of dtype %s, the net wants F32", full,
+        return snn__fail(net, SNN_ERR_MISMATCH, "file: \"%s\" is %s, the net wants F32", full,
                          snn__dtype_table[e.dtype].name);
     for (d = 0, same = dims == e.ndim; d < dims; d++) {
         same = same && shape[d] == e.shape[d];
         n = snn__mul_size(n, shape[d]);
     }
-    if (dims <= 1 && e.ndim <= 1 && n == 1) same = e.span[1] - e.span[0] == 4; /* [] is as good as [1] */
+    if (dims <= 1 && e.ndim <= 1 && n == 1) same = e.span[1] - e.span[0] == 4; /* [] is like [1] */
     if (!same)
         return snn__fail(net, SNN_ERR_MISMATCH, "file: tensor \"%s\" is %s, the net wants %s", full,
                          snn__print_shape(has, sizeof has, e.shape, e.ndim),
@@ -6991,10 +8441,10 @@ static int snn__file_param(snn__file *f, snn_net *net, const snn__node *q, int k
     for (i = 0; i < n; i++) {
         const float x = snn__file_float(f, &e, i);
         if (!snn__finite(x))
-            return snn__fail(net, SNN_ERR_NAN, "file: element %u of tensor \"%s\" is NaN or infinite", i, full);
-        if (factor && x != 1.0f && q->desc.graded == 1.0f && !trained) /* built so, the factor is never read */
-            return snn__fail(net, SNN_ERR_MISMATCH, "file: \"%s\" is %g, but the layer was made without graded", full,
-                             (double)x);
+            return snn__fail(net, SNN_ERR_NAN, "file: \"%s\" is NaN or infinite at %u", full, i);
+        if (k == params && x != 1.0f && q->desc.graded == 1.0f && !trained) /* never read then */
+            return snn__fail(net, SNN_ERR_MISMATCH, "file: \"%s\" is %g, the layer was made with 1",
+                             full, (double)x);
     }
     return 1;
 }
@@ -7013,7 +8463,7 @@ static snn_status snn__file_fits(snn__file *f, snn_net *net)
             fits = snn__file_param(f, net, &net->node[i], k);
             if (fits < 0) return (snn_status)fits;
         }
-    for (snn__file_rewind(f); snn__file_next(f, &e); surplus++) {
+    for (snn__file_rewind(f); snn__file_next(f, &e); surplus += known) {
         length = strlen(snn__json_show(f, e.name, show, sizeof show));
         for (i = 0, known = 0; i < net->count && !known; i++) {
             const snn__node *q = &net->node[i];
@@ -7023,10 +8473,11 @@ static snn_status snn__file_fits(snn__file *f, snn_net *net)
                 known = snn__json_equal(f, e.name, full);
             }
         }
-        if (!known && length > tail && !strcmp(show + length - tail, ignored)) surplus--;
-        else if (!known) return snn__fail(net, SNN_ERR_MISMATCH, "file: tensor \"%s\" is not a parameter of the net", show);
+        if (!known && (length <= tail || strcmp(show + length - tail, ignored)))
+            return snn__fail(net, SNN_ERR_MISMATCH, "file: the net has no \"%s\"", show);
     }
-    return surplus ? snn__fail(net, SNN_ERR_FORMAT, "file: two tensors have the same name") : SNN_OK;
+    if (surplus) return snn__fail(net, SNN_ERR_FORMAT, "file: two tensors have the same name");
+    return SNN_OK;
 }
 static void snn__file_copy(snn__file *f, snn_net *net)
 {
@@ -7059,123 +8510,119 @@ SNN_DEF snn_status snn_net_load_from(snn_net *net, const void *memory, size_t si
 static int snn__graph_word(const snn__file *f, size_t *at, char *word)
 {
     int n = 0, c;
-    while ((c = snn__json_char(f, at)) > ' ' && c < 127 && c != '=' && n < SNN__WORD - 1) word[n++] = (char)c;
+    while ((c = snn__json_char(f, at)) > ' ' && c < 127 && c != '=' && n < SNN__WORD - 1)
+        word[n++] = (char)c;
     word[n] = 0;
     return c == SNN__JSON_END ? 0 : c == ' ' || c == '=' || c == '\n' ? c : -1;
 }
 
-static snn_status snn__graph_read(const snn__file *f, snn_net *net)
+/* one line; returns what ended it, or a status */
+static int snn__graph_line(const snn__file *f, size_t *at, snn_net *net, int line)
 {
-    size_t at = f->meta[SNN__META_GRAPH];
-    char word[SNN__WORD], value[SNN__WORD], name[SNN__WORD];
-    int line, end = '\n', i, k, input, id;
-    for (line = 1; end == '\n'; line++) {
-        const snn_neuron_def *def = NULL;
-        snn__attr a;
-        snn__node q;
-        memset(&q, 0, sizeof q);
-        q.in[0] = q.in[1] = -1;
-        input = (int)net->desc.input;
-        name[0] = 0;
-        end = snn__graph_word(f, &at, word);
-        if (!end && !word[0]) break; /* behind the last line */
-        for (i = 0; i < SNN_NEURON_COUNT && !def; i++)
-            if (!strcmp(word, snn__neuron_table[i]->name)) def = snn__neuron_table[i];
-        while (q.op < SNN__LAYER_COUNT && strcmp(def ? "neuron" : word, snn__op_table[q.op].name)) q.op++;
-        if (end >= 0 && q.op == SNN__LAYER_COUNT)
-            return snn__fail(net, SNN_ERR_UNSUPPORTED, "graph, line %d: there is no layer \"%s\"", line, word);
-        while (end == ' ') {
-            end = snn__graph_word(f, &at, word);
-            end = end == '=' ? snn__graph_word(f, &at, value) : -1;
-            if (end < 0 || end == '=') break;
-            if (!def && q.op == SNN__NEURON)
-                return snn__fail(net, SNN_ERR_UNSUPPORTED, "graph, line %d: neuron \"%s\" is the saver's own; add the "
-                                 "layers in code, then load", line, value);
-            if (!strcmp(word, "name")) {
-                memcpy(name, value, sizeof name);
-                continue;
-            }
-            for (k = 0; snn__attr_at(&q, &input, k, &a) && strcmp(word, a.name);) k++;
-            if (strcmp(word, a.name))
-                return snn__fail(net, SNN_ERR_UNSUPPORTED, "graph, line %d: there is no attribute \"%s\"", line, word);
-            if (!snn__attr_read(&a, value))
-                return snn__fail(net, SNN_ERR_FORMAT, "graph, line %d: %s cannot be \"%s\"", line, word, value);
+    char word[SNN__WORD], value[SNN__WORD], name[SNN__WORD] = "";
+    int i, k, input = (int)net->desc.input, end = snn__graph_word(f, at, word);
+    const snn_neuron_def *def = NULL;
+    snn__attr a;
+    snn__node q;
+    memset(&q, 0, sizeof q);
+    q.in[0] = q.in[1] = -1;
+    if (!end && !word[0]) return 0; /* behind the last line */
+    for (i = 0; i < SNN_NEURON_COUNT && !def; i++)
+        if (!strcmp(word, snn__neuron_table[i]->name)) def = snn__neuron_table[i];
+    for (; q.op < SNN__LAYER_COUNT; q.op++)
+        if (!strcmp(def ? "neuron" : word, snn__op_table[q.op].name)) break;
+    if (end >= 0 && q.op == SNN__LAYER_COUNT)
+        return snn__fail(net, SNN_ERR_UNSUPPORTED, "graph, line %d: no layer \"%s\"", line, word);
+    while (end == ' ') {
+        end = snn__graph_word(f, at, word) == '=' ? snn__graph_word(f, at, value) : -1;
+        if (end < 0 || end == '=') break;
+        if (q.op == SNN__NEURON && !def)
+            return snn__fail(net, SNN_ERR_UNSUPPORTED, "graph, line %d: the custom neuron \"%s\" "
+                             "cannot be opened; add the layers in code, then load", line, value);
+        if (!strcmp(word, "name")) {
+            memcpy(name, value, sizeof name);
+            continue;
         }
-        if (end && end != '\n')
-            return snn__fail(net, SNN_ERR_FORMAT, "graph, line %d: it should read: layer name=value ...", line);
-        if (def && q.desc.surrogate == SNN_CUSTOM_SURROGATE)
-            return snn__fail(net, SNN_ERR_UNSUPPORTED, "graph, line %d: the custom surrogate of \"%s\" is not in the file; "
-                             "add the layers in code, then load", line, name);
-        net->desc.input = (snn_input_kind)input;
-        id = snn__node_add(net, q.op, name, q.in[0], snn__op_table[q.op].ins > 1 ? q.in[1] : 0, q.i, q.f, def,
-                           def ? &q.desc : NULL);
-        if (id < 0) return (snn_status)id;
+        for (k = 0; snn__attr_at(&q, &input, k, &a) && strcmp(word, a.name);) k++;
+        if (strcmp(word, a.name))
+            return snn__fail(net, SNN_ERR_UNSUPPORTED, "graph, line %d: what is %s?", line, word);
+        if (!snn__attr_read(&a, value))
+            return snn__fail(net, SNN_ERR_FORMAT, "graph, line %d: bad %s=%s", line, word, value);
     }
-    return SNN_OK;
+    if (end && end != '\n')
+        return snn__fail(net, SNN_ERR_FORMAT, "graph, line %d: not layer name=value ...", line);
+    if (def && q.desc.surrogate == SNN_CUSTOM_SURROGATE)
+        return snn__fail(net, SNN_ERR_UNSUPPORTED, "graph, line %d: the custom surrogate of \"%s\" "
+                         "cannot be opened; add the layers in code, then load", line, name);
+    net->desc.input = (snn_input_kind)input;
+    i = snn__node_add(net, q.op, name, q.in[0], snn__op_table[q.op].ins > 1 ? q.in[1] : 0, q.i, q.f,
+                      def, def ? &q.desc : NULL);
+    return i < 0 ? i : end;
 }
 
 /* what the metadata says about the net as a whole */
 static snn_status snn__file_desc(snn__file *f, snn_net_desc *d)
 {
     char word[SNN__WORD];
-    double dt;
+    double dt = 0;
     size_t at = f->meta[SNN__META_GRAPH];
     int c, k, missing = 0, lines = 0;
     for (k = 0; k < SNN__METAS; k++) missing |= !f->meta[k];
     if (missing || !snn__json_equal(f, f->meta[SNN__META_FORMAT], "snn")) {
-        snn__file_fail(f, SNN_ERR_UNSUPPORTED, "file: it has weights but no graph; add the layers in code, then load");
+        snn__file_fail(f, SNN_ERR_UNSUPPORTED, "file: no graph; add the layers in code, then load");
         return f->status;
     }
     if (!snn__json_equal(f, f->meta[SNN__META_VERSION], "1"))
-        snn__file_fail(f, SNN_ERR_UNSUPPORTED, "file: it is of version \"%s\", known is 1",
+        snn__file_fail(f, SNN_ERR_UNSUPPORTED, "file: its version is \"%s\", known is 1",
                        snn__json_show(f, f->meta[SNN__META_VERSION], word, sizeof word));
-    if (!snn__number_read(snn__json_show(f, f->meta[SNN__META_DT], word, sizeof word), &dt) || dt <= 0)
+    snn__json_show(f, f->meta[SNN__META_DT], word, sizeof word);
+    if (!snn__number_read(word, &dt) || (float)dt <= 0.0f)
         snn__file_fail(f, SNN_ERR_FORMAT, "file: dt is \"%s\", not a time in seconds", word);
-    else d->dt = (float)dt;
-    while (!d->max_layers && lines < SNN__OPEN_LAYERS && (c = snn__json_char(f, &at)) >= 0) lines += c == '\n';
-    if (!d->max_layers) d->max_layers = lines + 1; /* as many as it has, beyond reason only on request */
+    d->dt = (float)dt;
+    while (lines < SNN__OPEN_LAYERS && (c = snn__json_char(f, &at)) >= 0) lines += c == '\n';
+    if (!d->max_layers) d->max_layers = lines + 1; /* those it has; beyond reason only on request */
     return f->status;
 }
 
-/* the sentence of a failed open; net: it has the sentence, and the logger has heard it */
-static snn_status snn__open_fail(const snn_net_desc *d, char *error, snn_status status, const snn_net *net,
-                                 const char *format, ...)
+/* a failed open: the sentence for the caller and, unless a net has logged it, for the logger */
+static snn_status snn__open_fail(const snn_net_desc *d, char *error, snn_status status,
+                                 const char *sentence, int log)
 {
-    char sentence[256];
-    va_list args;
-    va_start(args, format);
-    snn__print_list(sentence, sizeof sentence, format, args);
-    va_end(args);
-    if (error) memcpy(error, net ? net->error : sentence, sizeof sentence);
-    if (!net && d && d->logger.log) d->logger.log(status, sentence, d->logger.user);
+    snn__text t = {error, 256, 0};
+    if (error) snn__text_str(&t, sentence);
+    if (log && d->logger.log) d->logger.log(status, sentence, d->logger.user);
     return status;
 }
 
-SNN_DEF snn_status snn_net_open_from(snn_net **out, const snn_net_desc *desc, const void *memory, size_t size,
-                                     char *error)
+SNN_DEF snn_status snn_net_open_from(snn_net **out, const snn_net_desc *desc, const void *memory,
+                                     size_t size, char *error)
 {
+    snn_status status = out && desc && memory ? snn__net_check(desc) : SNN_ERR_NULL;
+    snn_net_desc d;
     snn__file f;
     snn_net *net;
-    snn_net_desc d;
-    snn_status status;
+    size_t at;
+    int line = 1, end = '\n';
     if (error) error[0] = 0;
     if (out) *out = NULL;
-    if (!out || !desc || !memory)
-        return snn__open_fail(desc, error, SNN_ERR_NULL, NULL, "open: out, desc or the file is NULL");
+    if (status != SNN_OK)
+        return snn__open_fail(desc, error, status, snn_status_text(status), 0);
     d = *desc;
     if (snn__file_begin(&f, memory, size) != SNN_OK || snn__file_desc(&f, &d) != SNN_OK)
-        return snn__open_fail(desc, error, f.status, NULL, "%s", f.error);
+        return snn__open_fail(desc, error, f.status, f.error, 1);
     status = snn_net_create(&net, &d);
-    if (status != SNN_OK) return snn__open_fail(desc, error, status, NULL, "open: %s", snn_status_text(status));
-    status = snn__graph_read(&f, net);
-    if (status == SNN_OK) status = snn__file_fits(&f, net); /* before build: its weights are no larger than the file */
+    if (status != SNN_OK) return snn__open_fail(desc, error, status, snn_status_text(status), 1);
+    at = f.meta[SNN__META_GRAPH];
+    while (end == '\n') end = snn__graph_line(&f, &at, net, line++);
+    status = net->status;
+    if (status == SNN_OK) status = snn__file_fits(&f, net); /* first: build only weights it has */
     if (status == SNN_OK) status = snn_net_build(net);
     if (status == SNN_OK) {
         snn__file_copy(&f, net);
         *out = net;
         return SNN_OK;
     }
-    snn__open_fail(desc, error, status, net, "");
+    snn__open_fail(desc, error, status, net->error, 0);
     snn_net_destroy(net);
     return status;
 }
@@ -7183,7 +8630,8 @@ SNN_DEF snn_status snn_net_open_from(snn_net **out, const snn_net_desc *desc, co
 /* -- files on disk */
 
 #ifndef SNN_NO_STDIO
-static snn_status snn__file_read(const snn_allocator *a, const char *path, void **memory, size_t *size)
+static snn_status snn__file_read(const snn_allocator *a, const char *path, void **memory,
+                                 size_t *size)
 {
     snn_status status = SNN_ERR_IO;
     FILE *file = fopen(path, "rb");
@@ -7210,7 +8658,7 @@ SNN_DEF snn_status snn_net_save(snn_net *net, const char *path)
     if (!path) return snn__fail(net, SNN_ERR_NULL, "save: path is NULL");
     memset(&s, 0, sizeof s);
     s.file = fopen(path, "wb");
-    if (!s.file) return snn__fail(net, SNN_ERR_IO, "save: \"%s\" cannot be opened for writing", path);
+    if (!s.file) return snn__fail(net, SNN_ERR_IO, "save: \"%s\" cannot be written", path);
     snn__save(net, &s);
     if (fclose((FILE *)s.file) || s.failed)
         return snn__fail(net, SNN_ERR_IO, "save: \"%s\" could not be written to the end", path);
@@ -7225,15 +8673,17 @@ SNN_DEF snn_status snn_net_load(snn_net *net, const char *path)
     if (status != SNN_OK) return status;
     if (!path) return snn__fail(net, SNN_ERR_NULL, "load: path is NULL");
     if (!net->desc.allocator.alloc)
-        return snn__fail(net, SNN_ERR_STATE, "load: the net allocates nothing; read the file and call snn_net_load_from");
+        return snn__fail(net, SNN_ERR_STATE, "load: no allocator; use snn_net_load_from");
     status = snn__file_read(&net->desc.allocator, path, &memory, &size);
-    if (status != SNN_OK) return snn__fail(net, status, "load: \"%s\": %s", path, snn_status_text(status));
+    if (status != SNN_OK)
+        return snn__fail(net, status, "load: \"%s\": %s", path, snn_status_text(status));
     status = snn_net_load_from(net, memory, size);
     net->desc.allocator.free(memory, size, net->desc.allocator.user);
     return status;
 }
 
-SNN_DEF snn_status snn_net_open(snn_net **out, const snn_net_desc *desc, const char *path, char *error)
+SNN_DEF snn_status snn_net_open(snn_net **out, const snn_net_desc *desc, const char *path,
+                                char *error)
 {
     snn_allocator a = {snn__default_alloc, snn__default_free, NULL};
     snn_status status = out && desc && path ? snn__net_check(desc) : SNN_ERR_NULL;
@@ -7241,11 +8691,11 @@ SNN_DEF snn_status snn_net_open(snn_net **out, const snn_net_desc *desc, const c
     size_t size = 0;
     if (error) error[0] = 0;
     if (out) *out = NULL;
-    if (status != SNN_OK) return snn__open_fail(desc, error, status, NULL, "open: %s", snn_status_text(status));
+    if (status != SNN_OK)
+        return snn__open_fail(desc, error, status, snn_status_text(status), 0);
     if (desc->allocator.alloc) a = desc->allocator;
     status = snn__file_read(&a, path, &memory, &size);
-    if (status != SNN_OK)
-        return snn__open_fail(desc, error, status, NULL, "open: \"%s\": %s", path, snn_status_text(status));
+    if (status != SNN_OK) return snn__open_fail(desc, error, status, snn_status_text(status), 1);
     status = snn_net_open_from(out, desc, memory, size, error);
     a.free(memory, size, a.user);
     return status;
@@ -7259,12 +8709,12 @@ SNN_DEF snn_status snn_idx_parse(snn_idx *out, const void *memory, size_t size)
     int k;
     if (out) memset(out, 0, sizeof *out);
     if (!out || !memory) return SNN_ERR_NULL;
-    if (size < 4 || p[0] || p[1] || p[2] != 8 || p[3] < 1 || p[3] > SNN_MAX_DIMS || (size - 4) / 4 < p[3])
+    if (size < 4 || p[0] || p[1] || p[2] != 8 || p[3] < 1 || p[3] > SNN_MAX_DIMS ||
+        (size - 4) / 4 < p[3])
         return SNN_ERR_FORMAT;
     memset(&r, 0, sizeof r);
     r.ndim = p[3];
     r.count = 1;
-    r.data = p + 4 + 4 * r.ndim;
     for (k = 0, p += 4; k < r.ndim; k++, p += 4) {
         const uint32_t n = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
         if (n > 0x7fffffffu) return SNN_ERR_FORMAT;
@@ -7272,6 +8722,7 @@ SNN_DEF snn_status snn_idx_parse(snn_idx *out, const void *memory, size_t size)
         r.count = snn__mul_size(r.count, n);
     }
     if (r.count != size - 4 - 4 * (size_t)r.ndim) return SNN_ERR_FORMAT;
+    r.data = p;
     *out = r;
     return SNN_OK;
 }
@@ -7287,12 +8738,13 @@ SNN_DEF snn_status snn_idx_load(snn_idx *out, const char *path)
     if (out && path) status = snn__file_read(&a, path, &memory, &size);
     if (status != SNN_OK) return status;
     status = snn_idx_parse(out, memory, size);
-    if (status != SNN_OK) free(memory);
-    else {
-        out->memory = memory;
-        out->memory_size = size;
+    if (status != SNN_OK) {
+        free(memory);
+        return status;
     }
-    return status;
+    out->memory = memory;
+    out->memory_size = size;
+    return SNN_OK;
 }
 SNN_DEF void snn_idx_free(snn_idx *idx)
 {

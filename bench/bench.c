@@ -183,7 +183,7 @@ static void use_threads(void)
 #endif
 }
 
-/* Loss of the first batch on the plain C kernels; for the streams the sum of the output's membranes. */
+/* Loss of the first batch on the plain C kernels; of a stream the sum of the output membranes. */
 static double plain_loss(const bench_case *c, const float *x, const int *y)
 {
     snn_net *net = make_net(c, 1);
@@ -194,7 +194,8 @@ static double plain_loss(const bench_case *c, const float *x, const int *y)
     make_loss(c, &l);
     if (snn_net_forward(net, x) != SNN_OK) fprintf(stderr, "bench: %s\n", snn_net_error(net));
     if (c->lr > 0.0f) {
-        if (snn_net_loss(net, &l, y, &loss) != SNN_OK) fprintf(stderr, "bench: %s\n", snn_net_error(net));
+        if (snn_net_loss(net, &l, y, &loss) != SNN_OK)
+            fprintf(stderr, "bench: %s\n", snn_net_error(net));
         sum = (double)loss;
     } else {
         snn_tensor m = snn_net_membrane(net, snn_net_output(net));
@@ -208,12 +209,15 @@ static void run_case(const bench_case *c, double expected)
 {
     int stream = c->lr <= 0.0f, same = !strcmp(c->name, "stream_same"), i;
     int n = stream ? options.steps * 200 : options.steps, warm = stream ? 200 : WARM_UP;
-    int batches = stream ? 100 : n + warm < 40 ? n + warm : 40; /* 40 batches fit in examples/data */
+    int batches = stream          ? 100
+                  : n + warm < 40 ? n + warm
+                                  : 40; /* 40 batches fit in examples/data */
     size_t bytes;
     double *ms = (double *)malloc((size_t)n * sizeof(double)), loss = 0.0, median;
     float *x = (float *)malloc((size_t)(batches * c->batch) * PIXELS * sizeof(float));
     int *y = (int *)malloc((size_t)(batches * c->batch) * sizeof(int));
-    unsigned char *images = read_idx("train-images-idx3-ubyte", 3, (size_t)(batches * c->batch) * PIXELS);
+    unsigned char *images =
+        read_idx("train-images-idx3-ubyte", 3, (size_t)(batches * c->batch) * PIXELS);
     unsigned char *labels = read_idx("train-labels-idx1-ubyte", 1, (size_t)(batches * c->batch));
     snn_net *net;
     ZERO(snn_loss_desc, l);
@@ -250,9 +254,11 @@ static void run_case(const bench_case *c, double expected)
     qsort(ms, (size_t)n, sizeof ms[0], ascending);
     median = ms[n / 2];
     if (!(fabs(loss - expected) <= 1e-3 * fabs(expected)))
-        printf("# WARNING %s: first loss %.6g, plain C kernels give %.6g\n", c->name, loss, expected);
-    printf(options.csv ? "%s,%.*f,%.1f,%.1f,%.1f\n" : "%-12s %9.*f %11.1f %8.1f %8.1f\n", c->name, stream ? 4 : 1,
-           median, 1e3 * c->batch / median, peak_megabytes(), (double)bytes / 1048576.0);
+        printf("# WARNING %s: first loss %.6g, plain C kernels give %.6g\n", c->name, loss,
+               expected);
+    printf(options.csv ? "%s,%.*f,%.1f,%.1f,%.1f\n" : "%-12s %9.*f %11.1f %8.1f %8.1f\n", c->name,
+           stream ? 4 : 1, median, 1e3 * c->batch / median, peak_megabytes(),
+           (double)bytes / 1048576.0);
     fflush(stdout);
     snn_net_destroy(net);
     free(ms);
@@ -299,13 +305,15 @@ static int measure(const bench_case *c)
             use_threads();
             if (pass == 0) {
                 expected = first_batch_loss(c);
-                if (write(tube[1], &expected, sizeof expected) != (ssize_t)sizeof expected) _exit(2);
+                if (write(tube[1], &expected, sizeof expected) != (ssize_t)sizeof expected)
+                    _exit(2);
             } else run_case(c, expected);
             fflush(stdout);
             _exit(0);
         }
         close(tube[1]);
-        if (pass == 0 && read(tube[0], &expected, sizeof expected) != (ssize_t)sizeof expected) expected = 0.0;
+        if (pass == 0 && read(tube[0], &expected, sizeof expected) != (ssize_t)sizeof expected)
+            expected = 0.0;
         close(tube[0]);
         if (waitpid(child, &status, 0) != child || status != 0) return 2;
     }
@@ -337,7 +345,8 @@ static void print_machine(void)
     printf("# %s", cpu);
 #endif
     printf(", %s, %s, %d thread%s\n", SNN_BENCH_FLAGS,
-           snn_isa_name(options.isa == SNN_ISA_AUTO ? snn_isa_best() : options.isa), threads, threads > 1 ? "s" : "");
+           snn_isa_name(options.isa == SNN_ISA_AUTO ? snn_isa_best() : options.isa), threads,
+           threads > 1 ? "s" : "");
 #ifndef _OPENMP
     if (options.threads > 1) printf("# built without OpenMP: one thread\n");
 #endif
@@ -380,7 +389,8 @@ int main(int argc, char **argv)
         }
     }
     print_machine();
-    printf(options.csv ? "case,ms_per_step,images_per_s,peak_mb,net_mb\n" : "# %-10s %9s %11s %8s %8s\n",
+    printf(options.csv ? "case,ms_per_step,images_per_s,peak_mb,net_mb\n"
+                       : "# %-10s %9s %11s %8s %8s\n",
            "case", "ms/step", "images/s", "peak-MB", "net-MB");
     for (i = 0; i < CASES; i++)
         if (chosen[i] || (!any && i < 3)) bad |= measure(&cases[i]);

@@ -8,7 +8,7 @@
  *     a' = rho a + R          u' = beta u + x - R theta          spikes where u' > theta + kappa a'
  *
  * The library fires where state 0 > parameter 0, so state 0 is v = u - kappa a and state 1 is a.
- * The task: two pulses, which came first? The silence between them outlasts the membranes (beta 0.8);
+ * The task: two pulses, which came first? The silence between them outlasts the membranes (beta 0.5);
  * only a tired neuron still knows of the first pulse.
  *
  * Expected: the gradient check's error, below 0.01, and the accuracy of the same net with plain Leaky
@@ -18,37 +18,37 @@
 #include <stdio.h>
 
 enum { THETA, BETA, RHO, KAPPA, PARAMS };                     /* parameters */
-enum { BATCH = 64, STEPS = 40, INPUTS = 2, HIDDEN = 16, CLASSES = 2, ROUNDS = 200 };
+enum { BATCH = 64, STEPS = 40, INPUTS = 2, HIDDEN = 16, CLASSES = 2, ROUNDS = 300 };
 
 static void adaptive_step(const snn_neuron_block *b)
 {
+    const float *theta = b->param[THETA], *kappa = b->param[KAPPA];
     float *v = b->state[0], *a = b->state[1];
     for (int i = 0; i < b->n; i++) {
-        float u = v[i] + b->param[KAPPA][i] * a[i];
-        u = b->param[BETA][i] * (1 - b->zero * b->r[i]) * u + b->x[i] -
-            b->sub * b->r[i] * b->param[THETA][i];
-        a[i] = b->param[RHO][i] * a[i] + b->r[i];
-        v[i] = u - b->param[KAPPA][i] * a[i];
-        b->drive[i] = v[i] - b->param[THETA][i];
+        float r = v[i] > theta[i], u = v[i] + kappa[i] * a[i];
+        u = b->param[BETA][i] * (1 - b->zero * r) * u + b->x[i] - b->sub * r * theta[i];
+        a[i] = b->param[RHO][i] * a[i] + r;
+        v[i] = u - kappa[i] * a[i];
+        b->drive[i] = v[i] - theta[i];
     }
 }
 
-/* The same lines from the last to the first, each turned into its gradients. */
+/* The same lines from the last to the first, each turned into its gradients; r is a constant. */
 static void adaptive_grad(const snn_neuron_block *b)
 {
-    const float *v = b->state[0], *a = b->state[1];
+    const float *v = b->state[0], *a = b->state[1]; /* before the step */
     for (int i = 0; i < b->n; i++) {
-        float beta = b->param[BETA][i], rho = b->param[RHO][i], kappa = b->param[KAPPA][i];
-        float keep = 1 - b->zero * b->r[i], u = v[i] + kappa * a[i], after = rho * a[i] + b->r[i];
+        float rho = b->param[RHO][i], kappa = b->param[KAPPA][i], r = v[i] > b->param[THETA][i];
+        float decay = b->param[BETA][i] * (1 - b->zero * r);
         float du = b->dstate[0][i] + b->ddrive[i];
         float da = b->dstate[1][i] - kappa * du;
-        b->dparam[THETA][i] -= b->ddrive[i] + b->sub * b->r[i] * du;
-        b->dparam[BETA][i] += keep * u * du;
+        b->dparam[THETA][i] -= b->ddrive[i] + b->sub * r * du;
+        b->dparam[BETA][i] += (1 - b->zero * r) * (v[i] + kappa * a[i]) * du;
         b->dparam[RHO][i] += a[i] * da;
-        b->dparam[KAPPA][i] += (beta * keep * a[i] - after) * du;
+        b->dparam[KAPPA][i] += (decay * a[i] - (rho * a[i] + r)) * du;
         b->dx[i] = du;
-        b->dstate[0][i] = beta * keep * du;
-        b->dstate[1][i] = rho * da + kappa * beta * keep * du;
+        b->dstate[0][i] = decay * du;
+        b->dstate[1][i] = rho * da + kappa * decay * du;
     }
 }
 
@@ -81,11 +81,11 @@ static void trials(float *x, int *y, uint32_t round)
 
 static snn_net *build(int use_adaptive, snn_spike_mode spikes)
 {
-    snn_net_desc desc = { .batch = BATCH, .steps = STEPS, .seed = 3, .input = SNN_INPUT_DENSE,
+    snn_net_desc desc = { .batch = BATCH, .steps = STEPS, .seed = 1, .input = SNN_INPUT_DENSE,
                           .spikes = spikes };
-    snn_neuron_desc hidden = { .beta = 0.8f, .learn_beta = 1, .learn_threshold = 1,
+    snn_neuron_desc hidden = { .beta = 0.5f, .learn_threshold = 1,
                                .learn_custom = use_adaptive };
-    snn_neuron_desc output = { .beta = 0.8f };
+    snn_neuron_desc output = { .beta = 0.5f };
     snn_net *net = NULL;
     int x;
     if (snn_net_create(&net, &desc) != SNN_OK) return NULL;
