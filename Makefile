@@ -11,7 +11,7 @@ EXAMPLES := $(patsubst examples/%.c,$(BUILD)/%,$(wildcard examples/*.c))
 COMPILE = $(CC) $(CPPFLAGS) $(CFLAGS) $(OPENMP) $< -o $@ $(LDFLAGS) -lm
 
 # Reference vectors of parts that are not built yet, as prefixes of file names; shrinks to nothing.
-VECTORS_LATER = stateleaky_quant stateleaky_truncated linearleaky_nobias_truncated batch_norm bntt \
+VECTORS_LATER = stateleaky_truncated linearleaky_nobias_truncated batch_norm bntt \
     graded_spikes_ conv_transpose2d e2e_convnet_bntt stdp_ mstdp rule_ nir_ data_
 
 all: $(EXAMPLES) $(BUILD)/test_snn $(BUILD)/test_vectors $(BUILD)/bench ## everything that can be built, into build/

@@ -365,6 +365,7 @@ typedef struct snn_neuron_def {
     snn_reset reset;      /* what SNN_RESET_DEFAULT means here */
     void (*step)(const snn_neuron_block *b);
     void (*grad)(const snn_neuron_block *b);
+    int quantised;        /* states that desc.quant rounds, the first so many; 0: all */
     int inputs;           /* input currents of one neuron (4 for an LSTM's gates); 0: 1 */
     int feedback;         /* what a recurrence reads: 0: the spikes, k: state k-1 */
     snn_recurrence recurrence; /* what SNN_RECURRENCE_DEFAULT means here; 0: none */
@@ -2199,7 +2200,7 @@ static const snn_neuron_def snn__leaky_def = {
     "leaky", "lif", "Leaky integrate-and-fire", 1, 2, {"mem", NULL, NULL, NULL},
     {SNN__PARAM(threshold, 1.0f, 0), SNN__PARAM(beta, 0.0f, SNN_PARAM_REQUIRED | SNN_PARAM_CLAMP01),
     SNN__NO_PARAM, SNN__NO_PARAM, SNN__NO_PARAM, SNN__NO_PARAM}, SNN_RESET_SUBTRACT,
-    snn__leaky_step, snn__leaky_grad, 1, 0, SNN_RECURRENCE_NONE, NULL, 0, NULL, NULL};
+    snn__leaky_step, snn__leaky_grad, 0, 1, 0, SNN_RECURRENCE_NONE, NULL, 0, NULL, NULL};
 
 /* -- Lapicque: the RC circuit, integrated by Euler
  *
@@ -2281,7 +2282,7 @@ SNN__NEURON_LOOPS(lapicque)
 static const snn_neuron_def snn__lapicque_def = {
     "lapicque", "lapicque", "Lapicque's RC circuit", 1, 3, {"mem", NULL, NULL, NULL},
     {SNN__PARAM(threshold, 1.0f, 0), SNN__PARAM(beta, 0.0f, 0), SNN__FIXED(R, 1.0f), SNN__NO_PARAM,
-    SNN__NO_PARAM, SNN__NO_PARAM}, SNN_RESET_SUBTRACT, snn__lapicque_step, snn__lapicque_grad, 1, 0,
+    SNN__NO_PARAM, SNN__NO_PARAM}, SNN_RESET_SUBTRACT, snn__lapicque_step, snn__lapicque_grad, 0, 1, 0,
     SNN_RECURRENCE_NONE, snn__lapicque_resolve, 1, snn__lapicque_derive, snn__lapicque_underive};
 
 /* -- Synaptic: a decaying input current in front of the membrane; with recurrence, RSynaptic
@@ -2370,7 +2371,7 @@ SNN__NEURON_LOOPS_OF(rsynaptic, synaptic)
               SNN__PARAM(beta, 0.0f, SNN_PARAM_REQUIRED | SNN_PARAM_CLAMP01),                      \
               SNN__PARAM(alpha, 0.0f, SNN_PARAM_REQUIRED | SNN_PARAM_CLAMP01), SNN__NO_PARAM,      \
               SNN__NO_PARAM, SNN__NO_PARAM },                                                      \
-              SNN_RESET_SUBTRACT, snn__##name##_step, snn__##name##_grad, 1, 0, recurrence,        \
+              SNN_RESET_SUBTRACT, snn__##name##_step, snn__##name##_grad, 0, 1, 0, recurrence,        \
               NULL, 0, NULL, NULL                                                                  \
     }
 static const snn_neuron_def snn__synaptic_def = SNN__SYNAPTIC_DEF(synaptic, SNN_RECURRENCE_NONE);
@@ -2484,7 +2485,7 @@ static const snn_neuron_def snn__alpha_def = {
     "alpha", "alpha", "Alpha membrane", 3, 3, {"mem", "syn_exc", "syn_inh", NULL},
     {SNN__PARAM(threshold, 1.0f, 0), SNN__PARAM(beta, 0.0f, SNN_PARAM_REQUIRED | SNN_PARAM_CLAMP01),
     SNN__PARAM(alpha, 0.0f, SNN_PARAM_REQUIRED | SNN_PARAM_CLAMP01), SNN__NO_PARAM, SNN__NO_PARAM,
-    SNN__NO_PARAM}, SNN_RESET_ZERO, snn__alpha_step, snn__alpha_grad, 1, 0, SNN_RECURRENCE_NONE,
+    SNN__NO_PARAM}, SNN_RESET_ZERO, snn__alpha_step, snn__alpha_grad, 0, 1, 0, SNN_RECURRENCE_NONE,
     snn__alpha_resolve, 1, snn__alpha_derive, snn__alpha_underive};
 
 /* -- RLeaky: Leaky whose spikes return to its own input
@@ -2549,7 +2550,7 @@ static const snn_neuron_def snn__rleaky_def = {
     "rleaky", "rleaky", "Recurrent leaky integrate-and-fire", 1, 2, {"mem", NULL, NULL, NULL},
     {SNN__PARAM(threshold, 1.0f, 0), SNN__PARAM(beta, 0.0f, SNN_PARAM_REQUIRED | SNN_PARAM_CLAMP01),
     SNN__NO_PARAM, SNN__NO_PARAM, SNN__NO_PARAM, SNN__NO_PARAM}, SNN_RESET_SUBTRACT,
-    snn__rleaky_step, snn__rleaky_grad, 1, 0, SNN_RECURRENCE_LINEAR, NULL, 0, NULL, NULL};
+    snn__rleaky_step, snn__rleaky_grad, 0, 1, 0, SNN_RECURRENCE_LINEAR, NULL, 0, NULL, NULL};
 
 /* -- SLSTM: an LSTM cell whose hidden state is thresholded; also SConv2dLSTM, with convolutions
  *
@@ -2627,7 +2628,7 @@ SNN__NEURON_LOOPS(slstm)
 static const snn_neuron_def snn__slstm_def = {
     "slstm", "slstm", "Spiking LSTM", 2, 1, {"mem", "syn", NULL, NULL}, {SNN__PARAM(threshold, 1.0f,
     0), SNN__NO_PARAM, SNN__NO_PARAM, SNN__NO_PARAM, SNN__NO_PARAM, SNN__NO_PARAM}, SNN_RESET_NONE,
-    snn__slstm_step, snn__slstm_grad, 4, 1, SNN_RECURRENCE_LINEAR, NULL, 0, NULL, NULL};
+    snn__slstm_step, snn__slstm_grad, 0, 4, 1, SNN_RECURRENCE_LINEAR, NULL, 0, NULL, NULL};
 
 /* for neurons without reset: whatever the desc says of it does not count */
 static snn_status snn__no_reset_resolve(snn_neuron_desc *d)
@@ -2671,42 +2672,46 @@ static void snn__state_leaky_underive(int n, const float *const *p, float *const
             dp[SNN__STATE_LEAKY_DECAY][i] * p[SNN__STATE_LEAKY_DECAY][i] / (tau * tau);
     }
 }
+/* state 0 is the membrane as reported, perhaps rounded; state 1 the integrator, which never is */
 SNN__INLINE void snn__state_leaky_step_loop(const snn_neuron_block *b)
 {
-    const float *SNN__RESTRICT theta = b->param[0],
-                               *SNN__RESTRICT decay = b->param[SNN__STATE_LEAKY_DECAY],
-                               *SNN__RESTRICT x = b->x;
-    float *SNN__RESTRICT u = b->state[0], *SNN__RESTRICT drive = b->drive;
+    const float *SNN__RESTRICT theta = b->param[0], *SNN__RESTRICT x = b->x;
+    const float *SNN__RESTRICT decay = b->param[SNN__STATE_LEAKY_DECAY];
+    float *SNN__RESTRICT u = b->state[0], *SNN__RESTRICT sum = b->state[1];
+    float *SNN__RESTRICT drive = b->drive;
     int i;
     for (i = 0; i < b->n; i++) {
-        u[i] = snn__state_leaky_step1(u[i], x[i], decay[i]);
-        drive[i] = u[i] - theta[i];
+        const float v = snn__state_leaky_step1(sum[i], x[i], decay[i]);
+        sum[i] = v;
+        u[i] = v;
+        drive[i] = v - theta[i];
     }
 }
 SNN__INLINE void snn__state_leaky_grad_loop(const snn_neuron_block *b, int train)
 {
-    const float *SNN__RESTRICT decay = b->param[SNN__STATE_LEAKY_DECAY],
-                               *SNN__RESTRICT u = b->state[0], *SNN__RESTRICT ddrive = b->ddrive;
-    float *SNN__RESTRICT du = b->dstate[0], *SNN__RESTRICT dx = b->dx,
-                         *SNN__RESTRICT dtheta = b->dparam[0];
+    const float *SNN__RESTRICT decay = b->param[SNN__STATE_LEAKY_DECAY], *SNN__RESTRICT sum = b->state[1];
+    const float *SNN__RESTRICT ddrive = b->ddrive;
+    float *SNN__RESTRICT du = b->dstate[0], *SNN__RESTRICT dsum = b->dstate[1];
+    float *SNN__RESTRICT dx = b->dx, *SNN__RESTRICT dtheta = b->dparam[0];
     float *SNN__RESTRICT ddecay = b->dparam[SNN__STATE_LEAKY_DECAY];
     int i;
     for (i = 0; i < b->n; i++) {
-        const float g = du[i] + ddrive[i];
+        const float g = du[i] + dsum[i] + ddrive[i];
         if (train) {
             dtheta[i] -= ddrive[i];
-            ddecay[i] += g * u[i];
+            ddecay[i] += g * sum[i];
         }
         dx[i] = g;
-        du[i] = decay[i] * g;
+        du[i] = 0.0f;
+        dsum[i] = decay[i] * g;
     }
 }
 SNN__NEURON_LOOPS(state_leaky)
 static const snn_neuron_def snn__state_leaky_def = {
-    "state_leaky", "state_leaky", "Leaky integrator by time constant, no reset", 1, 2, {"mem", NULL,
+    "state_leaky", "state_leaky", "Leaky integrator by time constant, no reset", 2, 2, {"mem", "integral",
     NULL, NULL}, {SNN__PARAM(threshold, 1.0f, 0), {"tau", 0.0f, (int)offsetof(snn_neuron_desc, tau),
     (int)offsetof(snn_neuron_desc, learn_beta), 0}, SNN__NO_PARAM, SNN__NO_PARAM, SNN__NO_PARAM,
-    SNN__NO_PARAM}, SNN_RESET_NONE, snn__state_leaky_step, snn__state_leaky_grad, 1, 0,
+    SNN__NO_PARAM}, SNN_RESET_NONE, snn__state_leaky_step, snn__state_leaky_grad, 1, 1, 0,
     SNN_RECURRENCE_NONE, snn__state_leaky_resolve, 1, snn__state_leaky_derive,
     snn__state_leaky_underive};
 
@@ -2751,11 +2756,16 @@ SNN__INLINE void snn__delta_leaky_grad_loop(const snn_neuron_block *b, int train
     }
 }
 SNN__NEURON_LOOPS(delta_leaky)
+static snn_status snn__delta_leaky_resolve(snn_neuron_desc *d)
+{
+    d->quant.bits = 0; /* nor does rounding count */
+    return snn__no_reset_resolve(d);
+}
 static const snn_neuron_def snn__delta_leaky_def = {
     "delta_leaky", "delta_leaky", "Leaky that spikes on change", 1, 2, {"mem", NULL, NULL, NULL},
     {SNN__PARAM(threshold, 1.0f, 0), SNN__PARAM(beta, 0.0f, SNN_PARAM_REQUIRED), SNN__NO_PARAM,
     SNN__NO_PARAM, SNN__NO_PARAM, SNN__NO_PARAM}, SNN_RESET_NONE, snn__delta_leaky_step,
-    snn__delta_leaky_grad, 1, 0, SNN_RECURRENCE_NONE, snn__no_reset_resolve, 0, NULL, NULL};
+    snn__delta_leaky_grad, 0, 1, 0, SNN_RECURRENCE_NONE, snn__delta_leaky_resolve, 0, NULL, NULL};
 
 /* -- LeakyParallel: a rectified recurrent layer, thresholded
  *
@@ -2789,7 +2799,7 @@ static const snn_neuron_def snn__leaky_parallel_def = {
     "leaky_parallel", "parallel", "Rectified recurrent layer, thresholded", 1, 1, {"h", NULL, NULL,
     NULL}, {SNN__PARAM(threshold, 1.0f, 0), SNN__NO_PARAM, SNN__NO_PARAM, SNN__NO_PARAM,
     SNN__NO_PARAM, SNN__NO_PARAM}, SNN_RESET_NONE, snn__leaky_parallel_step,
-    snn__leaky_parallel_grad, 1, 1, SNN_RECURRENCE_ONE_TO_ONE, snn__no_reset_resolve, 0, NULL, NULL};
+    snn__leaky_parallel_grad, 0, 1, 1, SNN_RECURRENCE_ONE_TO_ONE, snn__no_reset_resolve, 0, NULL, NULL};
 
 /* -- ALIF: Leaky whose threshold rises with each of its spikes and relaxes (LSNN)
  *
@@ -2854,7 +2864,7 @@ static const snn_neuron_def snn__alif_def = {
     "alif", "alif", "Adaptive-threshold leaky integrate-and-fire", 2, 4, {"mem", "adaptation", NULL,
     NULL}, {SNN__PARAM(threshold, 1.0f, 0), SNN__PARAM(beta, 0.0f, SNN_PARAM_REQUIRED |
     SNN_PARAM_CLAMP01), {"rho", 0.97f, 0, 0, SNN_PARAM_CLAMP01}, {"kappa", 0.2f, 0, 0, 0},
-    SNN__NO_PARAM, SNN__NO_PARAM}, SNN_RESET_SUBTRACT, snn__alif_step, snn__alif_grad, 1, 0,
+    SNN__NO_PARAM, SNN__NO_PARAM}, SNN_RESET_SUBTRACT, snn__alif_step, snn__alif_grad, 0, 1, 0,
     SNN_RECURRENCE_NONE, NULL, 0, NULL, NULL};
 
 #undef SNN__PARAM
@@ -3017,11 +3027,12 @@ static void snn__neuron_advance(const snn__neuron *q, snn_neuron_block *b, const
 {
     if (q->immediate) memcpy(prev, b->state[0], (size_t)b->n * sizeof(float));
     q->step(b);
-    if (q->levels) {
+    if (q->levels) { /* the drive moves with the membrane it is taken from */
         int i, k;
-        for (k = 0; k < q->def->states; k++)
+        for (i = 0; i < b->n; i++) b->drive[i] -= b->state[0][i];
+        for (k = 0; k < (q->def->quantised ? q->def->quantised : q->def->states); k++)
             snn_quantise(q->levels, q->level_count, b->n, b->state[k]);
-        for (i = 0; i < b->n; i++) b->drive[i] = b->state[0][i] - b->param[0][i];
+        for (i = 0; i < b->n; i++) b->drive[i] += b->state[0][i];
     }
     if (h) snn__fire(q, b->n, b->drive, noise, h, q->inhibition ? snn__winner(b->drive, b->n) : 0);
     if (q->immediate) snn__immediate_reset(q, b->n, b->state[0], prev, h, b->param[0]);
@@ -3091,6 +3102,7 @@ SNN_DEF snn_status snn_neuron_init(snn_neuron_model *m, const snn_neuron_def *de
         desc->reset > SNN_RESET_NONE)
         return SNN_ERR_ARGUMENT;
     if (desc->surrogate == SNN_CUSTOM_SURROGATE && !desc->surrogate_fn) return SNN_ERR_NULL;
+    if (desc->quant.bits) return SNN_ERR_UNSUPPORTED; /* its levels need a net's memory */
     memset(m, 0, sizeof *m);
     m->def = def;
     m->desc = *desc;
@@ -4526,6 +4538,9 @@ static void snn__recurrent_init(snn_net *net, snn__node *q)
     const uint32_t stream = (uint32_t)(0x3000 + (q - net->node));
     int k;
     size_t i;
+    float one_to_one = q->desc.V == 0.0f ? 1.0f : q->desc.V;
+    if (q->desc.V == 0.0f && q->neuron.def->feedback && q->desc.beta != 0.0f)
+        one_to_one = snn__clamp(q->desc.beta, 0.0f, 1.0f);
     for (k = 0; k < snn__recurrent_params(q); k++) {
         snn_tensor *w = &net->param[q->param0 + q->neuron.def->params + 1 + k].value;
         const int fan_in = q->recurrence == SNN_RECURRENCE_LINEAR
@@ -4534,12 +4549,9 @@ static void snn__recurrent_init(snn_net *net, snn__node *q)
         const float bound = 1.0f / SNN_SQRTF((float)(fan_in > 0 ? fan_in : 1));
         for (i = 0; i < snn_tensor_count(w); i++)
             w->data[i] = q->recurrence == SNN_RECURRENCE_ONE_TO_ONE
-                             ? (q->desc.V != 0.0f                                 ? q->desc.V
-                                : q->neuron.def->feedback && q->desc.beta != 0.0f ? q->desc.beta
-                                                                                  : 1.0f)
+                             ? one_to_one
                              : bound * (2.0f * snn_uniform(net->desc.seed, stream, (uint32_t)k,
-                                                           (uint32_t)i) -
-                                        1.0f);
+                                                           (uint32_t)i) - 1.0f);
     }
 }
 static size_t snn__recurrent_ld(const snn__node *q)

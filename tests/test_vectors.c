@@ -586,6 +586,12 @@ static const char *state_name(const test_case *c, int layer, int k)
     return snn_net_state(c->net, c->neuron[layer].node, k).data ? "spk" : NULL;
 }
 
+/* StateLeaky keeps its integrator apart from the membrane; the reference has no such state. */
+static int reported(const test_case *c, int layer, int k)
+{
+    return strcmp(state_name(c, layer, k), "integral") != 0;
+}
+
 /* Zero states, or the recorded ones. */
 static void start(test_case *c)
 {
@@ -616,7 +622,7 @@ static void check_sequence(test_case *c, const float *x)
             check_tensor(c, name, snn_net_spikes(c->net, c->neuron[i].spikes), EXACT);
         for (int k = 0; k < c->neuron[i].def->states; k++) {
             snprintf(name, sizeof name, "%s%s", state_name(c, i, k), digit);
-            if (c->neurons == 1 || find(c, name))
+            if ((c->neurons == 1 && reported(c, i, k)) || find(c, name))
                 check_tensor(c, name, snn_net_trace(c->net, c->neuron[i].node, k), VALUE);
         }
     }
@@ -714,7 +720,8 @@ static void check_plain_neuron(test_case *c, const snn_neuron_def *def, const sn
     }
     check(c, "spk", spk, total, EXACT);
     for (int k = 0; k < def->states; k++)
-        check(c, state_name(c, 0, k), trace[k] + frame, total, VALUE);
+        if (reported(c, 0, k))
+            check(c, state_name(c, 0, k), trace[k] + frame, total, VALUE);
     if (d->inhibition)
         return;
 
@@ -790,6 +797,7 @@ static void check_tau(test_case *c, const snn_neuron_desc *d)
         snn_neuron_desc each = *d;
         snn_neuron_model m;
         each.beta = beta->v[i];
+        each.quant.bits = 0;
         CALL(c, snn_neuron_init(&m, snn_neuron_info(SNN_STATE_LEAKY), &each));
         for (int p = 0; p < m.def->params; p++)
             if (!strcmp(m.def->param[p].name, "tau"))
