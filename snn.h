@@ -206,7 +206,8 @@ typedef struct snn_net_desc {
     int inference;             /* 1: no gradients, no optimiser state: the smallest memory */
     snn_input_kind input;      /* constant */
     snn_spike_mode spikes;     /* packed */
-    /* steps between stored states: memory grows with it and with T/checkpoint instead of with T, for
+    /* steps between stored states: memory grows with it and with T/checkpoint instead of with T,
+     * for
      * one more forward pass; 0: all T */
     int checkpoint;
     /* optimiser blocks: 2 for Adam, 1 for momentum or RMSprop; 0: 2; -1: none */
@@ -814,7 +815,8 @@ SNN_DEF const char *snn_net_node_name(const snn_net *net, int node); /* NULL pas
  * steps of the last pass, 1 for constant nodes.
  *   input      [B][N] or [T][B][N]; you may fill it and pass NULL to forward
  *   spikes     any node's output as floats;  dspikes    its gradient
- *   membrane   state 0 after each step, of a layer without membrane its output;  dmembrane  gradient
+ *   membrane   state 0 after each step, of a layer without membrane its output;  dmembrane
+ *   gradient
  *   trace      a neuron's state k after each step;  dtrace  gradient
  *   state      [B][N] state k now, you may set it; with recurrence the last one is the spikes
  *   dstate     [B][N] after backward: gradient of the state before the pass */
@@ -1077,7 +1079,8 @@ static snn_isa snn__isa_resolve(snn_isa wanted)
     return wanted == SNN_ISA_AUTO || wanted > best ? best : wanted;
 }
 
-/* work: about how many floats are touched in all. A little is not worth waking OpenMP's threads for. */
+/* work: about how many floats are touched in all. A little is not worth waking OpenMP's threads
+ * for. */
 enum { SNN__SERIAL_WORK = 1 << 15 };
 static void snn__parallel_for(const snn_threads *threads, double work, int count,
                               void (*task)(void *, int), void *arg)
@@ -1098,8 +1101,10 @@ static void snn__parallel_for(const snn_threads *threads, double work, int count
     for (i = 0; i < count; i++) task(arg, i);
 }
 
-/* From here to the end of >>neurons, and in >>optim, code is compiled for speed whatever the file's flags
- * are (in >>layers a little less, for the compiler's time), and without fusing multiply and add unless a
+/* From here to the end of >>neurons, and in >>optim, code is compiled for speed whatever the
+ * file's flags
+ * are (in >>layers a little less, for the compiler's time), and without fusing multiply and add
+ * unless a
  * kernel says so. */
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__CUDACC__) &&                        \
     !defined(SNN_NO_KERNEL_PRAGMA)
@@ -1638,7 +1643,8 @@ static void snn__gemm(const snn__kernels *kern, const snn_threads *threads, int 
     g.bias = bias;
     g.add = add;
     g.blocks_n = (n + SNN__GEMM_N - 1) / SNN__GEMM_N;
-    snn__parallel_for(threads, (double)m * n * k / 16, (m + SNN__GEMM_M - 1) / SNN__GEMM_M * g.blocks_n,
+    snn__parallel_for(threads, (double)m * n * k / 16,
+                      (m + SNN__GEMM_M - 1) / SNN__GEMM_M * g.blocks_n,
                       snn__gemm_block, &g);
 }
 
@@ -2282,7 +2288,8 @@ SNN__NEURON_LOOPS(lapicque)
 static const snn_neuron_def snn__lapicque_def = {
     "lapicque", "lapicque", "Lapicque's RC circuit", 1, 3, {"mem", NULL, NULL, NULL},
     {SNN__PARAM(threshold, 1.0f, 0), SNN__PARAM(beta, 0.0f, 0), SNN__FIXED(R, 1.0f), SNN__NO_PARAM,
-    SNN__NO_PARAM, SNN__NO_PARAM}, SNN_RESET_SUBTRACT, snn__lapicque_step, snn__lapicque_grad, 0, 1, 0,
+    SNN__NO_PARAM, SNN__NO_PARAM}, SNN_RESET_SUBTRACT, snn__lapicque_step, snn__lapicque_grad, 0,
+        1, 0,
     SNN_RECURRENCE_NONE, snn__lapicque_resolve, 1, snn__lapicque_derive, snn__lapicque_underive};
 
 /* -- Synaptic: a decaying input current in front of the membrane; with recurrence, RSynaptic
@@ -2371,7 +2378,7 @@ SNN__NEURON_LOOPS_OF(rsynaptic, synaptic)
               SNN__PARAM(beta, 0.0f, SNN_PARAM_REQUIRED | SNN_PARAM_CLAMP01),                      \
               SNN__PARAM(alpha, 0.0f, SNN_PARAM_REQUIRED | SNN_PARAM_CLAMP01), SNN__NO_PARAM,      \
               SNN__NO_PARAM, SNN__NO_PARAM },                                                      \
-              SNN_RESET_SUBTRACT, snn__##name##_step, snn__##name##_grad, 0, 1, 0, recurrence,        \
+              SNN_RESET_SUBTRACT, snn__##name##_step, snn__##name##_grad, 0, 1, 0, recurrence,     \
               NULL, 0, NULL, NULL                                                                  \
     }
 static const snn_neuron_def snn__synaptic_def = SNN__SYNAPTIC_DEF(synaptic, SNN_RECURRENCE_NONE);
@@ -2689,7 +2696,8 @@ SNN__INLINE void snn__state_leaky_step_loop(const snn_neuron_block *b)
 }
 SNN__INLINE void snn__state_leaky_grad_loop(const snn_neuron_block *b, int train)
 {
-    const float *SNN__RESTRICT decay = b->param[SNN__STATE_LEAKY_DECAY], *SNN__RESTRICT sum = b->state[1];
+    const float *SNN__RESTRICT decay = b->param[SNN__STATE_LEAKY_DECAY],
+        *SNN__RESTRICT sum = b->state[1];
     const float *SNN__RESTRICT ddrive = b->ddrive;
     float *SNN__RESTRICT du = b->dstate[0], *SNN__RESTRICT dsum = b->dstate[1];
     float *SNN__RESTRICT dx = b->dx, *SNN__RESTRICT dtheta = b->dparam[0];
@@ -2708,7 +2716,8 @@ SNN__INLINE void snn__state_leaky_grad_loop(const snn_neuron_block *b, int train
 }
 SNN__NEURON_LOOPS(state_leaky)
 static const snn_neuron_def snn__state_leaky_def = {
-    "state_leaky", "state_leaky", "Leaky integrator by time constant, no reset", 2, 2, {"mem", "integral",
+    "state_leaky", "state_leaky", "Leaky integrator by time constant, no reset", 2, 2, {"mem",
+        "integral",
     NULL, NULL}, {SNN__PARAM(threshold, 1.0f, 0), {"tau", 0.0f, (int)offsetof(snn_neuron_desc, tau),
     (int)offsetof(snn_neuron_desc, learn_beta), 0}, SNN__NO_PARAM, SNN__NO_PARAM, SNN__NO_PARAM,
     SNN__NO_PARAM}, SNN_RESET_NONE, snn__state_leaky_step, snn__state_leaky_grad, 1, 1, 0,
@@ -2799,7 +2808,8 @@ static const snn_neuron_def snn__leaky_parallel_def = {
     "leaky_parallel", "parallel", "Rectified recurrent layer, thresholded", 1, 1, {"h", NULL, NULL,
     NULL}, {SNN__PARAM(threshold, 1.0f, 0), SNN__NO_PARAM, SNN__NO_PARAM, SNN__NO_PARAM,
     SNN__NO_PARAM, SNN__NO_PARAM}, SNN_RESET_NONE, snn__leaky_parallel_step,
-    snn__leaky_parallel_grad, 0, 1, 1, SNN_RECURRENCE_ONE_TO_ONE, snn__no_reset_resolve, 0, NULL, NULL};
+    snn__leaky_parallel_grad, 0, 1, 1, SNN_RECURRENCE_ONE_TO_ONE, snn__no_reset_resolve, 0, NULL,
+        NULL};
 
 /* -- ALIF: Leaky whose threshold rises with each of its spikes and relaxes (LSNN)
  *
@@ -3974,7 +3984,8 @@ static int snn__conv_list(const snn__node *q, const snn__task *t, int values, in
         const int n = (int)(to - from);
         if (values) memcpy(val + count, value + from, (size_t)n * sizeof(float));
         i = 0;
-        /* eight at a time, and no guess whether the run is empty: what is too much is written over */
+        /* eight at a time, and no guess whether the run is empty: what is too much is written over
+         * */
         do {
             snn__shift8(idx + count + i, e + i, shift);
         } while ((i += 8) < n);
@@ -4989,7 +5000,8 @@ static void snn__scan_forward_task(void *arg, int id)
                     if (q->desc.output_membrane) memcpy(out, b.state[0], (size_t)n * sizeof(float));
                     else snn__scan_spikes(q, n, f, h, out);
                     if (neuron
-                            /* no spikes to count: a fingerprint of who is above threshold, for gradcheck */
+                            /* no spikes to count: a fingerprint of who is above threshold, for
+                             * gradcheck */
                             ->smooth) {
                         for (k = 0; k < n; k++)
                             spikes +=
@@ -5012,7 +5024,8 @@ static void snn__scan_run(snn_net *net, snn__node *q, void (*task)(void *, int),
     s->q = q;
     s->x = snn__input_of(net, q, 0);
     snn__scan_split(s);
-    snn__parallel_for(&net->desc.threads, (double)net->len * net->desc.batch * q->n, s->split_b * s->split_n,
+    snn__parallel_for(&net->desc.threads, (double)net->len * net->desc.batch * q->n,
+                      s->split_b * s->split_n,
                       task, s);
 }
 

@@ -1,4 +1,5 @@
-/* custom_neuron - a neuron that the library does not have, with its backward pass, checked and trained
+/* custom_neuron - a neuron that the library does not have, with its backward pass, checked and
+ * trained
  *
  *     cc -O2 examples/custom_neuron.c -o custom_neuron -lm && ./custom_neuron
  *
@@ -8,11 +9,11 @@
  *     a' = rho a + R          u' = beta u + x - R theta          spikes where u' > theta + kappa a'
  *
  * The library fires where state 0 > parameter 0, so state 0 is v = u - kappa a and state 1 is a.
- * The task: two pulses, which came first? The silence between them outlasts the membranes (beta 0.5);
- * only a tired neuron still knows of the first pulse.
+ * The task: two pulses, which came first? The silence between them outlasts the membranes (beta
+ * 0.5); only a tired neuron still knows of the first pulse.
  *
- * Expected: the gradient check's error, below 0.01, and the accuracy of the same net with plain Leaky
- * neurons (near 50 %) and with this one (above 90 %); exits with 1 when it misses either. */
+ * Expected: the gradient check's error, below 0.01, and the accuracy of the same net with plain
+ * Leaky neurons (near 50 %) and with this one (above 90 %); exits with 1 when it misses either. */
 #define SNN_IMPLEMENTATION
 #include "../snn.h"
 #include <stdio.h>
@@ -65,7 +66,8 @@ static const snn_neuron_def adaptive = {
     .reset = SNN_RESET_SUBTRACT, .step = adaptive_step, .grad = adaptive_grad
 };
 
-/* Random trials, time first: a pulse of 5 steps on one line, 15 or more silent steps, one on the other. */
+/* Random trials, time first: a pulse of 5 steps on one line, 15 or more silent steps, one on the
+ * other. */
 static void trials(float *x, int *y, uint32_t round)
 {
     for (int k = 0; k < BATCH; k++) {
@@ -109,7 +111,8 @@ int main(void)
 
     trials(x, y, 0);
     snn_status status = snn_net_gradcheck(net, x, y, &loss, 1e-3f, &worst);
-    printf("gradient check: %s, largest relative error %.1e\n", snn_status_text(status), (double)worst);
+    printf("gradient check: %s, largest relative error %.1e\n", snn_status_text(status),
+           (double)worst);
     snn_net_destroy(net);
     for (use_adaptive = 0; use_adaptive < 2; use_adaptive++) {
         net = build(use_adaptive, SNN_SPIKES_PACKED);

@@ -5,11 +5,12 @@
  *
  *   rate     a bright pixel spikes often: at each step with its brightness as probability
  *   latency  a bright pixel spikes early, each pixel at most once
- *   delta    a signal spikes where it changes: the digit is read column by column, from left to right,
- *            and + and - mark where a row gets brighter or darker
+ *   delta    a signal spikes where it changes: the digit is read column by column, from left to
+ *            right, and + and - mark where a row gets brighter or darker
  *
- * Expected: the digit, the outlines that delta coding finds, and rasters of the lit pixels of one row
- * (pixels downwards, time to the right); then three lines that end in `ok`, else it exits with 1. */
+ * Expected: the digit, the outlines that delta coding finds, and rasters of the lit pixels of one
+ * row (pixels downwards, time to the right); then three lines that end in `ok`, else it exits with
+ * 1. */
 #define SNN_IMPLEMENTATION
 #include "../snn.h"
 #include <stdio.h>
@@ -70,7 +71,8 @@ int main(int argc, char **argv)
         printf("  %3.0f %%\n", (double)digit[i] * 100);
     }
 
-    /* rate: as many spikes as the brightness promises; a sum of coin flips strays by a few deviations */
+    /* rate: as many spikes as the brightness promises; a sum of coin flips strays by a few
+     * deviations */
     double spikes = 0, mean = 0, variance = 0;
     for (i = 0; i < STEPS * PIXELS; i++) spikes += (double)rate[i];
     for (i = 0; i < PIXELS; i++) {

@@ -3,13 +3,13 @@
  *     cc -O2 examples/mlp.c -o mlp -lm && ./mlp                (-fopenmp: on all cores)
  *     ./mlp [DIR]
  *
- * DIR holds the four MNIST files under their usual names; without it the digits in examples/data are
- * taken. Leaky with beta 0.95 and the atan surrogate, 25 steps, cross entropy on the output membranes
- * summed over the steps, Adam 5e-4, batches of 128.
+ * DIR holds the four MNIST files under their usual names; without it the digits in examples/data
+ * are taken. Leaky with beta 0.95 and the atan surrogate, 25 steps, cross entropy on the output
+ * membranes summed over the steps, Adam 5e-4, batches of 128.
  *
- * Expected: a progress line and `test accuracy: NN.NN%`, at least 95.5 % after one epoch on all 60,000
- * digits (the tutorial prints 93.87 %), at least 91 % after three on the shipped 6,000; below that it
- * exits with 1. */
+ * Expected: a progress line and `test accuracy: NN.NN%`, at least 95.5 % after one epoch on all
+ * 60,000 digits (the tutorial prints 93.87 %), at least 91 % after three on the shipped 6,000;
+ * below that it exits with 1. */
 #define SNN_IMPLEMENTATION
 #include "../snn.h"
 #include <stdio.h>
@@ -38,7 +38,7 @@ static int load_digits(snn_data *data, const char *dir, const char *set)
     if (y == NULL) return 0;
     for (i = 0; i < labels.shape[0]; i++) y[i] = labels.data[i];
     snn_idx_free(&labels);
-    *data = (snn_data){ .bytes = images.data, .y = y, .count = images.shape[0], .features = PIXELS };
+    *data = (snn_data){.bytes = images.data, .y = y, .count = images.shape[0], .features = PIXELS};
     return 1;
 }
 
@@ -90,8 +90,8 @@ int main(int argc, char **argv)
         }
         mean += (l - mean) * (k < 20 ? 1.0f / (float)(k + 1) : 0.05f); /* over the last 20 or so */
         if (ON_A_TERMINAL || (k + 1) % ((total + 9) / 10) == 0 || k + 1 == total)
-            printf("%sbatch %d/%d  loss %.2f  %.0f s left  %s", ON_A_TERMINAL ? "\r" : "", k + 1, total,
-                   (double)mean, difftime(time(NULL), start) / (k + 1) * (total - k - 1),
+            printf("%sbatch %d/%d  loss %.2f  %.0f s left  %s", ON_A_TERMINAL ? "\r" : "", k + 1,
+                   total, (double)mean, difftime(time(NULL), start) / (k + 1) * (total - k - 1),
                    ON_A_TERMINAL ? "" : "\n");
         fflush(stdout);
     }

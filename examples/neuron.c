@@ -2,12 +2,12 @@
  *
  *     cc -O2 examples/neuron.c -o neuron -lm && ./neuron
  *
- * The current X rises in three steps. The membrane follows it, U' = 0.9 U + X, towards X / 0.1; where
- * that is above the threshold 1 the neuron spikes, each spike takes the threshold away again one step
- * later, and the more current, the more spikes.
+ * The current X rises in three steps. The membrane follows it, U' = 0.9 U + X, towards X / 0.1;
+ * where that is above the threshold 1 the neuron spikes, each spike takes the threshold away again
+ * one step later, and the more current, the more spikes.
  *
- * Expected: a chart of spikes, membrane and current over 68 steps, and `spikes: 0 2 5` (one number a
- * step of the current); any other numbers and it exits with 1. */
+ * Expected: a chart of spikes, membrane and current over 68 steps, and `spikes: 0 2 5` (one number
+ * a step of the current); any other numbers and it exits with 1. */
 #define SNN_IMPLEMENTATION
 #include "../snn.h"
 #include <stdio.h>
@@ -45,7 +45,8 @@ int main(void)
         printf("\n");
     }
     printf("  current  ");
-    for (t = 0; t < STEPS; t++) putchar(x[t] <= 0 ? '_' : x[t] < 0.1f ? '.' : x[t] < 0.2f ? '-' : '=');
+    for (t = 0; t < STEPS; t++)
+        putchar(x[t] <= 0 ? '_' : x[t] < 0.1f ? '.' : x[t] < 0.2f ? '-' : '=');
     printf("\n           _ 0   . %.2f   - %.2f   = %.2f\n\nspikes:", (double)current[0],
            (double)current[1], (double)current[2]);
     for (phase = 0; phase < PHASES; phase++) {

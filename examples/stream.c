@@ -3,13 +3,13 @@
  *     cc -O2 examples/stream.c -o stream -lm && ./stream
  *     ./stream [MODEL [DIR]]        (mnist.safetensors as ./mnist leaves it, examples/data)
  *
- * The whole net lives in a buffer of the program; the allocator hooks hand out that buffer and count.
- * Each digit is shown for 25 ticks, and after each tick the net has a best guess. Where there is no
- * model, a small net is trained first.
+ * The whole net lives in a buffer of the program; the allocator hooks hand out that buffer and
+ * count. Each digit is shown for 25 ticks, and after each tick the net has a best guess. Where
+ * there is no model, a small net is trained first.
  *
- * Expected: for eight digits the guess after each tick, a dot before the first output spike, and the
- * time a tick takes; then the share of right answers over 100 digits, at least 80 %, and
- * `0 allocations while running`; exits with 1 when either fails. */
+ * Expected: for eight digits the guess after each tick, a dot before the first output spike, and
+ * the time a tick takes; then the share of right answers over 100 digits, at least 80 %, and `0
+ * allocations while running`; exits with 1 when either fails. */
 #define SNN_IMPLEMENTATION
 #include "../snn.h"
 #include <stdio.h>
@@ -62,7 +62,8 @@ static size_t train_a_small_one(const char *dir, void *model, size_t size)
     const snn_loss_desc loss = { .kind = SNN_LOSS_CE_RATE };
     const snn_optim_desc adam = { .lr = 5e-3f };
     snn_net *net = NULL;
-    if (!load_digits(&images, &labels, dir, "train") || snn_net_create(&net, &desc) != SNN_OK) return 0;
+    if (!load_digits(&images, &labels, dir, "train") || snn_net_create(&net, &desc) != SNN_OK)
+        return 0;
     k = snn_linear(net, snn_input(net, 1, 28, 28), &(snn_linear_desc){ .out_features = 64 });
     k = snn_linear(net, snn_leaky(net, k, &lif), &(snn_linear_desc){ .out_features = CLASSES });
     snn_leaky(net, k, &lif);
@@ -81,7 +82,8 @@ static size_t train_a_small_one(const char *dir, void *model, size_t size)
 
 int main(int argc, char **argv)
 {
-    const char *path = argc > 1 ? argv[1] : "mnist.safetensors", *dir = argc > 2 ? argv[2] : "examples/data";
+    const char *path = argc > 1 ? argv[1] : "mnist.safetensors",
+               *dir = argc > 2 ? argv[2] : "examples/data";
     static unsigned char model[1 << 20];
     static float x[PIXELS];
     char error[256] = "";
@@ -131,6 +133,7 @@ int main(int argc, char **argv)
         ticks += TICKS;
     }
     printf("\n%.1f us a tick\n", (double)busy / CLOCKS_PER_SEC * 1e6 / ticks);
-    printf("%d of %d digits right\n%d allocations while running\n", right, digit, allocations - before);
+    printf("%d of %d digits right\n%d allocations while running\n", right, digit,
+           allocations - before);
     return right * 10 >= digit * 8 && allocations == before ? 0 : 1;
 }

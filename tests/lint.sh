@@ -65,10 +65,10 @@ comm -23 "$build/macros" "$build/known" | awk '$2 !~ /^_?_?(SNN|snn)_/' |
     grep -vE '^#define _' > "$build/out"
 check "macros without the prefix" "$build/out"
 
-sources=$(find . -path ./build -prune -o \( -name '*.[ch]' -o -name '*.cpp' -o -name '*.sh' \) -print)
+sources=$(find . -name '[bB]uild*' -prune -o \( -name '*.[ch]' -o -name '*.cpp' -o -name '*.sh' \) -print)
 grep -nE '^.{101,}' $sources > "$build/out"
 check "lines over 100 columns" "$build/out"
-grep -nE '[[:blank:]]$|	' $sources > "$build/out"
+grep -nE $'[[:blank:]]$|\t' $sources > "$build/out"
 check "tabs and trailing blanks" "$build/out"
 grep -nE '\b(TO[D]O|FIX[M]E|XX[X]|HAC[K])\b' $sources > "$build/out"
 check "words left open" "$build/out"

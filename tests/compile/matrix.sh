@@ -52,7 +52,9 @@ rows() {
         echo c $cc -O3 -march=native -ffast-math
         echo c $cc -O1 -fsanitize=undefined -fno-sanitize-recover=all
         echo 'int main(void) { return 0; }' > "$build/probe.c"
-        if $cc -m32 "$build/probe.c" -lm -o "$build/probe" 2> /dev/null; then echo c $cc -m32 -O1; fi
+        if $cc -m32 "$build/probe.c" -lm -o "$build/probe" 2> /dev/null; then
+            echo c $cc -m32 -O1
+        fi
     done
     for cxx in g++ clang++; do
         command -v $cxx > /dev/null || continue
@@ -70,14 +72,17 @@ rows | xargs -P "$(getconf _NPROCESSORS_ONLN 2> /dev/null || echo 1)" -L 1 "$0" 
 mixed() { # mixed NAME COMPILER... -- COMPILER...: the first for the program, the second for impl
     if command -v $2 > /dev/null && command -v $3 > /dev/null; then
         mkdir -p "$build/$1"
-        $2 -c "$here/decl.c" -o "$build/$1/decl.o" && $2 -c "$here/decl_too.c" -o "$build/$1/too.o" &&
+        $2 -c "$here/decl.c" -o "$build/$1/decl.o" &&
+        $2 -c "$here/decl_too.c" -o "$build/$1/too.o" &&
             $3 -c "$here/$4" -o "$build/$1/impl.o" &&
             $5 "$build/$1/decl.o" "$build/$1/too.o" "$build/$1/impl.o" -o "$build/$1/program" -lm &&
             "$build/$1/program" && echo 1 0 > "$build/$1/count" || echo 0 1 > "$build/$1/count"
-        printf '%-40s %s\n' "$2 program, $3 $4" "$(sed 's/1 0/1 ok/;s/0 1/failed/' "$build/$1/count")"
+        printf '%-40s %s\n' "$2 program, $3 $4" \
+            "$(sed 's/1 0/1 ok/;s/0 1/failed/' "$build/$1/count")"
     fi
 }
 mixed c_over_cpp gcc g++ impl.cpp g++
 mixed clang_over_gcc clang gcc impl.c gcc
 
-cat "$build"/*/count | awk '{ p += $1; f += $2 } END { printf "%d passed, %d failed\n", p, f; exit f > 0 || p == 0 }'
+cat "$build"/*/count | awk '{ p += $1; f += $2 }
+    END { printf "%d passed, %d failed\n", p, f; exit f > 0 || p == 0 }'

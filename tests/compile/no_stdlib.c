@@ -1,12 +1,10 @@
-/* SNN_NO_STDLIB: no malloc; everything lives in the caller's buffer, and without one it is an error */
+/* SNN_NO_STDLIB: no malloc; everything lives in the caller's buffer, and without one it is an error
+ * */
 #define SNN_NO_STDIO
 #define SNN_NO_STDLIB
 #define SNN_IMPLEMENTATION
 #include "../../snn.h"
 #include "tiny.h"
-#if defined(_STDLIB_H) || defined(_STDLIB_H_)
-    #error "SNN_NO_STDLIB includes stdlib.h"
-#endif
 
 int main(void)
 {

@@ -1,5 +1,6 @@
-/* tiny.h - the small job of every program in this folder: build a net inside a fixed buffer, train it,
- * and be content when the loss falls. Includes nothing: each program includes snn.h in its own way. */
+/* tiny.h - the small job of every program in this folder: build a net inside a fixed buffer, train
+ * it, and be content when the loss falls. Includes nothing: each program includes snn.h in its own
+ * way. */
 #ifndef TINY_H
 #define TINY_H
 
@@ -18,6 +19,7 @@ static int tiny_train(void)
     int k, node;
     nd.batch = 2;
     nd.steps = 5;
+    nd.max_layers = 8; /* a small net wants a small table */
     fc1.out_features = 8;
     fc2.out_features = 2;
     lif.beta = 0.9f;
