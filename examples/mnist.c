@@ -155,8 +155,8 @@ int main(int argc, char **argv)
     printf("%d digits from %s, %d epoch%s\n", train.count, dir, epochs, epochs > 1 ? "s" : "");
     snn_loss_desc count = { .kind = SNN_LOSS_MSE_COUNT, .correct_rate = 0.8f,
                             .incorrect_rate = 0.2f };
-    snn_optim_desc adam = { .lr = 2e-3f }; /* on average: the rate goes up to 5e-3 and down again */
-    snn_schedule_desc rate = { .kind = SNN_SCHEDULE_ONE_CYCLE, .lr = 5e-3f, .period = total };
+    snn_optim_desc adam = { .lr = 2e-3f }; /* about: the rate goes up to 6e-3 and down again */
+    snn_schedule_desc rate = { .kind = SNN_SCHEDULE_ONE_CYCLE, .lr = 6e-3f, .period = total };
     start = time(NULL);
     for (k = 0; k < total; k++) {
         if (k % batches == 0) snn_permutation(order, train.count, 1, (uint32_t)(k / batches));
