@@ -20,7 +20,7 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' Makefile | while read -r name text; do printf '%-14s %s\n' "$$name" "$$text"; done
 
 run: $(BUILD)/mnist ## train the convolutional net on the digits in MNIST (default examples/data)
-	@$(BUILD)/mnist $(MNIST)
+	@OMP_WAIT_POLICY=$${OMP_WAIT_POLICY:-passive} $(BUILD)/mnist $(MNIST)
 
 examples: $(EXAMPLES) ## all examples, into build/
 

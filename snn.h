@@ -10,352 +10,340 @@
 
 /*
  * EXAMPLE
+ *   A convolutional spiking net learns to tell four kinds of bars from each other. It needs no data
+ *   and takes a second or two: save it as bars.c beside snn.h, then cc -O2 bars.c -o bars -lm &&
+ *   ./bars
  *
- * A convolutional spiking net learns to tell four kinds of bars from each other, in a few
- * seconds, with nothing to download: save it as bars.c beside snn.h, cc -O2 bars.c -o bars -lm
- * && ./bars
+ *       #define SNN_IMPLEMENTATION
+ *       #include "snn.h"
+ *       #include <stdio.h>
  *
- *     #define SNN_IMPLEMENTATION
- *     #include "snn.h"
- *     #include <stdio.h>
+ *       enum { BATCH = 64, STEPS = 20, SIDE = 16, PIXELS = SIDE * SIDE, KINDS = 4 };
+ *       enum { TRAIN = 2048, TEST = 512, ROUNDS = 96 };
+ *       static float images[(TRAIN + TEST) * PIXELS];
+ *       static int labels[TRAIN + TEST];
  *
- *     enum { BATCH = 64, STEPS = 20, SIDE = 16, PIXELS = SIDE * SIDE, KINDS = 4 };
- *     enum { TRAIN = 2048, TEST = 512, ROUNDS = 96 };
- *     static float images[(TRAIN + TEST) * PIXELS];
- *     static int labels[TRAIN + TEST];
+ *       static void draw(int k)
+ *       {
+ *           int i, row, column, lit, at = (int)(snn_random(7, 0, (uint32_t)k, 0) % 9) - 4;
+ *           labels[k] = k % KINDS;
+ *           for (i = 0; i < PIXELS; i++) {
+ *               row = i / SIDE, column = i % SIDE;
+ *               lit = k % KINDS == 0 ? row == 8 + at : k % KINDS == 1 ? column == 8 + at :
+ *                     k % KINDS == 2 ? row == column + at : row + column == 15 + at;
+ *               images[k * PIXELS + i] = 0.5f * (float)lit +
+ *                                        0.5f * snn_uniform(7, 1, (uint32_t)k, (uint32_t)i);
+ *           }
+ *       }
  *
- *     static void draw(int k)
- *     {
- *         int i, row, column, lit, at = (int)(snn_random(7, 0, (uint32_t)k, 0) % 9) - 4;
- *         labels[k] = k % KINDS;
- *         for (i = 0; i < PIXELS; i++) {
- *             row = i / SIDE, column = i % SIDE;
- *             lit = k % KINDS == 0 ? row == 8 + at : k % KINDS == 1 ? column == 8 + at :
- *                   k % KINDS == 2 ? row == column + at : row + column == 15 + at;
- *             images[k * PIXELS + i] = 0.5f * (float)lit +
- *                                      0.5f * snn_uniform(7, 1, (uint32_t)k, (uint32_t)i);
- *         }
- *     }
+ *       int main(void)
+ *       {
+ *           static float x[BATCH * PIXELS];
+ *           int y[BATCH], k, node;
+ *           float loss = 0;
+ *           snn_net *net = NULL;
+ *           snn_tensor spikes;
+ *           snn_net_desc desc = {0};
+ *           snn_conv2d_desc conv = {0};
+ *           snn_pool2d_desc pool = {0};
+ *           snn_linear_desc fc = {0};
+ *           snn_leaky_desc lif = {0};
+ *           snn_loss_desc count = {0};
+ *           snn_optim_desc adam = {0};
+ *           snn_data train = {0}, test = {0};
  *
- *     int main(void)
- *     {
- *         static float x[BATCH * PIXELS];
- *         int y[BATCH], k, node;
- *         float loss = 0;
- *         snn_net *net = NULL;
- *         snn_tensor spikes;
- *         snn_net_desc desc = {0};
- *         snn_conv2d_desc conv = {0};
- *         snn_pool2d_desc pool = {0};
- *         snn_linear_desc fc = {0};
- *         snn_leaky_desc lif = {0};
- *         snn_loss_desc count = {0};
- *         snn_optim_desc adam = {0};
- *         snn_data train = {0}, test = {0};
+ *           for (k = 0; k < TRAIN + TEST; k++) draw(k);
+ *           train.x = images, train.y = labels, train.count = TRAIN, train.features = PIXELS;
+ *           test.x = images + TRAIN * PIXELS, test.y = labels + TRAIN;
+ *           test.count = TEST, test.features = PIXELS;
  *
- *         for (k = 0; k < TRAIN + TEST; k++) draw(k);
- *         train.x = images, train.y = labels, train.count = TRAIN, train.features = PIXELS;
- *         test.x = images + TRAIN * PIXELS, test.y = labels + TRAIN;
- *         test.count = TEST, test.features = PIXELS;
+ *           desc.batch = BATCH, desc.steps = STEPS, desc.seed = 1;
+ *           conv.out_channels = 8, conv.kernel = 5;
+ *           pool.kernel = 2;
+ *           fc.out_features = KINDS;
+ *           lif.beta = 0.9f, lif.surrogate = SNN_FAST_SIGMOID;
+ *           if (snn_net_create(&net, &desc) != SNN_OK) return 1;
+ *           node = snn_input(net, 1, SIDE, SIDE);
+ *           node = snn_conv2d(net, node, &conv);
+ *           node = snn_max_pool2d(net, node, &pool);
+ *           node = snn_leaky(net, node, &lif);
+ *           node = snn_flatten(net, node);
+ *           node = snn_linear(net, node, &fc);
+ *           node = snn_leaky(net, node, &lif);
+ *           if (snn_net_build(net) != SNN_OK) {
+ *               puts(snn_net_error(net));
+ *               return 1;
+ *           }
  *
- *         desc.batch = BATCH, desc.steps = STEPS, desc.seed = 1;
- *         conv.out_channels = 8, conv.kernel = 5;
- *         pool.kernel = 2;
- *         fc.out_features = KINDS;
- *         lif.beta = 0.9f, lif.surrogate = SNN_FAST_SIGMOID;
- *         if (snn_net_create(&net, &desc) != SNN_OK) return 1;
- *         node = snn_input(net, 1, SIDE, SIDE);
- *         node = snn_conv2d(net, node, &conv);
- *         node = snn_max_pool2d(net, node, &pool);
- *         node = snn_leaky(net, node, &lif);
- *         node = snn_flatten(net, node);
- *         node = snn_linear(net, node, &fc);
- *         node = snn_leaky(net, node, &lif);
- *         if (snn_net_build(net) != SNN_OK) {
- *             puts(snn_net_error(net));
- *             return 1;
- *         }
+ *           count.kind = SNN_LOSS_MSE_COUNT;
+ *           count.correct_rate = 0.8f, count.incorrect_rate = 0.2f;
+ *           adam.lr = 5e-3f;
+ *           for (k = 0; k < ROUNDS && loss >= 0; k++) {
+ *               snn_batch(&train, NULL, k * BATCH % TRAIN, BATCH, 0, x, y);
+ *               loss = snn_train_step(net, &adam, &count, x, y);
+ *               if (k % 16 == 15) printf("batch %d  loss %.3f\n", k + 1, (double)loss);
+ *           }
+ *           printf("right: %.1f %%\n", 100 * snn_evaluate(net, &test, SNN_ACCURACY_RATE));
  *
- *         count.kind = SNN_LOSS_MSE_COUNT;
- *         count.correct_rate = 0.8f, count.incorrect_rate = 0.2f;
- *         adam.lr = 5e-3f;
- *         for (k = 0; k < ROUNDS && loss >= 0; k++) {
- *             snn_batch(&train, NULL, k * BATCH % TRAIN, BATCH, 0, x, y);
- *             loss = snn_train_step(net, &adam, &count, x, y);
- *             if (k % 16 == 15) printf("batch %d  loss %.3f\n", k + 1, (double)loss);
- *         }
- *         printf("right: %.1f %%\n", 100 * snn_evaluate(net, &test, SNN_ACCURACY_RATE));
+ *           snn_batch(&test, NULL, 0, BATCH, 0, x, y);
+ *           snn_net_reset(net);
+ *           for (k = 0; k < STEPS; k++) {
+ *               snn_net_step(net, k == 0 ? x : NULL);
+ *               spikes = snn_net_spikes(net, node);
+ *               printf("step %2d: the first image makes outputs %g %g %g %g\n", k,
+ *                      (double)spikes.data[0], (double)spikes.data[1],
+ *                      (double)spikes.data[2], (double)spikes.data[3]);
+ *           }
+ *           snn_net_destroy(net);
+ *           return 0;
+ *       }
  *
- *         snn_batch(&test, NULL, 0, BATCH, 0, x, y);
- *         snn_net_reset(net);
- *         for (k = 0; k < STEPS; k++) {
- *             snn_net_step(net, k == 0 ? x : NULL);
- *             spikes = snn_net_spikes(net, node);
- *             printf("step %2d: the first image makes outputs %g %g %g %g\n", k,
- *                    (double)spikes.data[0], (double)spikes.data[1],
- *                    (double)spikes.data[2], (double)spikes.data[3]);
- *         }
- *         snn_net_destroy(net);
- *         return 0;
- *     }
- *
- * In C99 a desc can stand in the call: snn_leaky(net, x, &(snn_leaky_desc){ .beta = 0.9f }).
+ *   In C99 a desc can stand in the call: snn_leaky(net, x, &(snn_leaky_desc){ .beta = 0.9f }).
  *
  * CONTENTS
- *
- * Search for the token, with its arrows, to get there. Public half:
- *     >>config     version, linkage            >>types      descs, enums, registries
- *     >>api        every function
- * Implementation; a section uses only what stands before it:
- *     >>platform   includes, compilers, CPU    >>kernels    the loops that decide the speed
- *     >>core       random numbers, text, RAM   >>surrogates values, derivatives, integrals
- *     >>neurons    one block each              >>layers     linear, conv, pool ..., the scan
- *     >>encode     data to spikes              >>loss       losses and metrics
- *     >>optim      optimisers, schedules       >>net        graph, memory plan, running
- *     >>train      training step, evaluation   >>io         safetensors, IDX
+ *   Search for a token, with its arrows, to get there. Public half: >>config, >>types, >>api.
+ *   Implementation, each section using only those before it:
+ *       >>platform   includes, compilers, CPU     >>kernels     the loops that decide the speed
+ *       >>core       random numbers, text, RAM    >>surrogates  values, derivatives, integrals
+ *       >>neurons    one block each               >>layers      linear, conv, pool ..., the scan
+ *       >>encode     data to spikes               >>loss        losses and metrics
+ *       >>optim      optimisers, schedules        >>net         graph, memory plan, running
+ *       >>train      training step, evaluation    >>io          safetensors, IDX
  *
  * WHAT IT COMPUTES
- *
- * A net is a graph of layers that runs for T time steps on B samples. Time comes first: a signal is
- * [T][B][N...] in C order, channels before rows before columns; a row is the [N...] of one step and
- * sample. The engine works layer by layer, each over all T steps at once; snn_net_step does one
- * step of all layers instead, with the same numbers. Each edge carries one kind of signal:
- *     constant  one [B][N] for all steps. The input is, unless net_desc.input says otherwise,
- *               and so is what follows it until a neuron or a dropout: computed once, not T times.
- *     dense     [T][B][N] floats: currents, graded values, membranes.
- *     spikes    one bit for each neuron and step, one value for all of a layer's spikes. Linear
- *               and convolution walk the set bits where few are set, and multiply where many are.
- * Backward propagation through time is written by hand. It keeps input currents and spikes, and
- * computes the membranes again.
+ *   A net is a graph of layers that runs for T time steps on B samples. Time comes first: a signal
+ *   is [T][B][N...] in C order, channels before rows before columns; a row is the [N...] of one
+ *   step and sample. The engine works layer by layer, each over all T steps; snn_net_step does one
+ *   step of all layers, with the same numbers. Each edge carries one kind of signal:
+ *     constant   one [B][N] for all steps. The input is constant unless net_desc.input says
+ *                otherwise, and so is what follows up to the first neuron or dropout: computed
+ *                once, not T times, backward too.
+ *     dense      [T][B][N] floats: currents, membranes, spikes whose values differ by neuron.
+ *     spikes     one bit for each neuron and step, and one value for all spikes of a layer. Linear
+ *                and convolution walk the nonzeros of a row where they are few, and multiply where
+ *                they are many.
+ *   Backpropagation through time is written by hand. A pass keeps input currents and spikes;
+ *   backward computes the membranes again.
  *
  * SHAPES AND NAMES
- *
- * Shapes are per sample and step: snn_input(net,1,28,28) is an image, snn_input(net,784,0,0) a
- * vector. Convolution and pooling want three axes; linear reads any shape as a vector. A layer call
- * returns a node id, which is the next layer's input and can be used twice: skips are snn_add and
- * snn_concat. The last node added is the output. Layers are named fc1, conv1, lif1, ... or as the
- * desc says; parameters are conv1.weight (O,I,kh,kw), fc1.bias (out), lif1.beta, as in PyTorch.
+ *   Shapes are per sample and step: snn_input(net, 1, 28, 28) is an image, snn_input(net, 784, 0,
+ *   0) a vector. Convolution and pooling want three axes; linear reads any shape as a vector. A
+ *   layer call returns a node id, the input of further layers, of several if you like: skips are
+ *   snn_add and snn_concat. The last node added is the output. Layers are named conv1, fc1, lif1,
+ *   ... or as the desc says; parameters conv1.weight (O,I/groups,kh,kw), fc1.weight (out,in),
+ *   fc1.bias, lif1.beta, as in PyTorch's state_dict.
  *
  * NEURONS
- *
- * Equations stand with each block in >>neurons. What frameworks differ on is a field:
- *     comparison   a neuron spikes where membrane > threshold, strictly; fire_at_threshold: >=
- *     reset        SUBTRACT the threshold, set to ZERO, or NONE; the default is the neuron's own
- *     when         one step after the spike, as snnTorch does. no_reset_delay: in the same step, as
- *                  most other frameworks do
- *     detached     the delayed reset is a constant for gradients; the immediate one is not: its
- *                  spike's gradient passes through the surrogate, as with reset_delay=False there
- *     decay        beta and alpha are used clamped to [0, 1]; a negative one is no decay constant
- *                  but 0 (0 itself means: not given). dt plays no part; it is saved for others
- *     spike value  graded, 1 unless given
- *     inhibition   only the neuron furthest above its threshold spikes, one a sample, value 1
- *     surrogate    SNN_SURROGATE_LIST; the forward pass is a step for all of them
- *     recurrence   own spikes of the step before: V s, W s + b, or a convolution, for any neuron
- *     quant        states rounded to 2^bits levels after each step, gradients straight through
- * per_neuron gives every parameter one value per neuron; learn_beta and its like train it.
- * output_membrane makes a layer hand on its membrane: with SNN_RESET_NONE an integrating readout.
- * snn_neuron_init, _forward and _backward run any neuron on plain arrays, without a net.
+ *   Equations and sources stand with each block in >>neurons. Where frameworks differ, a field
+ *   decides:
+ *     comparison   spikes where membrane > threshold, strictly; fire_at_threshold = 1: >=
+ *     reset        SUBTRACT the threshold, to ZERO, or NONE; SNN_RESET_DEFAULT is the neuron's own
+ *     when         one step after the spike, as snnTorch does; no_reset_delay = 1: within the step
+ *     detached     the delayed reset is a constant for gradients; through the immediate one the
+ *                  spike's gradient flows, as with snnTorch's reset_delay=False
+ *     decay        beta, alpha: factors a step, clamped to [0,1] by most neurons; 0 means not
+ *                  given, a negative one decay 0. net_desc.dt takes no part: it is saved with the
+ *                  model
+ *     spike value  graded: 1 unless given; a parameter like the others
+ *     inhibition   one spike a sample and step, of the neuron furthest above its threshold; value
+ *                  1
+ *     surrogate    backward only, SNN_SURROGATE_LIST; forward is a step for all of them
+ *     recurrence   what the layer's last spikes (for some a state) add to its input: V s, W s + b,
+ *                  or a convolution; any neuron can have it
+ *     quant        states rounded to 2^bits levels after each step; straight through for gradients
+ *     output       output_membrane = 1: the layer hands on its membrane; with SNN_RESET_NONE a
+ *                  readout
+ *   per_neuron = 1 gives each parameter a value per neuron; learn_beta and its like train it.
+ *   snn_neuron_init, snn_neuron_forward and snn_neuron_backward run a neuron on plain arrays,
+ *   without a net.
  *
  * LOSSES AND TARGETS
- *
- * A loss reads the last node: its spikes (ce_rate, ce_count, ce_temporal, mse_count,
- * mse_temporal) or
- * its membranes (ce_membrane, ce_max_membrane, mse_membrane; of a layer without membrane, its
- * output). Labels are ints from 0. snn_loss does the same on plain arrays. Rates are spikes a step;
- * mse_count compares counts with floor(T rate). population is the number of classes when several
- * outputs stand for each. l1_rate adds its value for every spike of the output.
- * snn_targets_rate and snn_targets_latency write target trains; the encoders are in >>encode.
+ *   A loss reads the output's spikes (ce_rate, ce_count, ce_temporal, mse_count, mse_temporal) or
+ *   membranes (ce_membrane, ce_max_membrane, mse_membrane); of a layer without membrane, what it
+ *   puts out. Labels count from 0. Rates are spikes a step: mse_count compares counts with floor(T
+ *   rate). population is the number of classes where several outputs stand for one. l1_rate is
+ *   added for every output spike. snn_loss does the same on plain arrays. Target trains:
+ *   snn_targets_rate, snn_targets_latency.
  *
  * TRAINING
- *
- * snn_train_step is: zero gradients, forward, loss, backward, update. The same by hand:
- *     snn_net_zero_grad(net);
- *     snn_net_forward(net, x);
- *     snn_net_loss(net, &loss, y, &value);
- *     snn_net_backward(net);
- *     snn_net_optim_step(net, &optim);
- * Accumulation: backward ADDS to the parameters' gradients; leave out zero_grad and the update for
- * some batches. Clipping and parameter groups by name prefix are fields of snn_optim_desc; a
- * schedule sets its lr: optim.lr = snn_schedule(&schedule, k).
- * Recorded nodes: snn_net_record before build keeps a node's spikes, membrane, states, and room for
- * their gradients; the views are snn_net_spikes, _membrane, _trace, and _dspikes, _dmembrane,
- * _dtrace. The output has spikes, membrane and gradients without asking.
- * A loss of your own: after forward and zero_grad write d loss / d spikes into snn_net_dspikes and
- * d loss / d membrane into snn_net_dmembrane, of any node recorded with SNN_RECORD_GRADIENT, then
- * backward. What lies there afterwards is used up: zero_grad before the next pass.
- * Long sequences: checkpoint = c keeps the states of every c-th step alone and runs each stretch
- * again in backward: less memory, one more forward pass, the same gradients. Truncated: states go
- * on, gradients stop; snn_train_truncated, or snn_net_continue with backward after each chunk.
- * Own arithmetic on parameters: snn_net_values and snn_net_grads are one row each; call
- * snn_net_params_changed after writing. Check a gradient with snn_net_gradcheck.
+ *   snn_train_step is snn_net_forward, snn_net_zero_grad, snn_net_loss, snn_net_backward,
+ *   snn_net_optim_step; call them yourself for anything else:
+ *     accumulate   backward ADDS to the parameters' gradients: zero_grad and optim_step every k-th
+ *                  batch
+ *     record       snn_net_record, before build, keeps a node's spikes, membranes, states
+ *                  (snn_net_spikes, _membrane, _trace) and room for their gradients (_dspikes,
+ *                  _dmembrane, _dtrace); the output has all but the states unasked
+ *     own loss     after forward and zero_grad write dloss/dspikes, dloss/dmembrane into these
+ *                  views of any node recorded with SNN_RECORD_GRADIENT, then backward, which adds
+ *                  what flows in from later layers
+ *     schedule     optim.lr = snn_schedule(&schedule, k); clipping and groups are fields of
+ *                  snn_optim_desc
+ *     long T       checkpoint = c stores states every c-th step and runs the stretches between
+ *                  again in backward: the same gradients, less memory, one more forward pass
+ *     truncated    snn_train_truncated; or snn_net_continue and backward for each chunk: states go
+ *                  on, gradients stop at its start
+ *     parameters   snn_net_values, snn_net_grads: all that is trained, one row each; after writing
+ *                  snn_net_params_changed
+ *     doubts       snn_net_gradcheck compares backward with finite differences, on a net with
+ *                  SNN_SPIKES_SMOOTH
  *
  * STREAMING
- *
- * snn_net_reset, then snn_net_step once a tick; the states stay in the net. With a constant input
- * NULL means the input of the last step goes on, and the layers before the first neuron are not
- * computed again. T steps give the numbers of one forward pass over T steps. A net that only ever
- * streams is created with inference = 1, batch = 1, steps = 1. snn_net_state reads or sets a state.
+ *   snn_net_reset, then snn_net_step once a tick; states stay in the net, snn_net_state reads or
+ *   sets them. NULL goes on with a constant input as it is: what stands before the first neuron is
+ *   then not computed again. T calls give the numbers of one forward pass over T steps. For a net
+ *   that only streams: inference = 1, batch and steps 1.
  *
  * MEMORY
- *
- * A net is two blocks: a small one from snn_net_create, and one from snn_net_build that holds all
- * else. snn_net_memory is their exact size in bytes and can be asked before build: it is the real
- * planner on an arena that only counts. Buffers that are never needed at the same time share
- * memory. snn_net_create_in puts everything into your buffer: then nothing is ever allocated, and
- * destroy has nothing to free. After build nothing allocates, except that snn_net_load reads its
- * file into memory of the allocator and frees it again; snn_net_load_from does not.
+ *   A net is two blocks: a small one of snn_net_create, and one of snn_net_build for all the rest.
+ *   snn_net_memory is their exact size in bytes, also before build: it is the real planner on an
+ *   arena that only counts. Buffers that are never needed at the same time share memory.
+ *   snn_net_create_in puts all into a buffer of yours, and nothing is ever allocated. After build
+ *   nothing allocates either, but for snn_net_load, which reads its file into memory and frees it;
+ *   snn_net_load_from does not.
  *
  * THREADS AND DETERMINISM
- *
- * With -fopenmp a layer's work runs on all cores; else net_desc.threads.parallel_for takes your
- * own pool; else it runs on the calling thread. Work is split by its size, into at most 16 tasks,
- * never by the number of threads: results have the same bits for any number of them. Random numbers
- * are a function of seed and position. No writable globals: two nets can run on two threads; a net
- * belongs to one thread at a time.
- * Kernels are chosen when a net is created, by what the machine has; net_desc.isa or environment
- * variable SNN_ISA (scalar, simd128, avx2, avx512) asks for less. Instruction sets differ in the
- * last bits, by fused multiply-add. deterministic = 1 does without: the same bits on all, as
- * far as the C library's expf, logf and cosf agree and -ffast-math is off.
+ *   With -fopenmp a layer's work goes to all cores; else net_desc.threads.parallel_for can hand it
+ *   to a pool of yours; else the calling thread does it. Work is cut by its size, into at most 16
+ *   tasks, never by the number of threads: the bits of a result do not depend on it. Random numbers
+ *   are functions of seed and position. There are no writable globals: nets are independent; one
+ *   net serves one thread at a time.
+ *   Kernels are picked when a net is created, the best of the machine; net_desc.isa or the
+ *   environment variable SNN_ISA (scalar, simd128, avx2, avx512) asks for less. They differ in the
+ *   last bits, by fused multiply-add; deterministic = 1 does without it: a program then computes
+ *   the same bits on all of them. Two builds agree too if neither has -ffast-math or lets the
+ *   compiler fuse (-ffp-contract=off), and the C libraries' expf, logf and cosf agree.
  *
  * ERRORS
- *
- * Calls return snn_status: 0, or a negative number. While a net is built its first error stays,
- * further layer calls hand it on, and snn_net_build returns it: one check for the whole chain.
- * snn_net_error has the sentence:
- *     conv2d "conv2": a 7 x 7 kernel does not fit the padded 5 x 5 input
- * After build an error leaves the net as it was and usable. net_desc.logger hears each sentence. A
- * desc that was not zeroed is an error, and NaN or infinity in inputs or files; nothing is printed,
- * nothing aborts. SNN_ASSERT guards the library's own invariants alone.
+ *   Calls return snn_status: 0, or negative. While a net is built its first error stays, further
+ *   layer calls hand it on and snn_net_build returns it: one check for a chain. snn_net_error is
+ *   the sentence:
+ *       conv2d "conv2": a 7 x 7 kernel does not fit the padded 5 x 5 input
+ *   After build an error leaves the net usable, and net_desc.logger hears every one. Descs that
+ *   were not zeroed, NaN and infinity in inputs and files, files that are cut or altered: all are
+ *   errors. Nothing prints, aborts or exits; SNN_ASSERT is for the library's own invariants.
  *
  * FILES
- *
- * snn_net_save writes safetensors: a JSON header, then little-endian F32 tensors with the names and
- * shapes of PyTorch's state_dict. In Python: safetensors.torch.load_file("mnist.safetensors"). The
- * header's metadata has the graph, one line a layer with every field spelled out, and dt:
- *     leaky name=lif1 in=2 beta=0.9 ... reset=subtract surrogate=fast_sigmoid surrogate_p0=25 ...
- * snn_net_open makes a net from such a file alone. snn_net_load puts weights into a net that you
- * built, also those of a plain safetensors file of PyTorch whose layers have the same names; what
- * such a file lacks of a neuron's parameters keeps its value. Other dtypes than F32, tensors that
- * the net does not know, and wrong shapes are refused and named. Not saved: optimiser state, batch,
- * steps, seed, and the code of your own neurons and surrogates (add those layers, then load).
+ *   snn_net_save writes safetensors: a JSON header and little-endian float32 tensors under
+ *   PyTorch's names and shapes. Python reads it with
+ *   safetensors.torch.load_file("mnist.safetensors"). The graph is in the metadata, a line a layer
+ *   with every field spelled out, and dt beside it:
+ *       leaky name=lif1 in=2 beta=0.9 ... reset=subtract surrogate=fast_sigmoid surrogate_p0=25 ...
+ *   snn_net_open makes a net from the file alone. snn_net_load fills one that you built, also from
+ *   a plain file of PyTorch whose layers have the same names; neuron parameters that it lacks stay.
+ *   Other dtypes, unknown tensors and wrong shapes are refused by name. Not in a file: optimiser
+ *   state, batch, steps, seed, and the code of your own neurons and surrogates (add those layers,
+ *   then load).
  *
  * CONFIGURATION
- *
- * Define before the include. (all): the same in every file that includes snn.h; (one): matters only
- * in the file with SNN_IMPLEMENTATION.
- *     SNN_IMPLEMENTATION    (one)  compile the library here
- *     SNN_STATIC            (all)  every function static, a private copy in each file that sets it
+ *   Define before the include. (all): alike in every file that includes snn.h; (one): only the file
+ *   with SNN_IMPLEMENTATION looks.
+ *     SNN_IMPLEMENTATION    (one)  the library itself is compiled here
+ *     SNN_STATIC            (all)  static functions, a private copy for each file that sets it
  *     SNN_DEF               (all)  what stands before each function; extern
- *     SNN_NO_SIMD           (one)  plain C kernels only
- *     SNN_NO_STDIO          (all)  no <stdio.h>: no calls that take a path
- *     SNN_NO_STDLIB         (all)  no <stdlib.h>: no malloc, getenv, assert, snn_idx_load; hooks
- *                                  or snn_net_create_in
- *     SNN_NO_GETENV         (one)  do not look at SNN_ISA in the environment
- *     SNN_NO_KERNEL_PRAGMA  (one)  gcc: do not compile the kernels at -O3 whatever the file's flags
+ *     SNN_NO_SIMD           (one)  plain C kernels
+ *     SNN_NO_STDIO          (all)  no stdio.h: no call takes a path
+ *     SNN_NO_STDLIB         (all)  no stdlib.h: no malloc, getenv, assert, snn_idx_load; give
+ *                                  hooks or use snn_net_create_in
+ *     SNN_NO_GETENV         (one)  SNN_ISA in the environment is not read
+ *     SNN_NO_KERNEL_PRAGMA  (one)  gcc: kernels at the flags of the file, not at -O3
  *     SNN_ASSERT(x)         (one)  assert(x); nothing with NDEBUG or SNN_NO_STDLIB
- *     SNN_EXPF, SNN_LOGF, SNN_SQRTF, SNN_COSF, SNN_ATANF, SNN_POWF, SNN_FLOORF, SNN_FABSF
- *                           (one)  functions of <math.h> to use instead
+ *     SNN_EXPF(x)           (one)  instead of expf; also SNN_LOGF, _SQRTF, _COSF, _ATANF, _POWF,
+ *                                  _FLOORF, _FABSF
  *
  * PORTABILITY AND LIMITS
- *
- * C99 and C++98 to C++20. gcc and clang get vector kernels: SSE2, AVX2 and AVX-512 chosen at run
- * time on x86-64, NEON on 64-bit Arm; every other compiler and machine gets the plain C ones. IEEE
- * floats and 32-bit int are assumed; files are read byte by byte, so byte order does not matter.
- * Limits: one input a net; SNN_MAX_DIMS axes; rows of 2^28 elements; 2^24 samples, steps; pooling
- * windows of 256 elements; 16 tasks. Values are float throughout. Weights of a layer are shared by
- * all steps. There is no GPU, no batch normalisation, no learning rule other than gradients.
+ *   C99, and C++98 to C++20. gcc and clang get vector kernels: SSE2, AVX2 and AVX-512 by what the
+ *   machine has on x86-64, NEON on 64-bit Arm; other compilers and machines get plain C. IEEE
+ *   floats and ints of 32 bits are taken for granted, a byte order is not. One input a net;
+ *   SNN_MAX_DIMS axes; 2^28 elements a row; 2^24 samples and steps; pooling windows of 256
+ *   elements. Everything is float: quant and packing change values and storage, not arithmetic.
+ *   There is no GPU, no batch normalisation, no transposed or one-dimensional convolution, no
+ *   learning rule beside gradients.
  *
  * HOW TO ADD A NEURON
+ *   Outside, in a file of yours: a snn_neuron_def with step and grad, given to snn_neuron(). Both
+ *   see one time step of n neurons, as snn_neuron_block says: state 0 is the membrane, parameter 0
+ *   the threshold, a spike is where drive > 0. Surrogates, grading, immediate resets, recurrence,
+ *   packing, time and threads are the engine's. examples/custom_neuron.c is complete; build its net
+ *   with SNN_SPIKES_SMOOTH and let snn_net_gradcheck tell whether grad is right.
+ *   Inside, for all users. 1: write the block in >>neurons, before #undef SNN__PARAM. Its comment
+ *   has the equations and their source; here V = b w + a w^2 + x - sub R theta with w = (1 - zero
+ *   R) U. step1 is one neuron's step; grad1 turns the gradient of the state after into that before,
+ *   R a constant:
  *
- * Outside, in your own file: a snn_neuron_def with step and grad, given to snn_neuron(). step and
- * grad see one time step of n neurons (snn_neuron_block); state 0 is the membrane, parameter 0 the
- * threshold, a spike is where drive > 0. Spikes, surrogates, grading, immediate resets, recurrence,
- * packing, time and threads are the engine's. examples/custom_neuron.c is a complete one. Build its
- * net with SNN_SPIKES_SMOOTH and let snn_net_gradcheck tell whether grad is right.
+ *       SNN__HD float snn__quadratic_step1(float u, float x, float b, float a, float theta,
+ *                                          float sub, float zero, float equal)
+ *       {
+ *           SNN__NO_CONTRACT
+ *           const float r = snn__reset_indicator(u, theta, equal), w = (1.0f - zero * r) * u;
+ *           return snn__flush(b * w + a * w * w + x - sub * r * theta);
+ *       }
+ *       SNN__HD float snn__quadratic_grad1(float *gv, float *db, float *da, float *dtheta,
+ *                                          float ddrive, float u, float b, float a, float theta,
+ *                                          float sub, float zero, float equal)
+ *       {
+ *           SNN__NO_CONTRACT
+ *           const float r = snn__reset_indicator(u, theta, equal), w = (1.0f - zero * r) * u;
+ *           const float g = *gv + ddrive;
+ *           *dtheta -= ddrive + sub * r * g;
+ *           *db += g * w;
+ *           *da += g * w * w;
+ *           *gv = (1.0f - zero * r) * (b + 2.0f * a * w) * g;
+ *           return g;
+ *       }
+ *       SNN__INLINE void snn__quadratic_step_loop(const snn_neuron_block *b)
+ *       {
+ *           int i;
+ *           for (i = 0; i < b->n; i++) {
+ *               float *u = &b->state[0][i], theta = b->param[0][i];
+ *               *u = snn__quadratic_step1(*u, b->x[i], b->param[1][i], b->param[2][i], theta,
+ *                                         b->sub, b->zero, b->equal);
+ *               b->drive[i] = *u - theta;
+ *           }
+ *       }
+ *       SNN__INLINE void snn__quadratic_grad_loop(const snn_neuron_block *b, int train)
+ *       {
+ *           int i;
+ *           for (i = 0; i < b->n; i++) {
+ *               float db = 0.0f, da = 0.0f, dtheta = 0.0f;
+ *               b->dx[i] = snn__quadratic_grad1(&b->dstate[0][i], &db, &da, &dtheta, b->ddrive[i],
+ *                                               b->state[0][i], b->param[1][i], b->param[2][i],
+ *                                               b->param[0][i], b->sub, b->zero, b->equal);
+ *               if (!train) continue;
+ *               b->dparam[0][i] += dtheta;
+ *               b->dparam[1][i] += db;
+ *               b->dparam[2][i] += da;
+ *           }
+ *       }
+ *       SNN__NEURON_LOOPS(quadratic)
+ *       static const snn_neuron_def snn__quadratic_def = {
+ *           "quadratic", "quadratic", "Quadratic integrate-and-fire", 1, 3,
+ *           {"mem", NULL, NULL, NULL}, {SNN__PARAM(threshold, 1.0f, 0),
+ *           SNN__PARAM(beta, 0.0f, SNN_PARAM_REQUIRED), {"a", 0.1f, 0, 0, 0}, SNN__NO_PARAM,
+ *           SNN__NO_PARAM, SNN__NO_PARAM}, SNN_RESET_SUBTRACT, snn__quadratic_step,
+ *           snn__quadratic_grad, 0, 1, 0, SNN_RECURRENCE_NONE, NULL, 0, NULL, NULL};
  *
- * Inside, for all users: three steps, here for a quadratic neuron,
- * V = b w + a w^2 + x - sub R theta.
- * 1. Write the block in >>neurons, before `#undef SNN__PARAM`: the equations and their source in a
- * comment, step1 and grad1 on plain floats, the loops over them, the definition. R is a constant
- * for gradients; grad1's last lines turn gradients of the state after into those before.
- *
- *     SNN__HD float snn__quadratic_step1(float u, float x, float b, float a, float theta,
- *                                        float sub, float zero, float equal)
- *     {
- *         SNN__NO_CONTRACT
- *         const float r = snn__reset_indicator(u, theta, equal), w = (1.0f - zero * r) * u;
- *         return snn__flush(b * w + a * w * w + x - sub * r * theta);
- *     }
- *     SNN__HD float snn__quadratic_grad1(float *gv, float *db, float *da, float *dtheta,
- *                                        float ddrive, float u, float b, float a, float theta,
- *                                        float sub, float zero, float equal)
- *     {
- *         SNN__NO_CONTRACT
- *         const float r = snn__reset_indicator(u, theta, equal), g = *gv + ddrive;
- *         const float w = (1.0f - zero * r) * u;
- *         *dtheta -= ddrive + sub * r * g;
- *         *db += g * w;
- *         *da += g * w * w;
- *         *gv = (1.0f - zero * r) * (b + 2.0f * a * w) * g;
- *         return g;
- *     }
- *     SNN__INLINE void snn__quadratic_step_loop(const snn_neuron_block *b)
- *     {
- *         int i;
- *         for (i = 0; i < b->n; i++) {
- *             const float theta = b->param[0][i];
- *             const float v = snn__quadratic_step1(b->state[0][i], b->x[i], b->param[1][i],
- *                                 b->param[2][i], theta, b->sub, b->zero, b->equal);
- *             b->state[0][i] = v;
- *             b->drive[i] = v - theta;
- *         }
- *     }
- *     SNN__INLINE void snn__quadratic_grad_loop(const snn_neuron_block *b, int train)
- *     {
- *         int i;
- *         for (i = 0; i < b->n; i++) {
- *             float db = 0.0f, da = 0.0f, dtheta = 0.0f;
- *             b->dx[i] = snn__quadratic_grad1(&b->dstate[0][i], &db, &da, &dtheta, b->ddrive[i],
- *                            b->state[0][i], b->param[1][i], b->param[2][i], b->param[0][i],
- *                            b->sub, b->zero, b->equal);
- *             if (!train) continue;
- *             b->dparam[0][i] += dtheta;
- *             b->dparam[1][i] += db;
- *             b->dparam[2][i] += da;
- *         }
- *     }
- *     SNN__NEURON_LOOPS(quadratic)
- *     static const snn_neuron_def snn__quadratic_def = {
- *         "quadratic", "quadratic", "Quadratic integrate-and-fire", 1, 3,
- *         {"mem", NULL, NULL, NULL},
- *         {SNN__PARAM(threshold, 1.0f, 0), SNN__PARAM(beta, 0.0f, SNN_PARAM_REQUIRED),
- *          {"a", 0.1f, 0, 0, 0}, SNN__NO_PARAM, SNN__NO_PARAM, SNN__NO_PARAM},
- *         SNN_RESET_SUBTRACT, snn__quadratic_step, snn__quadratic_grad, 0, 1, 0,
- *         SNN_RECURRENCE_NONE, NULL, 0, NULL, NULL};
- *
- * SNN__PARAM(field, default, flags): a parameter with a field of snn_neuron_desc and learn_ flag of
- * the same name; any other is {name, default, 0, 0, flags}: its value is custom[k], k its place in
- * the list, and learn_custom trains it. SNN__NEURON_LOOPS compiles the loops for each ISA.
- * 2. Add the row X(SNN_QUADRATIC, quadratic) to SNN_NEURON_LIST in >>types. It makes the enum, the
- * desc, the constructor snn_quadratic(), the file tag and the test loops.
- * 3. make test. It checks the new row: on plain arrays against the net, spikes and membranes by
- * their bits and gradients to 1e-5; and the gradient of every parameter against central differences
- * through time, for each reset, delayed and immediate, scalar and per neuron.
+ *   SNN__NEURON_LOOPS compiles the loops for each instruction set. SNN__PARAM(field, default,
+ *   flags) is a parameter with a field of snn_neuron_desc and a learn_ flag of that name; any other
+ *   is {name, default, 0, 0, flags}: parameter k has its value in custom[k], and learn_custom
+ *   trains it. 2: add the row X(SNN_QUADRATIC, quadratic) to SNN_NEURON_LIST in >>types: it makes
+ *   the enum, the desc, snn_quadratic(), the file tag, the tables and the tests. 3: make test. It
+ *   then checks the new row: on plain arrays against the net, spikes and membranes by their bits
+ *   and gradients to 1e-5; and every parameter's gradient against central differences through time,
+ *   for each reset, delayed and immediate, scalar and per neuron.
  *
  * GLOSSARY
- *
- * beta, alpha       decay of the membrane, of the synaptic current, in one step
- * BPTT, TBPTT       backpropagation through time; truncated: in chunks of steps
- * drive             what decides on a spike: usually membrane - threshold
- * graded spike      a spike of another value than 1
- * membrane          a neuron's potential, its state 0; U before a step, V after it
- * primitive         integral of a surrogate: the smooth spike of gradient checks
- * rate              spikes per neuron and step
- * surrogate         what stands in for the derivative of the spike, a step, in backward
- * synaptic current  input filtered by alpha before it reaches the membrane
- * synop             one addition that one arriving spike causes
- * threshold, theta  what the membrane has to exceed
- * trace             a state over time, one value a step
+ *     beta, alpha       decay of the membrane, of the synaptic current, a step
+ *     BPTT, TBPTT       backpropagation through time; truncated: in chunks of steps
+ *     drive             what decides on a spike, mostly membrane - threshold
+ *     graded spike      a spike of another value than 1
+ *     membrane          a neuron's potential, its state 0; U before a step, V after it
+ *     primitive         integral of a surrogate: the smooth spike of gradient checks
+ *     rate              spikes per neuron and step
+ *     surrogate         what backward takes for the derivative of the spike, a step
+ *     synaptic current  input after its own decay, before it reaches the membrane
+ *     synop             one addition, caused by one spike on one synapse
+ *     threshold, theta  what the membrane has to exceed
+ *     trace             a state over time, one value a step
  */
 
 /* ---- >>config ------------------------------------------------------------------------------ */

@@ -53,7 +53,7 @@ static int load_digits(snn_idx *images, snn_idx *labels, const char *dir, const 
 /* 784-64-10, one pass over the training digits; the model into memory. */
 static size_t train_a_small_one(const char *dir, void *model, size_t size)
 {
-    enum { BATCH = 100 };
+    enum { BATCH = 50 };
     static float x[BATCH * PIXELS];
     int y[BATCH], k, i;
     snn_idx images, labels;

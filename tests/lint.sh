@@ -3,16 +3,18 @@
 #
 #     tests/lint.sh [BUILD]
 #
-# Warnings of every compiler at hand as C99 and C++98 to C++20, as implementation and as header only;
-# exported symbols and writable globals; line length, tabs, trailing blanks, words left open; and, to
-# be looked at, compile time, object size and line count. Exits with 1 where something is not clean.
+# Warnings of every compiler at hand as C99 and C++98 to C++20, as implementation and header only;
+# exported symbols and writable globals; line length, tabs, trailing blanks, words left open; and,
+# to be looked at, compile time, object size and line count. Exits with 1 where it is not clean.
 cd "$(dirname "$0")/.." || exit 1
 build=${1:-build}/lint
 mkdir -p "$build"
-warn="-Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wdouble-promotion -Wundef -Wvla"
+warn="-Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow
+      -Wdouble-promotion -Wundef -Wvla"
 bad=0
 printf '#define SNN_IMPLEMENTATION\n#include "snn.h"\n' > "$build/impl.c"
-printf '#include "snn.h"\nint lint_unit(void);\nint lint_unit(void) { return snn_version(); }\n' > "$build/header.c"
+printf '#include "snn.h"\nint unit(void);\nint unit(void) { return snn_version(); }\n' > \
+    "$build/header.c"
 
 check() { # check TEXT FILE: a file that must be empty
     local n
@@ -32,7 +34,8 @@ warnings() { # warnings COMPILER FLAG...
     for file in impl header; do
         "$@" $warn -I. "$build/$file.c" 2> "$build/out"
         echo "exit $?" | grep -v 'exit 0' >> "$build/out"
-        check "warnings, $file: $(echo "$*" | sed 's/-x c++ //;s/ -o .*//')" "$build/out" '(warning|error|exit)[: ]'
+        check "warnings, $file: $(echo "$*" | sed 's/-x c++ //;s/ -o .*//')" "$build/out" \
+            '(warning|error|exit)[: ]'
     done
 }
 
@@ -59,13 +62,13 @@ else
 fi
 "$cc" -std=c99 -I. -dM -E "$build/impl.c" | sort > "$build/macros"
 "$cc" -std=c99 -dM -E -x c - < <(grep -hoE '^ *# *include *<[a-z0-9_]+\.h>' snn.h | sort -u |
-    while read -r line; do echo "$line" | grep -qE 'arm_neon|windows|intrin' || echo "$line"; done) |
-    sort > "$build/known"
+    grep -vE 'arm_neon|windows|intrin') | sort > "$build/known"
 comm -23 "$build/macros" "$build/known" | awk '$2 !~ /^_?_?(SNN|snn)_/' |
     grep -vE '^#define _' > "$build/out"
 check "macros without the prefix" "$build/out"
 
-sources=$(find . -name '[bB]uild*' -prune -o \( -name '*.[ch]' -o -name '*.cpp' -o -name '*.sh' \) -print)
+sources=$(find . -name 'build*' -prune -o \
+    \( -name '*.[ch]' -o -name '*.cpp' -o -name '*.sh' \) -print)
 grep -nE '^.{101,}' $sources > "$build/out"
 check "lines over 100 columns" "$build/out"
 grep -nE $'[[:blank:]]$|\t' $sources > "$build/out"

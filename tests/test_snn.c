@@ -3061,7 +3061,7 @@ static void add_all(void)
     add(neuron_infos, 0, 0, "neurons/infos");
     for (i = 0; i < (int)SNN_NEURON_COUNT; i++) {
         const snn_neuron_def *def = snn_neuron_info((snn_neuron_kind)i);
-        int plain = def->recurrence == SNN_RECURRENCE_DEFAULT && def->inputs <= 1;
+        int plain = def->recurrence <= SNN_RECURRENCE_NONE && def->inputs <= 1;
         for (k = 0; plain && k < COUNT_OF(neuron_options) - (i != (int)SNN_LEAKY); k++)
             add(neuron_plain, i, k, "neurons/%s_plain %s", neuron_makers[i].name,
                 neuron_options[k]);
