@@ -3683,8 +3683,6 @@ typedef struct snn__node {
 
 /* what a task may scribble on */
 typedef struct snn__task {
-    snn_net *net;
-    int id;
     char *memory;
 } snn__task;
 
@@ -7307,7 +7305,7 @@ static void snn__plan(snn_net *net, snn__arena *a)
     }
     net->scratch = (char *)snn__arena_take(a, (size_t)net->tasks, net->task_size);
     net->op_scratch = (char *)snn__arena_take(a, net->op_size, 1);
-    net->labels = (int *)snn__arena_take(a, 2 * (size_t)net->desc.batch, sizeof(int));
+    net->labels = (int *)snn__arena_take(a, (size_t)net->desc.batch, sizeof(int));
 }
 
 static size_t snn__plan_size(snn_net *net)
@@ -7488,8 +7486,6 @@ static void snn__row_task(void *arg, int id)
     snn__node *p;
     snn__task t;
     size_t row, u, base;
-    t.net = net;
-    t.id = id;
     t.memory = net->scratch + (size_t)id * net->task_size;
     for (p = job->q; job->backward && p; p = snn__chain_previous(net, p))
         if (snn__op_table[p->op].begin) snn__op_table[p->op].begin(net, p, &t);
@@ -7535,8 +7531,6 @@ static void snn__segment_set(snn_net *net, int t0, int len)
     for (i = 0; i < net->count; i++) {
         snn__node *q = &net->node[i];
         q->out_row0 = q->whole_out ? (size_t)t0 * (size_t)net->desc.batch : 0;
-        if (q->op == SNN__INPUT && q->signal != SNN__CONSTANT)
-            q->out_row0 = (size_t)t0 * (size_t)net->desc.batch;
         q->dout_row0 = q->whole_dout ? (size_t)t0 * (size_t)net->desc.batch : 0;
     }
 }
