@@ -11,8 +11,10 @@ EXAMPLES := $(patsubst examples/%.c,$(BUILD)/%,$(wildcard examples/*.c))
 COMPILE = $(CC) $(CPPFLAGS) $(CFLAGS) $(OPENMP) $< -o $@ $(LDFLAGS) -lm
 
 # Reference vectors of parts that are not built yet, as prefixes of file names; shrinks to nothing.
-VECTORS_LATER = stateleaky_truncated linearleaky_nobias_truncated batch_norm bntt \
-    graded_spikes_ conv_transpose2d e2e_convnet_bntt stdp_ mstdp rule_ nir_ data_
+VECTORS_LATER = stdp_ mstdp nir_ data_ rule_bpstdp rule_convert_ rule_dc_ rule_decolle rule_eprop \
+    rule_eventprop rule_forward_forward rule_label_assign rule_n3ml_ rule_nef_pes rule_ottt \
+    rule_population_code rule_qcfs rule_resume rule_rstdp_ rule_slayer rule_spikenorm_ \
+    rule_spikeprop rule_st_encoders rule_stdp_ rule_weight_norm
 
 all: $(EXAMPLES) $(BUILD)/test_snn $(BUILD)/test_vectors $(BUILD)/bench ## everything that can be built, into build/
 

@@ -129,21 +129,27 @@
  *   Shapes are per sample and step: snn_input(net, 1, 28, 28) is an image, snn_input(net, 784, 0,
  *   0) a vector. Convolution and pooling want three axes; linear reads any shape as a vector. A
  *   layer call returns a node id, the input of further layers, of several if you like: skips are
- *   snn_add and snn_concat. The last node added is the output. Layers are named conv1, fc1, lif1,
- *   ... or as the desc says; parameters conv1.weight (O,I/groups,kh,kw), fc1.weight (out,in),
- *   fc1.bias, lif1.beta, as in PyTorch's state_dict.
+ *   snn_add, snn_multiply, snn_iand and snn_concat. The last node added is the output. Layers are
+ *   named conv1, fc1, lif1, ... or as the desc says; parameters conv1.weight (O,I/groups,kh,kw),
+ *   fc1.weight (out,in), fc1.bias, lif1.beta, as in PyTorch's state_dict.
  *
  * NEURONS
  *   Equations and sources stand with each block in >>neurons. Where frameworks differ, a field
  *   decides:
  *     comparison   spikes where membrane > threshold, strictly; fire_at_threshold = 1: >=
- *     reset        SUBTRACT the threshold, to ZERO, or NONE; SNN_RESET_DEFAULT is the neuron's own
- *     when         one step after the spike, as snnTorch does; no_reset_delay = 1: within the step
+ *     reset        SUBTRACT the threshold, to ZERO (LIF: to v_reset), or NONE; SNN_RESET_DEFAULT is
+ *                  the neuron's own
+ *     when         one step after the spike, as snnTorch does; no_reset_delay = 1: within the step.
+ *                  LIF, IF, CoarseLIF, BioLIF, Izhikevich, AdEx always reset within the step, and
+ *                  whatever the membrane was before: what most other frameworks do
  *     detached     the delayed reset is a constant for gradients; through the immediate one the
- *                  spike's gradient flows, as with snnTorch's reset_delay=False
+ *                  spike's gradient flows, unless detach_reset
+ *     reported     the membrane after a reset within the step, with membrane_before_reset the one
+ *                  before it
  *     decay        beta, alpha: factors a step, clamped to [0,1] by most neurons; 0 means not
  *                  given, a negative one decay 0. net_desc.dt takes no part: it is saved with the
  *                  model
+ *     refractory   LIF, IF: steps after a spike in which input does not count
  *     spike value  graded: 1 unless given; a parameter like the others
  *     inhibition   one spike a sample and step, of the neuron furthest above its threshold; value
  *                  1
@@ -162,8 +168,9 @@
  *   membranes (ce_membrane, ce_max_membrane, mse_membrane); of a layer without membrane, what it
  *   puts out. Labels count from 0. Rates are spikes a step: mse_count compares counts with floor(T
  *   rate). population is the number of classes where several outputs stand for one. l1_rate is
- *   added for every output spike. snn_loss does the same on plain arrays. Target trains:
- *   snn_targets_rate, snn_targets_latency.
+ *   added for every output spike; rates puts a price on the firing of any recorded node: a sum,
+ *   bounds a neuron, bounds a layer. snn_loss and snn_rate_loss do the same on plain arrays. Target
+ *   trains: snn_targets_rate, snn_targets_latency.
  *
  * TRAINING
  *   snn_train_step is snn_net_forward, snn_net_zero_grad, snn_net_loss, snn_net_backward,
@@ -172,7 +179,8 @@
  *                  batch
  *     record       snn_net_record, before build, keeps a node's spikes, membranes, states
  *                  (snn_net_spikes, _membrane, _trace) and room for their gradients (_dspikes,
- *                  _dmembrane, _dtrace); the output has all but the states unasked
+ *                  _dmembrane, _dtrace); the output has all but the states unasked. After backward
+ *                  _dspikes holds the whole gradient of what the node put out
  *     own loss     after forward and zero_grad write dloss/dspikes, dloss/dmembrane into these
  *                  views of any node recorded with SNN_RECORD_GRADIENT, then backward, which adds
  *                  what flows in from later layers
@@ -184,8 +192,14 @@
  *                  on, gradients stop at its start
  *     parameters   snn_net_values, snn_net_grads: all that is trained, one row each; after writing
  *                  snn_net_params_changed
+ *     norms        snn_norm: batch, batch through time, threshold-dependent, layer. Training steps
+ *                  move the running statistics, snn_net_train(net, 0) uses them, snn_net_fold puts
+ *                  them into the layer before
+ *     few bits     weight_bits of linear and convolution layers: computed with rounded weights,
+ *                  trained in full ones
  *     doubts       snn_net_gradcheck compares backward with finite differences, on a net with
- *                  SNN_SPIKES_SMOOTH
+ *                  SNN_SPIKES_SMOOTH; net_desc.debug names the layer and step of the first NaN;
+ *                  snn_net_print marks layers that are dead or saturated
  *
  * STREAMING
  *   snn_net_reset, then snn_net_step once a tick; states stay in the net, snn_net_state reads or
@@ -256,8 +270,7 @@
  *   floats and ints of 32 bits are taken for granted, a byte order is not. One input a net;
  *   SNN_MAX_DIMS axes; 2^28 elements a row; 2^24 samples and steps; pooling windows of 256
  *   elements. Everything is float: quant and packing change values and storage, not arithmetic.
- *   There is no GPU, no batch normalisation, no transposed or one-dimensional convolution, no
- *   learning rule beside gradients.
+ *   There is no GPU and no learning rule beside gradients.
  *
  * HOW TO ADD A NEURON
  *   Outside, in a file of yours: a snn_neuron_def with step and grad, given to snn_neuron(). Both
@@ -267,69 +280,49 @@
  *   with SNN_SPIKES_SMOOTH and let snn_net_gradcheck tell whether grad is right.
  *   Inside, for all users. 1: write the block in >>neurons, before #undef SNN__PARAM. Its comment
  *   has the equations and their source; here V = b w + a w^2 + x - sub R theta with w = (1 - zero
- *   R) U. step1 is one neuron's step; grad1 turns the gradient of the state after into that before,
- *   R a constant:
+ *   R) U. step1 is one step of one neuron: s are its states, p its parameters (p[0] the threshold),
+ *   x its inputs, m the reset as factors; it returns the drive. grad1 turns ds, the gradients of
+ *   the states after, into those before, R being a constant:
  *
- *       SNN__HD float snn__quadratic_step1(float u, float x, float b, float a, float theta,
- *                                          float sub, float zero, float equal)
+ *       SNN__HD float snn__quadratic_step1(float *s, const float *p, const float *x, snn__mode m)
  *       {
  *           SNN__NO_CONTRACT
- *           const float r = snn__reset_indicator(u, theta, equal), w = (1.0f - zero * r) * u;
- *           return snn__flush(b * w + a * w * w + x - sub * r * theta);
+ *           const float r = snn__reset_indicator(s[0], p[0], m.equal);
+ *           const float w = (1.0f - m.zero * r) * s[0];
+ *           s[0] = snn__flush(p[1] * w + p[2] * w * w + x[0] - m.sub * r * p[0]);
+ *           return s[0] - p[0];
  *       }
- *       SNN__HD float snn__quadratic_grad1(float *gv, float *db, float *da, float *dtheta,
- *                                          float ddrive, float u, float b, float a, float theta,
- *                                          float sub, float zero, float equal)
+ *       SNN__HD void snn__quadratic_grad1(float *ds, float *dp, float *dx, const float *s,
+ *                                         const float *p, const float *x, float dd, snn__mode m)
  *       {
  *           SNN__NO_CONTRACT
- *           const float r = snn__reset_indicator(u, theta, equal), w = (1.0f - zero * r) * u;
- *           const float g = *gv + ddrive;
- *           *dtheta -= ddrive + sub * r * g;
- *           *db += g * w;
- *           *da += g * w * w;
- *           *gv = (1.0f - zero * r) * (b + 2.0f * a * w) * g;
- *           return g;
+ *           const float r = snn__reset_indicator(s[0], p[0], m.equal);
+ *           const float w = (1.0f - m.zero * r) * s[0];
+ *           const float g = ds[0] + dd;
+ *           (void)x;
+ *           dp[0] -= dd + m.sub * r * g;
+ *           dp[1] += g * w;
+ *           dp[2] += g * w * w;
+ *           ds[0] = (1.0f - m.zero * r) * (p[1] + 2.0f * p[2] * w) * g;
+ *           dx[0] = g;
  *       }
- *       SNN__INLINE void snn__quadratic_step_loop(const snn_neuron_block *b)
- *       {
- *           int i;
- *           for (i = 0; i < b->n; i++) {
- *               float *u = &b->state[0][i], theta = b->param[0][i];
- *               *u = snn__quadratic_step1(*u, b->x[i], b->param[1][i], b->param[2][i], theta,
- *                                         b->sub, b->zero, b->equal);
- *               b->drive[i] = *u - theta;
- *           }
- *       }
- *       SNN__INLINE void snn__quadratic_grad_loop(const snn_neuron_block *b, int train)
- *       {
- *           int i;
- *           for (i = 0; i < b->n; i++) {
- *               float db = 0.0f, da = 0.0f, dtheta = 0.0f;
- *               b->dx[i] = snn__quadratic_grad1(&b->dstate[0][i], &db, &da, &dtheta, b->ddrive[i],
- *                                               b->state[0][i], b->param[1][i], b->param[2][i],
- *                                               b->param[0][i], b->sub, b->zero, b->equal);
- *               if (!train) continue;
- *               b->dparam[0][i] += dtheta;
- *               b->dparam[1][i] += db;
- *               b->dparam[2][i] += da;
- *           }
- *       }
- *       SNN__NEURON_LOOPS(quadratic)
+ *       SNN__NEURON_LOOPS(quadratic, 1, 3, 1)
  *       static const snn_neuron_def snn__quadratic_def = {
- *           "quadratic", "quadratic", "Quadratic integrate-and-fire", 1, 3,
- *           {"mem", NULL, NULL, NULL}, {SNN__PARAM(threshold, 1.0f, 0),
- *           SNN__PARAM(beta, 0.0f, SNN_PARAM_REQUIRED), {"a", 0.1f, 0, 0, 0}, SNN__NO_PARAM,
- *           SNN__NO_PARAM, SNN__NO_PARAM}, SNN_RESET_SUBTRACT, snn__quadratic_step,
- *           snn__quadratic_grad, 0, 1, 0, SNN_RECURRENCE_NONE, NULL, 0, NULL, NULL};
+ *           "quadratic", "quadratic", "Quadratic integrate-and-fire", 1, 3, {"mem"},
+ *           {SNN__THETA, SNN__BETA, SNN__CUSTOM("a", 0.1f, 0)}, SNN_RESET_SUBTRACT,
+ *           SNN__RUN(quadratic), SNN__USUAL, SNN__NO_DERIVED, SNN__NO_JUMP,
+ *           &snn__quadratic_wide};
  *
- *   SNN__NEURON_LOOPS compiles the loops for each instruction set. SNN__PARAM(field, default,
- *   flags) is a parameter with a field of snn_neuron_desc and a learn_ flag of that name; any other
- *   is {name, default, 0, 0, flags}: parameter k has its value in custom[k], and learn_custom
- *   trains it. 2: add the row X(SNN_QUADRATIC, quadratic) to SNN_NEURON_LIST in >>types: it makes
- *   the enum, the desc, snn_quadratic(), the file tag, the tables and the tests. 3: make test. It
- *   then checks the new row: on plain arrays against the net, spikes and membranes by their bits
- *   and gradients to 1e-5; and every parameter's gradient against central differences through time,
- *   for each reset, delayed and immediate, scalar and per neuron.
+ *   SNN__NEURON_LOOPS(name, states, parameters, inputs) makes the loops over many neurons, for each
+ *   instruction set. SNN__PARAM(field, default, flags) is a parameter with a field of
+ *   snn_neuron_desc and a learn_ flag of that name; SNN__CUSTOM(name, default, flags), parameter k,
+ *   has its value in custom[k], and learn_custom trains it. A reset within the spike's step is a
+ *   jump1 and its gradient fall1: see LIF. 2: add the row X(SNN_QUADRATIC, quadratic) to
+ *   SNN_NEURON_LIST in >>types: it makes the enum, the desc, snn_quadratic(), the file tag, the
+ *   tables and the tests. 3: make test. It then checks the new row: on plain arrays against the
+ *   net, spikes and membranes by their bits and gradients to 1e-5; and every parameter's gradient
+ *   against central differences through time, for each reset, delayed and immediate, scalar and per
+ *   neuron.
  *
  * GLOSSARY
  *     beta, alpha       decay of the membrane, of the synaptic current, a step
@@ -379,7 +372,7 @@ extern "C" {
  * left zero means its default, which the comment gives; fields marked (required) have none. */
 
 #define SNN_MAX_DIMS 6   /* axes of a tensor */
-#define SNN_MAX_PARAMS 6 /* parameters of a neuron */
+#define SNN_MAX_PARAMS 8 /* parameters of a neuron, derived ones included */
 #define SNN_MAX_STATES 4 /* states of a neuron */
 #define SNN_NAME_SIZE 32 /* bytes of a layer's name, the final 0 included */
 
@@ -553,6 +546,8 @@ typedef struct snn_net_desc {
     int deterministic;
     snn_isa isa;               /* auto */
     float dt;                  /* seconds of a step, saved with the model; 1e-3 */
+    /* 1: forward and backward look at every layer's numbers and name the first NaN or infinity */
+    int debug;
     snn_allocator allocator;   /* malloc and free */
     snn_threads threads;       /* OpenMP where compiled in, else one thread */
     snn_logger logger;         /* silence */
@@ -566,10 +561,12 @@ typedef struct snn_linear_desc {
     int no_bias;
     snn_init init;
     float init_gain;    /* 0: the init's own */
+    /* 2..8: computes with weights rounded to so many bits, see snn_quantise_weights */
+    int weight_bits;
     uint32_t _end;
 } snn_linear_desc;
 
-typedef struct snn_conv2d_desc {
+typedef struct snn_conv2d_desc { /* of conv1d and conv_transpose2d too */
     uint32_t _start;
     const char *name;             /* "conv1", ... */
     int out_channels;             /* (required) */
@@ -580,11 +577,39 @@ typedef struct snn_conv2d_desc {
     int padding, padding_h, padding_w;    /* 0, zeros */
     int dilation, dilation_h, dilation_w; /* 1 */
     int groups;                   /* 1 */
+    /* conv_transpose2d: rows and columns more on one side; 0 */
+    int output_padding, output_padding_h, output_padding_w;
     int no_bias;
     snn_init init;
     float init_gain;
+    int weight_bits;              /* as snn_linear_desc's */
     uint32_t _end;
 } snn_conv2d_desc;
+
+/* Normalisation y = w (x - mean)/sqrt(var + eps) + b. In evaluation the batch norms take running
+ * statistics, which each training step moves: r += momentum (batch value - r). */
+typedef enum snn_norm_kind {
+    /* over samples and positions, of each step by itself; w, b a channel */
+    SNN_NORM_BATCH = 0,
+    /* the same, each step with a w and running statistics of its own, no b (BNTT) */
+    SNN_NORM_BATCH_TIME,
+    /* over steps, samples and positions; w starts at alpha times threshold (tdBN) */
+    SNN_NORM_THRESHOLD,
+    /* over all features of a sample and step; w, b a feature */
+    SNN_NORM_LAYER
+} snn_norm_kind;
+
+typedef struct snn_norm_desc {
+    uint32_t _start;
+    const char *name;      /* "norm1", ... */
+    snn_norm_kind kind;
+    float eps;             /* 1e-5 */
+    float momentum;        /* 0.1; a negative one: 0 */
+    int no_affine;         /* 1: no w and b */
+    int steps;             /* batch_time: how many; the net's. Later steps share the last */
+    float alpha, threshold; /* threshold: 1, 1 */
+    uint32_t _end;
+} snn_norm_desc;
 
 typedef struct snn_pool2d_desc {
     uint32_t _start;
@@ -608,7 +633,17 @@ typedef struct snn_pool2d_desc {
     X(SNN_STATE_LEAKY, state_leaky)                                                                \
     X(SNN_DELTA_LEAKY, delta_leaky)                                                                \
     X(SNN_LEAKY_PARALLEL, leaky_parallel)                                                          \
-    X(SNN_ALIF, alif)
+    X(SNN_ALIF, alif)                                                                              \
+    X(SNN_TRUNCATED_LEAKY, truncated_leaky)                                                        \
+    X(SNN_LIF, lif)                                                                                \
+    X(SNN_IF, if)                                                                                  \
+    X(SNN_LI, li)                                                                                  \
+    X(SNN_COARSE_LIF, coarse_lif)                                                                  \
+    X(SNN_BIO_LIF, bio_lif)                                                                        \
+    X(SNN_MCPITTS, mcpitts)                                                                        \
+    X(SNN_SOFT_LIF, soft_lif)                                                                      \
+    X(SNN_IZHIKEVICH, izhikevich)                                                                  \
+    X(SNN_ADEX, adex)
 
 /* One desc for all spiking neurons; each uses the fields that its equations name. */
 typedef struct snn_neuron_desc {
@@ -643,25 +678,36 @@ typedef struct snn_neuron_desc {
     int fixed_recurrent;     /* 1: recurrent weights are not trained */
     int no_recurrent_bias;
     float R, C, time_step;   /* Lapicque: resistance, capacitance, and step (1) */
-    float tau;               /* StateLeaky: time constant in steps; 0: from beta */
+    float tau;               /* CoarseLIF, StateLeaky (or beta): time constant in steps */
+    float kernel_steps;      /* TruncatedLeaky: length of its kernel */
+    float input_gain;        /* LIF, IF, LI: what an input is worth; 1 */
+    int decay_input;         /* LIF, LI: 1: input_gain is 1 - beta */
+    float v_rest, v_reset;   /* LIF, IF: where the membrane decays to, where ZERO puts it; 0 */
+    float refractory;        /* LIF, IF: steps after a spike without input or spike; 0 */
+    /* 1: no gradient through a reset in the spike's own step */
+    int detach_reset;
+    /* 1: the recorded membrane is the one that the spike was taken from */
+    int membrane_before_reset;
     uint32_t _end;
 } snn_neuron_desc;
 #define SNN__X(id, name) typedef snn_neuron_desc snn_##name##_desc;
 SNN_NEURON_LIST(SNN__X)
 #undef SNN__X
 
-/* One time step of n neurons, as a neuron's step and grad functions see it. Arrays have n entries.
+/* One time step of n neurons, as a neuron's functions see it. Arrays have n entries.
  *
  *   step   reads param, state (before the step) and x; writes state (after) and drive.
  *   grad   reads param, state (before the step), x, drive, ddrive and dstate (gradient of the state
  *          after the step); writes dx and dstate (gradient of the state before), ADDS to dparam.
- *          dx may
- *          be x's own array.
+ *          dx may be x's own array.
+ *   jump   what a spike does to the states at once: reads param, spike (0, 1, or smooth) and state
+ *          (after the step); writes state.
+ *   fall   gradients of the jump: reads param, spike, state (before the jump) and dstate (after
+ *          it); writes dstate (before it) and dspike, ADDS to dparam.
  *
  * A neuron fires where drive > 0 (usually membrane - threshold). The delayed reset R, a constant
  * for gradients, is 1 where state[0] > param[0] before the step (or equal, if equal is 1). sub,
- * zero: 1 when the reset mode is subtract or zero, else 0. dparam: all set, or all NULL for a
- * built-in neuron. */
+ * zero: 1 when the reset mode is subtract or zero, else 0. */
 typedef struct snn_neuron_block {
     int n;
     const float *param[SNN_MAX_PARAMS];
@@ -673,6 +719,8 @@ typedef struct snn_neuron_block {
     float *dstate[SNN_MAX_STATES];
     float *dparam[SNN_MAX_PARAMS];
     float *dx;
+    const float *spike;
+    float *dspike;
     /* neurons with several inputs: input g of neuron i is x[g*stride + i], and so dx */
     size_t stride;
 } snn_neuron_block;
@@ -713,6 +761,10 @@ typedef struct snn_neuron_def {
     int derived;
     void (*derive)(int n, float *const *param);
     void (*underive)(int n, const float *const *param, float *const *dparam);
+    void (*start)(const snn_neuron_block *b); /* writes the first state; NULL: zeros */
+    void (*jump)(const snn_neuron_block *b);  /* both or neither; NULL: spikes change no state */
+    void (*fall)(const snn_neuron_block *b);
+    const struct snn__wide_loops *wide;       /* the library's own neurons: their vector loops */
 } snn_neuron_def;
 
 typedef enum snn_neuron_kind {
@@ -754,6 +806,20 @@ typedef enum snn_loss_kind {
 
 typedef enum snn_reduction { SNN_MEAN = 0, SNN_SUM, SNN_NONE } snn_reduction;
 
+/* A price on the firing of a node, recorded with SNN_RECORD_SPIKES and SNN_RECORD_GRADIENT. With z
+ * the mean over time of a neuron's spikes in one sample, and m the layer's mean of z:
+ *   l1 (sum of all spikes)                              as snnTorch's l1_rate_sparsity
+ *   + lower_weight mean over samples and neurons of max(0, lower - z)^2
+ *   + upper_weight mean over samples and neurons of max(0, z - upper)^2
+ * per_layer: the bounds are on m, their mean is over samples. */
+typedef struct snn_rate_desc {
+    int node;             /* unused by snn_rate_loss */
+    float l1;
+    float lower, lower_weight;
+    float upper, upper_weight;
+    int per_layer;
+} snn_rate_desc;
+
 typedef struct snn_loss_desc {
     uint32_t _start;
     snn_loss_kind kind;
@@ -776,6 +842,8 @@ typedef struct snn_loss_desc {
     const float *times;
     int reciprocal;           /* ce_temporal: 0: -time, 1: 1/(time+1) */
     float l1_rate;            /* plus this times the number of output spikes; 0 */
+    const snn_rate_desc *rates; /* snn_net_loss: prices on any nodes; none */
+    int num_rates;
     uint32_t _end;
 } snn_loss_desc;
 
@@ -913,8 +981,11 @@ SNN_DEF const snn_neuron_def *snn_neuron_info(snn_neuron_kind kind);
 SNN_DEF snn_status snn_neuron_init(snn_neuron_model *m, const snn_neuron_def *def,
                                    const snn_neuron_desc *desc);
 
+/* snn_neuron_start - the states before the first step: zeros, for some the resting potential */
+SNN_DEF void snn_neuron_start(const snn_neuron_model *m, int n, float *const *state);
+
 /* snn_neuron_forward - one time step of n neurons of one sample
- *   spk      out [n]           spikes: 0 or the graded factor
+ *   spk      out [n]           spikes: 0 or the graded factor; with output_membrane, membranes
  *   state    in/out [states][n]  state[0] is the membrane
  *   x        in [n]            input current
  * Order: R = H(U - theta); V from U, x, R; spike from V; immediate reset if asked for.
@@ -932,6 +1003,12 @@ SNN_DEF void snn_neuron_forward(const snn_neuron_model *m, int n, float *spk, fl
 SNN_DEF void snn_neuron_backward(const snn_neuron_model *m, int n, float *dx, float *const *dstate,
                                  float *const *dparam, const float *const *state, const float *x,
                                  const float *dspk);
+
+/* snn_quantise_weights - out[r][c] = s_r round(w[r][c]/s_r), s_r = max over c of |w|/(2^(bits-1) -
+ * 1): symmetric, a scale each row (output); bits 2..8, gradients pass straight through. scale
+ * [rows] may be NULL; out may be w. What layers with weight_bits compute with. */
+SNN_DEF snn_status snn_quantise_weights(float *out, float *scale, const float *w, int rows,
+                                        int cols, int bits);
 
 /* -- encoders: data in, spikes out, time first -- */
 
@@ -1047,6 +1124,10 @@ SNN_DEF snn_status snn_loss(const snn_loss_desc *d, int T, int B, int C, const f
                             const int *y, const float *dloss, float *loss, float *dspk,
                                 float *dmem);
 SNN_DEF const char *snn_loss_name(snn_loss_kind kind);
+/* snn_rate_loss - the price of spikes [T][B][n] by the sums of snn_rate_desc; dspk [T][B][n] ADDED
+ * to, or NULL */
+SNN_DEF float snn_rate_loss(const snn_rate_desc *d, int T, int B, int n, const float *spk,
+                            float *dspk);
 
 /* snn_accuracy - share of samples whose largest count, earliest first spike, or largest membrane
  * sum is at the label. x [T][B][C] spikes or membranes; population as in the losses; lowest index
@@ -1096,16 +1177,29 @@ SNN_DEF int snn_input(snn_net *net, int channels, int height, int width);
 SNN_DEF int snn_linear(snn_net *net, int x, const snn_linear_desc *d);
 /* cross-correlation, W (O,I/groups,kh,kw) */
 SNN_DEF int snn_conv2d(snn_net *net, int x, const snn_conv2d_desc *d);
-/* gradient to the first maximum */
+/* along (C,1,L) */
+SNN_DEF int snn_conv1d(snn_net *net, int x, const snn_conv2d_desc *d);
+/* the adjoint of a convolution, W (I,O/groups,kh,kw) */
+SNN_DEF int snn_conv_transpose2d(snn_net *net, int x, const snn_conv2d_desc *d);
+/* gradient to the first maximum; of spikes: whether there is one */
 SNN_DEF int snn_max_pool2d(snn_net *net, int x, const snn_pool2d_desc *d);
 /* sum/(kh kw), padding counted */
 SNN_DEF int snn_avg_pool2d(snn_net *net, int x, const snn_pool2d_desc *d);
 SNN_DEF int snn_sum_pool2d(snn_net *net, int x, const snn_pool2d_desc *d);
 SNN_DEF int snn_flatten(snn_net *net, int x);
 SNN_DEF int snn_reshape(snn_net *net, int x, int channels, int height, int width);
-SNN_DEF int snn_add(snn_net *net, int a, int b);                          /* same shapes */
+/* residual connections of spiking nets (SEW-ResNet: ADD, AND, IAND); same shapes */
+SNN_DEF int snn_add(snn_net *net, int a, int b);      /* a + b */
+SNN_DEF int snn_multiply(snn_net *net, int a, int b); /* a b; of spikes: and */
+SNN_DEF int snn_iand(snn_net *net, int a, int b);     /* (1 - a) b; of spikes: b and not a */
 SNN_DEF int snn_concat(snn_net *net, int a, int b);                       /* along the channels */
 SNN_DEF int snn_scale(snn_net *net, int x, float factor);
+/* y[c] = w[c] x[c], a trained w (C,1) a channel, at first factor, or for 0 uniform in [0.5, 1.5).
+ * snntorch.GradedSpikes multiplies the same axis of an input (size,k). */
+SNN_DEF int snn_graded_spikes(snn_net *net, int x, float factor);
+SNN_DEF int snn_norm(snn_net *net, int x, const snn_norm_desc *d);
+/* y_t = x_(t-steps), zero before the first: an axon's or a synapse's delay */
+SNN_DEF int snn_delay(snn_net *net, int x, int steps);
 /* fresh mask every step; off in evaluation */
 SNN_DEF int snn_dropout(snn_net *net, int x, float p);
 /* a neuron of your own; and one constructor per row of SNN_NEURON_LIST */
@@ -1171,6 +1265,11 @@ SNN_DEF const snn_param *snn_net_param(const snn_net *net, int index);
 SNN_DEF const snn_param *snn_net_find_param(const snn_net *net, const char *name);
 /* call after writing parameters yourself */
 SNN_DEF snn_status snn_net_params_changed(snn_net *net);
+/* snn_net_fold - each batch norm of one channel set (SNN_NORM_BATCH, _THRESHOLD) that alone reads a
+ * linear or convolution layer with bias goes into that layer's weights, with its running
+ * statistics, and then passes its input on: the same evaluation, up to rounding. Returns how many,
+ * or a status. */
+SNN_DEF int snn_net_fold(snn_net *net);
 /* all trained parameters, and their gradients, as one row each (padding between parameters is
  * zero): one loop for an optimiser or an all-reduce of your own */
 SNN_DEF snn_tensor snn_net_values(const snn_net *net);
@@ -1211,6 +1310,12 @@ SNN_DEF float snn_train_truncated(snn_net *net, const snn_optim_desc *o, const s
  * sample. Returns the number of real samples. */
 SNN_DEF int snn_batch(const snn_data *data, const int *order, int start, int batch, int T,
                       float *x, int *y);
+/* snn_data_subset - part idx of data cut into `parts`: samples [n idx, n (idx+1)), n = count/parts
+ * snn_data_split - a share held out for validation: order[0 .. count-1] gets all indices, first the
+ *   training samples, shuffled, then count*share others, ascending; returns how many those are
+ * Match: snntorch.utils.data_subset, valid_split (but for the generator). */
+SNN_DEF snn_status snn_data_subset(snn_data *part, const snn_data *data, int parts, int idx);
+SNN_DEF int snn_data_split(int *order, int count, float share, uint64_t seed);
 /* snn_evaluate - accuracy over all samples, in evaluation mode; negative on error */
 SNN_DEF double snn_evaluate(snn_net *net, const snn_data *data, snn_metric metric);
 
@@ -1461,6 +1566,7 @@ static void snn__parallel_for(const snn_threads *threads, double work, int count
 #define SNN__LANES 16 /* rows of prepared weights are padded to this many floats */
 #define SNN__PAD(n) (((n) + SNN__LANES - 1) / SNN__LANES * SNN__LANES)
 
+enum { SNN__FIRE_ABOVE, SNN__FIRE_AT, SNN__FIRE_NONZERO };
 typedef struct snn__kernels {
     snn_isa isa;
     int wide_neurons; /* 1: the AVX2 copies of neurons and surrogates */
@@ -1477,15 +1583,18 @@ typedef struct snn__kernels {
     /* w[idx[j]*ld + 0..n) += val[j] y[0..n) for each j */
     void (*scatter)(float *w, size_t ld, int n, const uint32_t *idx, const float *val, int count,
                     const float *y);
-    /* bit i of words = d[i] > 0 (or >= 0) */
-    void (*fire)(uint32_t *words, const float *d, int n, int at_threshold);
+    /* bit i of words = d[i] > 0, >= 0, != 0 (SNN__FIRE_*); spare bits of the last word are 0 */
+    void (*fire)(uint32_t *words, const float *d, int n, int compare);
     /* indices (and values) of the nonzeros of n bits or floats; returns their number. idx and val
      * must have room for SNN__LANES more than n. */
     int (*list_bits)(const uint32_t *words, int n, uint32_t *idx);
     int (*list_floats)(const float *x, int n, uint32_t *idx, float *val);
-    /* where x[i] > best[i]: best[i] = x[i], arg[i] = k */
-    void (*maximum)(float *best, int32_t *arg, const float *x, int32_t k, int n);
-    void (*add)(float *y, const float *x, int n); /* y[i] += x[i] */
+    /* y[i] = the largest of x[at[k] + i], k < count; arg[i] = the first such k; n a multiple of
+     * SNN__LANES */
+    void (*maximum)(float *y, unsigned char *arg, const float *x, const int32_t *at, int count,
+                    int n);
+    /* y[r*ldy + i] += a x[r*ldx + i] for r < rows, i < n */
+    void (*add)(float *y, size_t ldy, const float *x, size_t ldx, int rows, int n, float a);
 } snn__kernels;
 
 /* one vocabulary per register width: type, width, load, store, broadcast, multiply-add */
@@ -1536,6 +1645,9 @@ SNN__INLINE snn__v4_t snn__v4_set1(float x)
 #endif
 
 #define SNN__PLAIN /* no target attribute */
+/* vectors of so many times SNN__LANES, at most the registers of a gather */
+#define SNN__PART(lanes, P, NG)                                                                    \
+    ((lanes) * SNN__LANES / SNN__##P##_W < NG ? (lanes) * SNN__LANES / SNN__##P##_W : NG)
 /* P vocabulary, MR x NV vectors in a tile, NG vectors in a gather */
 #define SNN__KERNEL_TEMPLATE(P, TARGET, MR, NV, NG)                                            \
     TARGET static void snn__tile_##P(int k, const float *a, size_t ra, size_t ca,                  \
@@ -1603,14 +1715,26 @@ SNN__INLINE snn__v4_t snn__v4_set1(float x)
         for (; o + NG * SNN__##P##_W <= n; o += NG * SNN__##P##_W)                                 \
             snn__gather_part_##P(y + o, init ? init + o : NULL, w + o, ld, idx, val, count,        \
                                  NG);                                                              \
-        if (NG / 2 * SNN__##P##_W >= SNN__LANES && o + NG / 2 * SNN__##P##_W <= n) {               \
+        if (NG * SNN__##P##_W > 4 * SNN__LANES && o + 4 * SNN__LANES <= n) {                       \
             snn__gather_part_##P(y + o, init ? init + o : NULL, w + o, ld, idx, val, count,        \
-                                 NG / 2);                                                          \
-            o += NG / 2 * SNN__##P##_W;                                                            \
+                                 SNN__PART(4, P, NG));                                             \
+            o += 4 * SNN__LANES;                                                                   \
         }                                                                                          \
-        for (; o < n; o += SNN__LANES)                                                             \
+        switch ((n - o) / SNN__LANES) {                                                            \
+        case 3:                                                                                    \
             snn__gather_part_##P(y + o, init ? init + o : NULL, w + o, ld, idx, val, count,        \
-                                 SNN__LANES / SNN__##P##_W);                                       \
+                                 SNN__PART(3, P, NG));                                             \
+            break;                                                                                 \
+        case 2:                                                                                    \
+            snn__gather_part_##P(y + o, init ? init + o : NULL, w + o, ld, idx, val, count,        \
+                                 SNN__PART(2, P, NG));                                             \
+            break;                                                                                 \
+        case 1:                                                                                    \
+            snn__gather_part_##P(y + o, init ? init + o : NULL, w + o, ld, idx, val, count,        \
+                                 SNN__PART(1, P, NG));                                             \
+            break;                                                                                 \
+        default: break;                                                                            \
+        }                                                                                          \
     }                                                                                              \
     TARGET SNN__INLINE void snn__scatter_part_##P(float *w, size_t ld, const uint32_t *idx,        \
                                                   const float *val, int count, const float *y,     \
@@ -1643,6 +1767,18 @@ SNN__INLINE snn__v4_t snn__v4_set1(float x)
         for (; o < n; o += SNN__LANES)                                                             \
             snn__scatter_part_##P(w + o, ld, idx, val, count, y + o,                               \
                                   SNN__LANES / SNN__##P##_W);                                      \
+    }                                                                                              \
+    TARGET static void snn__add_##P(float *y, size_t ldy, const float *x, size_t ldx, int rows,    \
+                                    int n, float a)                                                \
+    {                                                                                              \
+        const snn__##P##_t v = SNN__##P##_SET1(a);                                                 \
+        int r, i;                                                                                  \
+        for (r = 0; r < rows; r++, y += ldy, x += ldx) {                                           \
+            for (i = 0; i + SNN__##P##_W <= n; i += SNN__##P##_W)                                  \
+                SNN__##P##_STORE(                                                                  \
+                    y + i, SNN__##P##_MADD(v, SNN__##P##_LOAD(x + i), SNN__##P##_LOAD(y + i)));    \
+            for (; i < n; i++) y[i] += a * x[i];                                                   \
+        }                                                                                          \
     }
 
 SNN__KERNEL_TEMPLATE(s, SNN__PLAIN, 4, 4, 16)
@@ -1655,37 +1791,38 @@ SNN__KERNEL_TEMPLATE(f8, SNN__TARGET_FMA, 6, 2, 8)
 SNN__KERNEL_TEMPLATE(f16, SNN__TARGET_AVX512, 8, 2, 8)
 #endif
 
-/* spikes of n drives into ceil(n/32) words; the last word's spare bits are 0 */
-static void snn__fire_scalar(uint32_t *words, const float *d, int n, int at_threshold)
+static void snn__fire_scalar(uint32_t *words, const float *d, int n, int compare)
 {
     int i, j;
     for (i = 0; i < n; i += 32) {
         uint32_t w = 0;
         int m = n - i < 32 ? n - i : 32;
-        if (at_threshold)
+        if (compare == SNN__FIRE_ABOVE)
+            for (j = 0; j < m; j++) w |= (uint32_t)(d[i + j] > 0.0f) << j;
+        else if (compare == SNN__FIRE_AT)
             for (j = 0; j < m; j++) w |= (uint32_t)(d[i + j] >= 0.0f) << j;
         else
-            for (j = 0; j < m; j++) w |= (uint32_t)(d[i + j] > 0.0f) << j;
+            for (j = 0; j < m; j++) w |= (uint32_t)(d[i + j] != 0.0f) << j;
         *words++ = w;
     }
 }
 #if SNN__X86
-SNN__TARGET_AVX2 static void snn__fire_avx2(uint32_t *words, const float *d, int n,
-                                            int at_threshold)
+SNN__TARGET_AVX2 static void snn__fire_avx2(uint32_t *words, const float *d, int n, int compare)
 {
     const __m256 z = _mm256_setzero_ps();
     for (; n >= 32; n -= 32, d += 32) {
         uint32_t w = 0;
         int j;
         for (j = 0; j < 4; j++) {
-            __m256 v = _mm256_loadu_ps(d + 8 * j);
-            __m256 c =
-                at_threshold ? _mm256_cmp_ps(v, z, _CMP_GE_OQ) : _mm256_cmp_ps(v, z, _CMP_GT_OQ);
+            const __m256 v = _mm256_loadu_ps(d + 8 * j);
+            const __m256 c = compare == SNN__FIRE_ABOVE ? _mm256_cmp_ps(v, z, _CMP_GT_OQ)
+                             : compare == SNN__FIRE_AT  ? _mm256_cmp_ps(v, z, _CMP_GE_OQ)
+                                                        : _mm256_cmp_ps(v, z, _CMP_NEQ_UQ);
             w |= (uint32_t)_mm256_movemask_ps(c) << (8 * j);
         }
         *words++ = w;
     }
-    if (n > 0) snn__fire_scalar(words, d, n, at_threshold);
+    if (n > 0) snn__fire_scalar(words, d, n, compare);
 }
 #endif
 
@@ -1744,46 +1881,49 @@ SNN__TARGET_AVX512 static int snn__list_floats_avx512(const float *x, int n, uin
 }
 #endif
 
-SNN__INLINE void snn__maximum_loop(float *SNN__RESTRICT best, int32_t *SNN__RESTRICT arg,
-                                   const float *SNN__RESTRICT x, int32_t k, int n)
+SNN__INLINE void snn__maximum_loop(float *y, unsigned char *arg, const float *x, const int32_t *at,
+                                   int count, int n)
 {
-    int i;
-    for (i = 0; i < n; i++) {
-        arg[i] = x[i] > best[i] ? k : arg[i];
-        best[i] = x[i] > best[i] ? x[i] : best[i];
+    int i, j, k;
+    for (i = 0; i < n; i += SNN__LANES) {
+        float best[SNN__LANES];
+        int32_t first[SNN__LANES];
+        for (j = 0; j < SNN__LANES; j++) best[j] = x[at[0] + i + j], first[j] = 0;
+        for (k = 1; k < count; k++)
+            for (j = 0; j < SNN__LANES; j++) {
+                const float e = x[at[k] + i + j];
+                first[j] = e > best[j] ? k : first[j];
+                best[j] = e > best[j] ? e : best[j];
+            }
+        for (j = 0; j < SNN__LANES; j++) y[i + j] = best[j], arg[i + j] = (unsigned char)first[j];
     }
 }
-static void snn__maximum_plain(float *best, int32_t *arg, const float *x, int32_t k, int n)
+static void snn__maximum_plain(float *y, unsigned char *arg, const float *x, const int32_t *at,
+                               int count, int n)
 {
-    snn__maximum_loop(best, arg, x, k, n);
+    snn__maximum_loop(y, arg, x, at, count, n);
 }
 #if SNN__X86
-SNN__TARGET_AVX2 static void snn__maximum_avx2(float *best, int32_t *arg, const float *x, int32_t k,
-                                               int n)
+SNN__TARGET_AVX2 static void snn__maximum_avx2(float *y, unsigned char *arg, const float *x,
+                                               const int32_t *at, int count, int n)
 {
-    snn__maximum_loop(best, arg, x, k, n);
+    snn__maximum_loop(y, arg, x, at, count, n);
 }
-#endif
-
-SNN__INLINE void snn__add_loop(float *SNN__RESTRICT y, const float *SNN__RESTRICT x, int n)
+SNN__TARGET_AVX512 static void snn__maximum_avx512(float *y, unsigned char *arg, const float *x,
+                                                   const int32_t *at, int count, int n)
 {
-    int i;
-    for (i = 0; i < n; i++) y[i] += x[i];
-}
-static void snn__add_plain(float *y, const float *x, int n) { snn__add_loop(y, x, n); }
-#if SNN__X86
-SNN__TARGET_AVX2 static void snn__add_avx2(float *y, const float *x, int n)
-{
-    snn__add_loop(y, x, n);
-}
-SNN__TARGET_AVX512 static void snn__add_avx512(float *y, const float *x, int n)
-{
-    for (; n >= 16; n -= 16, x += 16, y += 16)
-        _mm512_storeu_ps(y, _mm512_add_ps(_mm512_loadu_ps(y), _mm512_loadu_ps(x)));
-    if (n > 0) {
-        const __mmask16 m = (__mmask16)((1u << n) - 1u);
-        _mm512_mask_storeu_ps(
-            y, m, _mm512_add_ps(_mm512_maskz_loadu_ps(m, y), _mm512_maskz_loadu_ps(m, x)));
+    int i, k;
+    for (i = 0; i < n; i += 16) {
+        __m512 best = _mm512_loadu_ps(x + at[0] + i);
+        __m512i first = _mm512_setzero_si512();
+        for (k = 1; k < count; k++) {
+            const __m512 e = _mm512_loadu_ps(x + at[k] + i);
+            const __mmask16 more = _mm512_cmp_ps_mask(e, best, _CMP_GT_OQ);
+            best = _mm512_mask_mov_ps(best, more, e);
+            first = _mm512_mask_mov_epi32(first, more, _mm512_set1_epi32(k));
+        }
+        _mm512_storeu_ps(y + i, best);
+        _mm_storeu_si128((__m128i *)(void *)(arg + i), _mm512_cvtepi32_epi8(first));
     }
 }
 #endif
@@ -1800,7 +1940,7 @@ static const snn__kernels snn__kernels_scalar = {SNN_ISA_SCALAR,
                                                  snn__list_bits_scalar,
                                                  snn__list_floats_scalar,
                                                  snn__maximum_plain,
-                                                 snn__add_plain};
+                                                 snn__add_s};
 #if SNN__VECTORS
 static const snn__kernels snn__kernels_simd128 = {SNN_ISA_SIMD128,
                                                   0,
@@ -1814,7 +1954,7 @@ static const snn__kernels snn__kernels_simd128 = {SNN_ISA_SIMD128,
                                                   snn__list_bits_scalar,
                                                   snn__list_floats_scalar,
                                                   snn__maximum_plain,
-                                                  snn__add_plain};
+                                                  snn__add_v4};
 #endif
 #if SNN__X86
 static const snn__kernels snn__kernels_avx2_exact = {SNN_ISA_AVX2,
@@ -1829,7 +1969,7 @@ static const snn__kernels snn__kernels_avx2_exact = {SNN_ISA_AVX2,
                                                      snn__list_bits_scalar,
                                                      snn__list_floats_scalar,
                                                      snn__maximum_avx2,
-                                                     snn__add_avx2};
+                                                     snn__add_v8};
 static const snn__kernels snn__kernels_avx2 = {SNN_ISA_AVX2,
                                                1,
                                                6,
@@ -1842,7 +1982,7 @@ static const snn__kernels snn__kernels_avx2 = {SNN_ISA_AVX2,
                                                snn__list_bits_scalar,
                                                snn__list_floats_scalar,
                                                snn__maximum_avx2,
-                                               snn__add_avx2};
+                                               snn__add_f8};
 static const snn__kernels snn__kernels_avx512 = {SNN_ISA_AVX512,
                                                  1,
                                                  8,
@@ -1854,8 +1994,8 @@ static const snn__kernels snn__kernels_avx512 = {SNN_ISA_AVX512,
                                                  snn__fire_avx2,
                                                  snn__list_bits_avx512,
                                                  snn__list_floats_avx512,
-                                                 snn__maximum_avx2,
-                                                 snn__add_avx512};
+                                                 snn__maximum_avx512,
+                                                 snn__add_f16};
 #endif
 
 static const snn__kernels *snn__kernels_select(snn_isa isa, int deterministic)
@@ -1892,7 +2032,11 @@ static void snn__accumulate(float *SNN__RESTRICT y, const float *SNN__RESTRICT x
     size_t i;
     for (i = 0; i < n; i++) y[i] += x[i];
 }
-SNN__HD float snn__clamp(float x, float lo, float hi) { return x < lo ? lo : x > hi ? hi : x; }
+SNN__HD float snn__clamp(float x, float lo, float hi)
+{
+    x = x < lo ? lo : x;
+    return x > hi ? hi : x;
+}
 /* decayed state must not linger in subnormals, which are slow on many machines */
 SNN__HD float snn__flush(float x) { return x < 1e-30f && x > -1e-30f ? 0.0f : x; }
 
@@ -1901,6 +2045,24 @@ static int snn__finite(float x)
     uint32_t u;
     memcpy(&u, &x, sizeof u); /* by bits: right under -ffast-math too */
     return (u & 0x7f800000u) != 0x7f800000u;
+}
+/* index of the first NaN or infinity, n if there is none */
+static size_t snn__first_bad(const float *x, size_t n)
+{
+    size_t i, j;
+    for (i = 0; i < n; i += 256) { /* a block at a time, without a branch for each */
+        const size_t m = n - i < 256 ? n - i : 256;
+        uint32_t worst = 0;
+        for (j = 0; j < m; j++) {
+            uint32_t u;
+            memcpy(&u, x + i + j, sizeof u);
+            u &= 0x7f800000u;
+            worst = u > worst ? u : worst;
+        }
+        for (j = 0; worst == 0x7f800000u && j < m; j++)
+            if (!snn__finite(x[i + j])) return i + j;
+    }
+    return n;
 }
 
 /* The matrix product C = A B (+ C), split over tasks by the size of C alone. a(i,p) = a[i*ra +
@@ -2081,13 +2243,7 @@ SNN_DEF void snn_permutation(int *order, int n, uint64_t seed, uint32_t stream)
 
 SNN_DEF void snn_spikes_pack(uint32_t *words, const float *x, int n)
 {
-    int i, j;
-    for (i = 0; i < n; i += 32) {
-        uint32_t w = 0;
-        int m = n - i < 32 ? n - i : 32;
-        for (j = 0; j < m; j++) w |= (uint32_t)(x[i + j] != 0.0f) << j;
-        *words++ = w;
-    }
+    snn__fire_scalar(words, x, n, SNN__FIRE_NONZERO);
 }
 SNN_DEF void snn_spikes_unpack(float *x, const uint32_t *words, int n, float gain)
 {
@@ -2248,13 +2404,14 @@ SNN__HD float snn__exp1(float x)
     float n, r, p, scale;
     int32_t bits;
     x = snn__clamp(x, -87.0f, 88.0f);
-    n = (float)(int32_t)(x * 1.44269504f + (x < 0.0f ? -0.5f : 0.5f)); /* nearest integer */
+    bits = (int32_t)(x * 1.44269504f + 127.5f); /* the nearest integer, biased: it is positive */
+    n = (float)(bits - 127);
     r = (x - n * 0.693145752f) - n * 1.42860677e-6f;
     p = 1.0f +
         r * (1.0f +
              r * (0.5f + r * (0.166666657f +
                               r * (0.0416665734f + r * (0.00833345950f + r * 0.00139262271f)))));
-    bits = ((int32_t)n + 127) * 8388608;
+    bits *= 8388608;
     memcpy(&scale, &bits, sizeof scale);
     return p * scale;
 }
@@ -2415,9 +2572,26 @@ SNN_DEF void snn_surrogate_primitive(const snn_surrogate *s, int n, const float 
 }
 
 /* ---- >>neurons ----------------------------------------------------------------------------- */
-/* One block each: equations and source, what frameworks differ on, step1 and grad1 on plain floats,
- * the loops over them. What all neurons share (spike, surrogate, graded value, immediate reset) is
- * at the end of the section, once. */
+/* One block each: equations and source, what frameworks differ on, and two functions of one neuron
+ * at one step, which are all there is to it:
+ *
+ *   step1   s: states before the step, becomes those after; p: parameters, then derived ones; x:
+ *           inputs; returns the drive, which decides on the spike
+ *   grad1   ds: gradients of the states after the step, becomes those before; dp: those of the
+ *           parameters, added to; dx: those of the inputs, written; s: before the step; dd: of the
+ *           drive
+ *
+ * and where a spike changes the states at once, h being the spike (0, 1, or smooth):
+ *
+ *   jump1   s: states after the step, becomes those after the spike
+ *   fall1   its gradients: ds, dp as in grad1, s: before the jump; returns that of h
+ *
+ * The loops over many neurons, the spike, its surrogate and value, and snnTorch's reset without
+ * delay are the same for all, and stand once: before the first block and behind the last. */
+
+typedef struct snn__mode { /* of a layer's reset, as factors */
+    float sub, zero, equal;
+} snn__mode;
 
 /* R, the delayed reset: was the membrane beyond the threshold after the last step? A constant for
  * gradients. equal is 1 where a membrane exactly on the threshold counts. */
@@ -2426,31 +2600,165 @@ SNN__HD float snn__reset_indicator(float u, float theta, float equal)
     return u > theta ? 1.0f : u == theta ? equal : 0.0f;
 }
 
-/* Instantiates a neuron's loops for the baseline and for AVX2. grad's flag: are parameter gradients
- * wanted? A neuron that differs from another in its defaults alone takes that one's loops. */
-#define SNN__NEURON_LOOPS_OF(name, loops)                                                      \
-    static void snn__##name##_step(const snn_neuron_block *b) { snn__##loops##_step_loop(b); }     \
-    static void snn__##name##_grad(const snn_neuron_block *b)                                      \
-    {                                                                                              \
-        if (b->dparam[0]) snn__##loops##_grad_loop(b, 1);                                          \
-        else snn__##loops##_grad_loop(b, 0);                                                       \
-    }                                                                                              \
-    SNN__NEURON_LOOPS_AVX2(name, loops)
-#if SNN__X86
-    #define SNN__NEURON_LOOPS_AVX2(name, loops)                                                \
-        SNN__TARGET_AVX2 static void snn__##name##_step_avx2(const snn_neuron_block *b)            \
-        {                                                                                          \
-            snn__##loops##_step_loop(b);                                                           \
-        }                                                                                          \
-        SNN__TARGET_AVX2 static void snn__##name##_grad_avx2(const snn_neuron_block *b)            \
-        {                                                                                          \
-            if (b->dparam[0]) snn__##loops##_grad_loop(b, 1);                                      \
-            else snn__##loops##_grad_loop(b, 0);                                                   \
-        }
+#if defined(__clang__)
+    #define SNN__INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+    #pragma clang diagnostic push
+    #pragma clang diagnostic ignored "-Wpass-failed" /* where it does not vectorise, so be it */
+#elif defined(__GNUC__) && !defined(__CUDACC__)
+    #define SNN__INDEPENDENT _Pragma("GCC ivdep")
 #else
-    #define SNN__NEURON_LOOPS_AVX2(name, loops)
+    #define SNN__INDEPENDENT
 #endif
-#define SNN__NEURON_LOOPS(name) SNN__NEURON_LOOPS_OF(name, name)
+
+typedef float (*snn__step1)(float *s, const float *p, const float *x, snn__mode m);
+typedef void (*snn__grad1)(float *ds, float *dp, float *dx, const float *s, const float *p,
+                           const float *x, float dd, snn__mode m);
+typedef void (*snn__jump1)(float *s, const float *p, float h, snn__mode m);
+typedef float (*snn__fall1)(float *ds, float *dp, const float *s, const float *p, float h,
+                            snn__mode m);
+
+/* Each loop fetches one neuron into locals, calls the formula, puts it back. Inlined, with S
+ * states, P parameters (derived ones included) and I inputs known, the locals are registers and the
+ * loop is a vector loop. */
+SNN__INLINE snn__mode snn__block_mode(const snn_neuron_block *b)
+{
+    snn__mode m;
+    m.sub = b->sub;
+    m.zero = b->zero;
+    m.equal = b->equal;
+    return m;
+}
+SNN__INLINE void snn__step_loop(const snn_neuron_block *b, int S, int P, int I, snn__step1 step1)
+{
+    float *state[SNN_MAX_STATES], *SNN__RESTRICT drive = b->drive;
+    const float *param[SNN_MAX_PARAMS], *input[SNN_MAX_STATES];
+    const snn__mode m = snn__block_mode(b);
+    const int n = b->n;
+    int i, k;
+    for (k = 0; k < S; k++) state[k] = b->state[k];
+    for (k = 0; k < P; k++) param[k] = b->param[k];
+    for (k = 0; k < I; k++) input[k] = b->x + (size_t)k * b->stride;
+    SNN__INDEPENDENT
+    for (i = 0; i < n; i++) {
+        float s[SNN_MAX_STATES], p[SNN_MAX_PARAMS], x[SNN_MAX_STATES];
+        for (k = 0; k < S; k++) s[k] = state[k][i];
+        for (k = 0; k < P; k++) p[k] = param[k][i];
+        for (k = 0; k < I; k++) x[k] = input[k][i];
+        drive[i] = step1(s, p, x, m);
+        for (k = 0; k < S; k++) state[k][i] = s[k];
+    }
+}
+SNN__INLINE void snn__grad_loop(const snn_neuron_block *b, int S, int P, int I, snn__grad1 grad1)
+{
+    float *dstate[SNN_MAX_STATES], *dparam[SNN_MAX_PARAMS], *dinput[SNN_MAX_STATES];
+    const float *state[SNN_MAX_STATES], *param[SNN_MAX_PARAMS], *input[SNN_MAX_STATES];
+    const float *ddrive = b->ddrive;
+    const snn__mode m = snn__block_mode(b);
+    const int n = b->n;
+    int i, k;
+    for (k = 0; k < S; k++) state[k] = b->state[k], dstate[k] = b->dstate[k];
+    for (k = 0; k < P; k++) param[k] = b->param[k], dparam[k] = b->dparam[k];
+    for (k = 0; k < I; k++) {
+        input[k] = b->x + (size_t)k * b->stride;
+        dinput[k] = b->dx + (size_t)k * b->stride;
+    }
+    SNN__INDEPENDENT
+    for (i = 0; i < n; i++) {
+        float s[SNN_MAX_STATES], p[SNN_MAX_PARAMS], x[SNN_MAX_STATES];
+        float ds[SNN_MAX_STATES], dp[SNN_MAX_PARAMS], dx[SNN_MAX_STATES];
+        for (k = 0; k < S; k++) s[k] = state[k][i], ds[k] = dstate[k][i];
+        for (k = 0; k < P; k++) p[k] = param[k][i], dp[k] = 0.0f;
+        for (k = 0; k < I; k++) x[k] = input[k][i];
+        grad1(ds, dp, dx, s, p, x, ddrive[i], m);
+        for (k = 0; k < S; k++) dstate[k][i] = ds[k];
+        for (k = 0; k < I; k++) dinput[k][i] = dx[k];
+        for (k = 0; k < P; k++) dparam[k][i] += dp[k];
+    }
+}
+SNN__INLINE void snn__jump_loop(const snn_neuron_block *b, int S, int P, snn__jump1 jump1)
+{
+    const snn__mode m = snn__block_mode(b);
+    int i, k;
+    for (i = 0; i < b->n; i++) {
+        float s[SNN_MAX_STATES], p[SNN_MAX_PARAMS];
+        for (k = 0; k < S; k++) s[k] = b->state[k][i];
+        for (k = 0; k < P; k++) p[k] = b->param[k][i];
+        jump1(s, p, b->spike[i], m);
+        for (k = 0; k < S; k++) b->state[k][i] = s[k];
+    }
+}
+SNN__INLINE void snn__fall_loop(const snn_neuron_block *b, int S, int P, snn__fall1 fall1)
+{
+    const snn__mode m = snn__block_mode(b);
+    int i, k;
+    for (i = 0; i < b->n; i++) {
+        float s[SNN_MAX_STATES], p[SNN_MAX_PARAMS], ds[SNN_MAX_STATES], dp[SNN_MAX_PARAMS];
+        for (k = 0; k < S; k++) s[k] = b->state[k][i], ds[k] = b->dstate[k][i];
+        for (k = 0; k < P; k++) p[k] = b->param[k][i], dp[k] = 0.0f;
+        b->dspike[i] = fall1(ds, dp, s, p, b->spike[i], m);
+        for (k = 0; k < S; k++) b->dstate[k][i] = ds[k];
+        for (k = 0; k < P; k++) b->dparam[k][i] += dp[k];
+    }
+}
+
+/* A neuron's loops, for the baseline and for AVX2. */
+#define SNN__LOOPS(name, step, grad, TARGET, S, P, I)                                              \
+    TARGET static void snn__##name##_##step(const snn_neuron_block *b)                             \
+    {                                                                                              \
+        snn__step_loop(b, S, P, I, snn__##name##_step1);                                           \
+    }                                                                                              \
+    TARGET static void snn__##name##_##grad(const snn_neuron_block *b)                             \
+    {                                                                                              \
+        snn__grad_loop(b, S, P, I, snn__##name##_grad1);                                           \
+    }
+#define SNN__JUMPS(name, S, P)                                                                     \
+    static void snn__##name##_jump(const snn_neuron_block *b)                                      \
+    {                                                                                              \
+        snn__jump_loop(b, S, P, snn__##name##_jump1);                                              \
+    }                                                                                              \
+    static void snn__##name##_fall(const snn_neuron_block *b)                                      \
+    {                                                                                              \
+        snn__fall_loop(b, S, P, snn__##name##_fall1);                                              \
+    }
+typedef struct snn__wide_loops {
+    void (*step)(const snn_neuron_block *);
+    void (*grad)(const snn_neuron_block *);
+} snn__wide_loops;
+#if SNN__X86
+    #define SNN__NEURON_LOOPS(name, S, P, I)                                                       \
+        SNN__LOOPS(name, step, grad, SNN__PLAIN, S, P, I)                                          \
+        SNN__LOOPS(name, step_avx2, grad_avx2, SNN__TARGET_AVX2, S, P, I)                          \
+        static const snn__wide_loops snn__##name##_wide = {snn__##name##_step_avx2,                \
+                                                           snn__##name##_grad_avx2};
+#else
+    #define SNN__NEURON_LOOPS(name, S, P, I)                                                       \
+        SNN__LOOPS(name, step, grad, SNN__PLAIN, S, P, I)                                          \
+        static const snn__wide_loops snn__##name##_wide = {snn__##name##_step,                     \
+                                                           snn__##name##_grad};
+#endif
+
+/* What stands in a definition (the order is snn_neuron_def's): a parameter with fields of
+ * snn_neuron_desc for its value and its learn flag; one that is not trained; one in custom[]. */
+#define SNN__PARAM(name, value, flags)                                                             \
+    {                                                                                              \
+        #name, value, (int)offsetof(snn_neuron_desc, name),                                        \
+            (int)offsetof(snn_neuron_desc, learn_##name), flags                                    \
+    }
+#define SNN__FIXED(name, value)                                                                    \
+    {                                                                                              \
+        #name, value, (int)offsetof(snn_neuron_desc, name), 0, SNN_PARAM_FIXED                     \
+    }
+#define SNN__CUSTOM(name, value, flags) {name, value, 0, 0, flags}
+#define SNN__THETA SNN__PARAM(threshold, 1.0f, 0)
+#define SNN__BETA SNN__PARAM(beta, 0.0f, SNN_PARAM_REQUIRED | SNN_PARAM_CLAMP01)
+/* loops of a formula; then quantised states, inputs, feedback, recurrence, resolve */
+#define SNN__RUN(name) snn__##name##_step, snn__##name##_grad
+#define SNN__USUAL 0, 1, 0, SNN_RECURRENCE_NONE, NULL
+/* derived parameters, start, jump and fall, wide loops: without, with */
+#define SNN__NO_DERIVED 0, NULL, NULL
+#define SNN__DERIVED(name, count) count, snn__##name##_derive, snn__##name##_underive
+#define SNN__NO_JUMP NULL, NULL, NULL
+#define SNN__JUMP(name) NULL, snn__##name##_jump, snn__##name##_fall
 
 /* -- Leaky integrate-and-fire
  *
@@ -2467,82 +2775,30 @@ SNN__HD float snn__reset_indicator(float u, float theta, float equal)
  * Matches: snntorch.Leaky(beta, threshold, reset_mechanism). Source: Eshraghian et al., Training
  * Spiking Neural Networks Using Lessons From Deep Learning, Proc. IEEE 2023, eq. 4 and section on
  * resets. */
-SNN__HD float snn__leaky_step1(float u, float x, float beta, float theta, float sub, float zero,
-                               float equal)
+SNN__HD float snn__leaky_step1(float *s, const float *p, const float *x, snn__mode m)
 {
     SNN__NO_CONTRACT
-    float r = snn__reset_indicator(u, theta, equal);
-    return snn__flush(beta * ((1.0f - zero * r) * u) + x - sub * r * theta);
+    const float theta = p[0], beta = p[1], u = s[0], r = snn__reset_indicator(u, theta, m.equal);
+    s[0] = snn__flush(beta * ((1.0f - m.zero * r) * u) + x[0] - m.sub * r * theta);
+    return s[0] - theta;
 }
-/* gv becomes the gradient of the membrane before the step; returns dx */
-SNN__HD float snn__leaky_grad1(float *gv, float *dbeta, float *dtheta, float ddrive, float u,
-                               float beta, float theta, float sub, float zero, float equal)
+SNN__HD void snn__leaky_grad1(float *ds, float *dp, float *dx, const float *s, const float *p,
+                              const float *x, float dd, snn__mode m)
 {
     SNN__NO_CONTRACT
-    float r = snn__reset_indicator(u, theta, equal), k = 1.0f - zero * r, g = *gv + ddrive;
-    *dtheta -= ddrive + sub * r * g;
-    *dbeta += g * k * u;
-    *gv = beta * k * g;
-    return g;
+    const float theta = p[0], beta = p[1], u = s[0], r = snn__reset_indicator(u, theta, m.equal);
+    const float k = 1.0f - m.zero * r, g = ds[0] + dd;
+    (void)x;
+    dp[0] -= dd + m.sub * r * g;
+    dp[1] += g * k * u;
+    ds[0] = beta * k * g;
+    dx[0] = g;
 }
-
-enum { SNN__LEAKY_THETA, SNN__LEAKY_BETA };
-SNN__INLINE void snn__leaky_step_loop(const snn_neuron_block *b)
-{
-    const float *SNN__RESTRICT theta = b->param[SNN__LEAKY_THETA];
-    const float *SNN__RESTRICT beta = b->param[SNN__LEAKY_BETA];
-    const float *SNN__RESTRICT x = b->x;
-    float *SNN__RESTRICT u = b->state[0], *SNN__RESTRICT drive = b->drive;
-    const float sub = b->sub, zero = b->zero, equal = b->equal;
-    int i;
-    for (i = 0; i < b->n; i++) {
-        float v = snn__leaky_step1(u[i], x[i], beta[i], theta[i], sub, zero, equal);
-        u[i] = v;
-        drive[i] = v - theta[i];
-    }
-}
-SNN__INLINE void snn__leaky_grad_loop(const snn_neuron_block *b, int train)
-{
-    const float *SNN__RESTRICT theta = b->param[SNN__LEAKY_THETA];
-    const float *SNN__RESTRICT beta = b->param[SNN__LEAKY_BETA];
-    const float *SNN__RESTRICT u = b->state[0], *SNN__RESTRICT ddrive = b->ddrive;
-    float *SNN__RESTRICT du = b->dstate[0], *SNN__RESTRICT dx = b->dx;
-    float *SNN__RESTRICT dtheta = b->dparam[SNN__LEAKY_THETA],
-                         *SNN__RESTRICT dbeta = b->dparam[SNN__LEAKY_BETA];
-    const float sub = b->sub, zero = b->zero, equal = b->equal;
-    int i;
-    for (i = 0; i < b->n; i++) {
-        float g = du[i], gt = 0.0f, gb = 0.0f;
-        dx[i] =
-            snn__leaky_grad1(&g, &gb, &gt, ddrive[i], u[i], beta[i], theta[i], sub, zero, equal);
-        du[i] = g;
-        if (train) {
-            dtheta[i] += gt;
-            dbeta[i] += gb;
-        }
-    }
-}
-SNN__NEURON_LOOPS(leaky)
-
-#define SNN__PARAM(name, value, flags)                                                         \
-    {                                                                                              \
-        #name, value, (int)offsetof(snn_neuron_desc, name),                                        \
-            (int)offsetof(snn_neuron_desc, learn_##name), flags                                    \
-    }
-#define SNN__FIXED(name, value)                                                                \
-    {                                                                                              \
-        #name, value, (int)offsetof(snn_neuron_desc, name), 0, SNN_PARAM_FIXED                     \
-    }
-#define SNN__NO_PARAM                                                                          \
-    {                                                                                              \
-        NULL, 0.0f, 0, 0, 0                                                                        \
-    }
-
+SNN__NEURON_LOOPS(leaky, 1, 2, 1)
 static const snn_neuron_def snn__leaky_def = {
-    "leaky", "lif", "Leaky integrate-and-fire", 1, 2, {"mem", NULL, NULL, NULL},
-    {SNN__PARAM(threshold, 1.0f, 0), SNN__PARAM(beta, 0.0f, SNN_PARAM_REQUIRED | SNN_PARAM_CLAMP01),
-    SNN__NO_PARAM, SNN__NO_PARAM, SNN__NO_PARAM, SNN__NO_PARAM}, SNN_RESET_SUBTRACT,
-    snn__leaky_step, snn__leaky_grad, 0, 1, 0, SNN_RECURRENCE_NONE, NULL, 0, NULL, NULL};
+    "leaky", "lif", "Leaky integrate-and-fire", 1, 2, {"mem"}, {SNN__THETA, SNN__BETA},
+    SNN_RESET_SUBTRACT, SNN__RUN(leaky), SNN__USUAL, SNN__NO_DERIVED, SNN__NO_JUMP,
+    &snn__leaky_wide};
 
 /* -- Lapicque: the RC circuit, integrated by Euler
  *
@@ -2553,26 +2809,28 @@ static const snn_neuron_def snn__leaky_def = {
  * or C missing follow from the others by beta = exp(-dt/(R C)); all of them given, R and C rule.
  * The effective decay is 1 + ln(beta), not beta: Euler's. beta can be trained (through q), R and C
  * cannot. Matches: snntorch.Lapicque. Source: Lapicque, J. Physiol. Pathol. Gen. 1907. */
-SNN__HD float snn__lapicque_step1(float u, float x, float q, float resistance, float theta,
-                                  float sub, float zero, float equal)
-{
-    SNN__NO_CONTRACT
-    const float r = snn__reset_indicator(u, theta, equal), w = resistance * q * x + (1.0f - q) * u;
-    return snn__flush((1.0f - zero * r) * w - sub * r * theta);
-}
-SNN__HD float snn__lapicque_grad1(float *gv, float *dq, float *dtheta, float ddrive, float u,
-                                  float x, float q, float resistance, float theta, float sub,
-                                  float zero, float equal)
-{
-    SNN__NO_CONTRACT
-    const float r = snn__reset_indicator(u, theta, equal), g = *gv + ddrive,
-                gw = (1.0f - zero * r) * g;
-    *dtheta -= ddrive + sub * r * g;
-    *dq += gw * (resistance * x - u);
-    *gv = (1.0f - q) * gw;
-    return resistance * q * gw;
-}
 enum { SNN__LAPICQUE_BETA = 1, SNN__LAPICQUE_R, SNN__LAPICQUE_Q };
+SNN__HD float snn__lapicque_step1(float *s, const float *p, const float *x, snn__mode m)
+{
+    SNN__NO_CONTRACT
+    const float theta = p[0], resistance = p[SNN__LAPICQUE_R], q = p[SNN__LAPICQUE_Q], u = s[0];
+    const float r = snn__reset_indicator(u, theta, m.equal);
+    const float w = resistance * q * x[0] + (1.0f - q) * u;
+    s[0] = snn__flush((1.0f - m.zero * r) * w - m.sub * r * theta);
+    return s[0] - theta;
+}
+SNN__HD void snn__lapicque_grad1(float *ds, float *dp, float *dx, const float *s, const float *p,
+                                 const float *x, float dd, snn__mode m)
+{
+    SNN__NO_CONTRACT
+    const float theta = p[0], resistance = p[SNN__LAPICQUE_R], q = p[SNN__LAPICQUE_Q], u = s[0];
+    const float r = snn__reset_indicator(u, theta, m.equal), g = ds[0] + dd;
+    const float gw = (1.0f - m.zero * r) * g;
+    dp[0] -= dd + m.sub * r * g;
+    dp[SNN__LAPICQUE_Q] += gw * (resistance * x[0] - u);
+    ds[0] = (1.0f - q) * gw;
+    dx[0] = resistance * q * gw;
+}
 static snn_status snn__lapicque_resolve(snn_neuron_desc *d)
 {
     const float dt = d->time_step == 0.0f ? 1.0f : d->time_step;
@@ -2592,41 +2850,12 @@ static void snn__lapicque_underive(int n, const float *const *p, float *const *d
     for (i = 0; i < n; i++)
         dp[SNN__LAPICQUE_BETA][i] -= dp[SNN__LAPICQUE_Q][i] / p[SNN__LAPICQUE_BETA][i];
 }
-SNN__INLINE void snn__lapicque_step_loop(const snn_neuron_block *b)
-{
-    const float *SNN__RESTRICT theta = b->param[0], *SNN__RESTRICT x = b->x;
-    const float *SNN__RESTRICT q = b->param[SNN__LAPICQUE_Q],
-                               *SNN__RESTRICT resistance = b->param[SNN__LAPICQUE_R];
-    float *SNN__RESTRICT u = b->state[0], *SNN__RESTRICT drive = b->drive;
-    int i;
-    for (i = 0; i < b->n; i++) {
-        u[i] = snn__lapicque_step1(u[i], x[i], q[i], resistance[i], theta[i], b->sub, b->zero,
-                                   b->equal);
-        drive[i] = u[i] - theta[i];
-    }
-}
-SNN__INLINE void snn__lapicque_grad_loop(const snn_neuron_block *b, int train)
-{
-    int i;
-    for (i = 0; i < b->n; i++) {
-        float gt = 0.0f, gq = 0.0f;
-        b->dx[i] =
-            snn__lapicque_grad1(&b->dstate[0][i], &gq, &gt, b->ddrive[i], b->state[0][i], b->x[i],
-                                b->param[SNN__LAPICQUE_Q][i], b->param[SNN__LAPICQUE_R][i],
-                                b->param[0][i], b->sub, b->zero, b->equal);
-        if (train) {
-            b->dparam[0][i] += gt;
-            b->dparam[SNN__LAPICQUE_Q][i] += gq;
-        }
-    }
-}
-SNN__NEURON_LOOPS(lapicque)
+SNN__NEURON_LOOPS(lapicque, 1, 4, 1)
 static const snn_neuron_def snn__lapicque_def = {
-    "lapicque", "lapicque", "Lapicque's RC circuit", 1, 3, {"mem", NULL, NULL, NULL},
-    {SNN__PARAM(threshold, 1.0f, 0), SNN__PARAM(beta, 0.0f, 0), SNN__FIXED(R, 1.0f), SNN__NO_PARAM,
-    SNN__NO_PARAM, SNN__NO_PARAM}, SNN_RESET_SUBTRACT, snn__lapicque_step, snn__lapicque_grad, 0,
-        1, 0,
-    SNN_RECURRENCE_NONE, snn__lapicque_resolve, 1, snn__lapicque_derive, snn__lapicque_underive};
+    "lapicque", "lapicque", "Lapicque's RC circuit", 1, 3, {"mem"},
+    {SNN__THETA, SNN__PARAM(beta, 0.0f, 0), SNN__FIXED(R, 1.0f)}, SNN_RESET_SUBTRACT,
+    SNN__RUN(lapicque), 0, 1, 0, SNN_RECURRENCE_NONE, snn__lapicque_resolve,
+    SNN__DERIVED(lapicque, 1), SNN__NO_JUMP, &snn__lapicque_wide};
 
 /* -- Synaptic: a decaying input current in front of the membrane; with recurrence, RSynaptic
  *
@@ -2637,90 +2866,40 @@ static const snn_neuron_def snn__lapicque_def = {
  * reset; gI = gI' + gV; dx = gI; dU = b gV; dI = a gI. Matches: snntorch.Synaptic, and with a
  * recurrence snntorch.RSynaptic. Source: Eshraghian et al. 2023, section on second-order
  * neurons. */
-SNN__HD float snn__synaptic_step1(float *current, float u, float x, float alpha, float beta,
-                                  float theta, float sub, float zero, float equal)
-{
-    SNN__NO_CONTRACT
-    const float r = snn__reset_indicator(u, theta, equal);
-    *current = snn__flush(alpha * *current + x);
-    return snn__flush((1.0f - zero * r) * (beta * u + *current) - sub * r * theta);
-}
-SNN__HD float snn__synaptic_grad1(float *gv, float *gi, float *dalpha, float *dbeta, float *dtheta,
-                                  float ddrive, float u, float current, float alpha, float beta,
-                                  float theta, float sub, float zero, float equal)
-{
-    SNN__NO_CONTRACT
-    const float r = snn__reset_indicator(u, theta, equal), g = *gv + ddrive,
-                gw = (1.0f - zero * r) * g, gj = *gi + gw;
-    *dtheta -= ddrive + sub * r * g;
-    *dbeta += gw * u;
-    *dalpha += gj * current;
-    *gv = beta * gw;
-    *gi = alpha * gj;
-    return gj;
-}
 enum { SNN__SYNAPTIC_BETA = 1, SNN__SYNAPTIC_ALPHA };
-SNN__INLINE void snn__synaptic_step_loop(const snn_neuron_block *b)
+SNN__HD float snn__synaptic_step1(float *s, const float *p, const float *x, snn__mode m)
 {
-    const float *SNN__RESTRICT theta = b->param[0], *SNN__RESTRICT x = b->x;
-    const float *SNN__RESTRICT beta = b->param[SNN__SYNAPTIC_BETA],
-                               *SNN__RESTRICT alpha = b->param[SNN__SYNAPTIC_ALPHA];
-    float *SNN__RESTRICT u = b->state[0], *SNN__RESTRICT current = b->state[1],
-                         *SNN__RESTRICT drive = b->drive;
-    const float sub = b->sub, zero = b->zero, equal = b->equal;
-    int i;
-    for (i = 0; i < b->n; i++) {
-        float c = current[i];
-        const float v =
-            snn__synaptic_step1(&c, u[i], x[i], alpha[i], beta[i], theta[i], sub, zero, equal);
-        current[i] = c;
-        u[i] = v;
-        drive[i] = v - theta[i];
-    }
+    SNN__NO_CONTRACT
+    const float theta = p[0], r = snn__reset_indicator(s[0], theta, m.equal);
+    s[1] = snn__flush(p[SNN__SYNAPTIC_ALPHA] * s[1] + x[0]);
+    s[0] = snn__flush((1.0f - m.zero * r) * (p[SNN__SYNAPTIC_BETA] * s[0] + s[1]) -
+                      m.sub * r * theta);
+    return s[0] - theta;
 }
-SNN__INLINE void snn__synaptic_grad_loop(const snn_neuron_block *b, int train)
+SNN__HD void snn__synaptic_grad1(float *ds, float *dp, float *dx, const float *s, const float *p,
+                                 const float *x, float dd, snn__mode m)
 {
-    const float *SNN__RESTRICT theta = b->param[0], *SNN__RESTRICT ddrive = b->ddrive;
-    const float *SNN__RESTRICT beta = b->param[SNN__SYNAPTIC_BETA],
-                               *SNN__RESTRICT alpha = b->param[SNN__SYNAPTIC_ALPHA];
-    const float *SNN__RESTRICT u = b->state[0], *SNN__RESTRICT current = b->state[1];
-    float *SNN__RESTRICT du = b->dstate[0], *SNN__RESTRICT di = b->dstate[1],
-                         *SNN__RESTRICT dx = b->dx;
-    float *SNN__RESTRICT dtheta = b->dparam[0],
-                         *SNN__RESTRICT dbeta = b->dparam[SNN__SYNAPTIC_BETA];
-    float *SNN__RESTRICT dalpha = b->dparam[SNN__SYNAPTIC_ALPHA];
-    const float sub = b->sub, zero = b->zero, equal = b->equal;
-    int i;
-    for (i = 0; i < b->n; i++) {
-        float gv = du[i], gi = di[i], ga = 0.0f, gb = 0.0f, gt = 0.0f;
-        dx[i] = snn__synaptic_grad1(&gv, &gi, &ga, &gb, &gt, ddrive[i], u[i], current[i], alpha[i],
-                                    beta[i], theta[i], sub, zero, equal);
-        du[i] = gv;
-        di[i] = gi;
-        if (train) {
-            dtheta[i] += gt;
-            dbeta[i] += gb;
-            dalpha[i] += ga;
-        }
-    }
+    SNN__NO_CONTRACT
+    const float r = snn__reset_indicator(s[0], p[0], m.equal), g = ds[0] + dd;
+    const float gw = (1.0f - m.zero * r) * g, gj = ds[1] + gw;
+    (void)x;
+    dp[0] -= dd + m.sub * r * g;
+    dp[SNN__SYNAPTIC_BETA] += gw * s[0];
+    dp[SNN__SYNAPTIC_ALPHA] += gj * s[1];
+    ds[0] = p[SNN__SYNAPTIC_BETA] * gw;
+    ds[1] = p[SNN__SYNAPTIC_ALPHA] * gj;
+    dx[0] = gj;
 }
-SNN__NEURON_LOOPS(synaptic)
-SNN__NEURON_LOOPS_OF(rsynaptic, synaptic)
-#define SNN__SYNAPTIC_DEF(name, recurrence)                                                    \
-    {                                                                                              \
-        #name, #name, "Leaky integrate-and-fire with synaptic current", 2, 3,                      \
-            {"mem", "syn", NULL, NULL },                                                           \
-             {SNN__PARAM(threshold, 1.0f, 0),                                                      \
-              SNN__PARAM(beta, 0.0f, SNN_PARAM_REQUIRED | SNN_PARAM_CLAMP01),                      \
-              SNN__PARAM(alpha, 0.0f, SNN_PARAM_REQUIRED | SNN_PARAM_CLAMP01), SNN__NO_PARAM,      \
-              SNN__NO_PARAM, SNN__NO_PARAM },                                                      \
-              SNN_RESET_SUBTRACT, snn__##name##_step, snn__##name##_grad, 0, 1, 0, recurrence,     \
-              NULL, 0, NULL, NULL                                                                  \
-    }
-static const snn_neuron_def snn__synaptic_def = SNN__SYNAPTIC_DEF(synaptic, SNN_RECURRENCE_NONE);
-static const snn_neuron_def snn__rsynaptic_def =
-    SNN__SYNAPTIC_DEF(rsynaptic, SNN_RECURRENCE_LINEAR);
-#undef SNN__SYNAPTIC_DEF
+SNN__NEURON_LOOPS(synaptic, 2, 3, 1)
+#define SNN__ALPHA SNN__PARAM(alpha, 0.0f, SNN_PARAM_REQUIRED | SNN_PARAM_CLAMP01)
+static const snn_neuron_def snn__synaptic_def = {
+    "synaptic", "synaptic", "Leaky integrate-and-fire with synaptic current", 2, 3, {"mem", "syn"},
+    {SNN__THETA, SNN__BETA, SNN__ALPHA}, SNN_RESET_SUBTRACT, SNN__RUN(synaptic), SNN__USUAL,
+    SNN__NO_DERIVED, SNN__NO_JUMP, &snn__synaptic_wide};
+static const snn_neuron_def snn__rsynaptic_def = {
+    "rsynaptic", "rsynaptic", "Synaptic whose spikes return to its input", 2, 3, {"mem", "syn"},
+    {SNN__THETA, SNN__BETA, SNN__ALPHA}, SNN_RESET_SUBTRACT, SNN__RUN(synaptic), 0, 1, 0,
+    SNN_RECURRENCE_LINEAR, NULL, SNN__NO_DERIVED, SNN__NO_JUMP, &snn__synaptic_wide};
 
 /* -- Alpha: excitatory and inhibitory currents whose difference is the membrane, an alpha function
  * of time
@@ -2732,38 +2911,35 @@ static const snn_neuron_def snn__rsynaptic_def =
  *
  * The membrane has no memory of its own; only R sees the last one. alpha > beta is required.
  * Matches: snntorch.Alpha (as it computes, not as its documentation prints tau). */
-SNN__HD float snn__alpha_step1(float *exc, float *inh, float u, float x, float alpha, float beta,
-                               float tau, float theta, float sub, float zero, float equal)
-{
-    SNN__NO_CONTRACT
-    const float r = snn__reset_indicator(u, theta, equal), e = alpha * *exc + x,
-                n = beta * *inh - x, w = tau * (e + n);
-    const float v = (1.0f - zero * r) * w + sub * r * *inh;
-    *exc = snn__flush((1.0f - zero * r) * e - sub * r * theta);
-    *inh = snn__flush((1.0f - (zero + sub) * r) * n);
-    return v;
-}
-SNN__HD float snn__alpha_grad1(float *gv, float *ge, float *gn, float *dalpha, float *dbeta,
-                               float *dtau, float *dtheta, float ddrive, float u, float x,
-                               float exc, float inh, float alpha, float beta, float tau,
-                               float theta, float sub, float zero, float equal)
-{
-    SNN__NO_CONTRACT
-    const float r = snn__reset_indicator(u, theta, equal), g = *gv + ddrive,
-                gw = (1.0f - zero * r) * g;
-    const float e = alpha * exc + x, n = beta * inh - x;
-    const float de = (1.0f - zero * r) * *ge + tau * gw,
-                dn = (1.0f - (zero + sub) * r) * *gn + tau * gw;
-    *dtheta -= ddrive + sub * r * *ge;
-    *dtau += gw * (e + n);
-    *dalpha += de * exc;
-    *dbeta += dn * inh;
-    *gv = 0.0f;
-    *ge = alpha * de;
-    *gn = beta * dn + sub * r * g;
-    return de - dn;
-}
 enum { SNN__ALPHA_BETA = 1, SNN__ALPHA_ALPHA, SNN__ALPHA_TAU };
+SNN__HD float snn__alpha_step1(float *s, const float *p, const float *x, snn__mode m)
+{
+    SNN__NO_CONTRACT
+    const float theta = p[0], r = snn__reset_indicator(s[0], theta, m.equal), inh = s[2];
+    const float e = p[SNN__ALPHA_ALPHA] * s[1] + x[0], n = p[SNN__ALPHA_BETA] * inh - x[0];
+    s[0] = (1.0f - m.zero * r) * (p[SNN__ALPHA_TAU] * (e + n)) + m.sub * r * inh;
+    s[1] = snn__flush((1.0f - m.zero * r) * e - m.sub * r * theta);
+    s[2] = snn__flush((1.0f - (m.zero + m.sub) * r) * n);
+    return s[0] - theta;
+}
+SNN__HD void snn__alpha_grad1(float *ds, float *dp, float *dx, const float *s, const float *p,
+                              const float *x, float dd, snn__mode m)
+{
+    SNN__NO_CONTRACT
+    const float alpha = p[SNN__ALPHA_ALPHA], beta = p[SNN__ALPHA_BETA], tau = p[SNN__ALPHA_TAU];
+    const float r = snn__reset_indicator(s[0], p[0], m.equal), g = ds[0] + dd;
+    const float gw = (1.0f - m.zero * r) * g, e = alpha * s[1] + x[0], n = beta * s[2] - x[0];
+    const float de = (1.0f - m.zero * r) * ds[1] + tau * gw,
+                dn = (1.0f - (m.zero + m.sub) * r) * ds[2] + tau * gw;
+    dp[0] -= dd + m.sub * r * ds[1];
+    dp[SNN__ALPHA_TAU] += gw * (e + n);
+    dp[SNN__ALPHA_ALPHA] += de * s[1];
+    dp[SNN__ALPHA_BETA] += dn * s[2];
+    ds[0] = 0.0f;
+    ds[1] = alpha * de;
+    ds[2] = beta * dn + m.sub * r * g;
+    dx[0] = de - dn;
+}
 static snn_status snn__alpha_resolve(snn_neuron_desc *d)
 {
     return d->alpha > d->beta && d->beta < 1.0f && d->beta > 0.0f ? SNN_OK : SNN_ERR_ARGUMENT;
@@ -2786,50 +2962,13 @@ static void snn__alpha_underive(int n, const float *const *p, float *const *dp)
         dp[SNN__ALPHA_BETA][i] -= dp[SNN__ALPHA_TAU][i] * la / (b * d);
     }
 }
-SNN__INLINE void snn__alpha_step_loop(const snn_neuron_block *b)
-{
-    const float *SNN__RESTRICT theta = b->param[0], *SNN__RESTRICT x = b->x,
-                               *SNN__RESTRICT tau = b->param[SNN__ALPHA_TAU];
-    const float *SNN__RESTRICT beta = b->param[SNN__ALPHA_BETA],
-                               *SNN__RESTRICT alpha = b->param[SNN__ALPHA_ALPHA];
-    float *SNN__RESTRICT u = b->state[0], *SNN__RESTRICT exc = b->state[1],
-                         *SNN__RESTRICT inh = b->state[2], *SNN__RESTRICT drive = b->drive;
-    const float sub = b->sub, zero = b->zero, equal = b->equal;
-    int i;
-    for (i = 0; i < b->n; i++) {
-        float e = exc[i], n = inh[i];
-        u[i] = snn__alpha_step1(&e, &n, u[i], x[i], alpha[i], beta[i], tau[i], theta[i], sub, zero,
-                                equal);
-        exc[i] = e;
-        inh[i] = n;
-        drive[i] = u[i] - theta[i];
-    }
-}
-SNN__INLINE void snn__alpha_grad_loop(const snn_neuron_block *b, int train)
-{
-    int i;
-    for (i = 0; i < b->n; i++) {
-        float ga = 0.0f, gb = 0.0f, gtau = 0.0f, gt = 0.0f;
-        b->dx[i] = snn__alpha_grad1(&b->dstate[0][i], &b->dstate[1][i], &b->dstate[2][i], &ga, &gb,
-                                    &gtau, &gt, b->ddrive[i], b->state[0][i], b->x[i],
-                                    b->state[1][i], b->state[2][i], b->param[SNN__ALPHA_ALPHA][i],
-                                    b->param[SNN__ALPHA_BETA][i], b->param[SNN__ALPHA_TAU][i],
-                                    b->param[0][i], b->sub, b->zero, b->equal);
-        if (train) {
-            b->dparam[0][i] += gt;
-            b->dparam[SNN__ALPHA_ALPHA][i] += ga;
-            b->dparam[SNN__ALPHA_BETA][i] += gb;
-            b->dparam[SNN__ALPHA_TAU][i] += gtau;
-        }
-    }
-}
-SNN__NEURON_LOOPS(alpha)
+SNN__NEURON_LOOPS(alpha, 3, 4, 1)
 static const snn_neuron_def snn__alpha_def = {
-    "alpha", "alpha", "Alpha membrane", 3, 3, {"mem", "syn_exc", "syn_inh", NULL},
-    {SNN__PARAM(threshold, 1.0f, 0), SNN__PARAM(beta, 0.0f, SNN_PARAM_REQUIRED | SNN_PARAM_CLAMP01),
-    SNN__PARAM(alpha, 0.0f, SNN_PARAM_REQUIRED | SNN_PARAM_CLAMP01), SNN__NO_PARAM, SNN__NO_PARAM,
-    SNN__NO_PARAM}, SNN_RESET_ZERO, snn__alpha_step, snn__alpha_grad, 0, 1, 0, SNN_RECURRENCE_NONE,
-    snn__alpha_resolve, 1, snn__alpha_derive, snn__alpha_underive};
+    "alpha", "alpha", "Alpha membrane", 3, 3, {"mem", "syn_exc", "syn_inh"},
+    {SNN__THETA, SNN__BETA, SNN__ALPHA}, SNN_RESET_ZERO, SNN__RUN(alpha), 0, 1, 0,
+    SNN_RECURRENCE_NONE, snn__alpha_resolve, SNN__DERIVED(alpha, 1), SNN__NO_JUMP,
+    &snn__alpha_wide};
+#undef SNN__ALPHA
 
 /* -- RLeaky: Leaky whose spikes return to its own input
  *
@@ -2838,62 +2977,30 @@ static const snn_neuron_def snn__alpha_def = {
  *
  * Which rec is the layer's recurrence (one-to-one V, linear, convolution); linear unless said
  * otherwise. Matches: snntorch.RLeaky. */
-SNN__HD float snn__rleaky_step1(float u, float x, float beta, float theta, float sub, float zero,
-                                float equal)
+SNN__HD float snn__rleaky_step1(float *s, const float *p, const float *x, snn__mode m)
 {
     SNN__NO_CONTRACT
-    const float r = snn__reset_indicator(u, theta, equal);
-    return snn__flush((1.0f - zero * r) * (beta * u + x) - sub * r * theta);
+    const float theta = p[0], r = snn__reset_indicator(s[0], theta, m.equal);
+    s[0] = snn__flush((1.0f - m.zero * r) * (p[1] * s[0] + x[0]) - m.sub * r * theta);
+    return s[0] - theta;
 }
-SNN__HD float snn__rleaky_grad1(float *gv, float *dbeta, float *dtheta, float ddrive, float u,
-                                float beta, float theta, float sub, float zero, float equal)
+SNN__HD void snn__rleaky_grad1(float *ds, float *dp, float *dx, const float *s, const float *p,
+                               const float *x, float dd, snn__mode m)
 {
     SNN__NO_CONTRACT
-    const float r = snn__reset_indicator(u, theta, equal), g = *gv + ddrive,
-                gw = (1.0f - zero * r) * g;
-    *dtheta -= ddrive + sub * r * g;
-    *dbeta += gw * u;
-    *gv = beta * gw;
-    return gw;
+    const float r = snn__reset_indicator(s[0], p[0], m.equal), g = ds[0] + dd;
+    const float gw = (1.0f - m.zero * r) * g;
+    (void)x;
+    dp[0] -= dd + m.sub * r * g;
+    dp[1] += gw * s[0];
+    ds[0] = p[1] * gw;
+    dx[0] = gw;
 }
-SNN__INLINE void snn__rleaky_step_loop(const snn_neuron_block *b)
-{
-    const float *SNN__RESTRICT theta = b->param[0], *SNN__RESTRICT beta = b->param[1],
-                               *SNN__RESTRICT x = b->x;
-    float *SNN__RESTRICT u = b->state[0], *SNN__RESTRICT drive = b->drive;
-    const float sub = b->sub, zero = b->zero, equal = b->equal;
-    int i;
-    for (i = 0; i < b->n; i++) {
-        const float v = snn__rleaky_step1(u[i], x[i], beta[i], theta[i], sub, zero, equal);
-        u[i] = v;
-        drive[i] = v - theta[i];
-    }
-}
-SNN__INLINE void snn__rleaky_grad_loop(const snn_neuron_block *b, int train)
-{
-    const float *SNN__RESTRICT theta = b->param[0], *SNN__RESTRICT beta = b->param[1];
-    const float *SNN__RESTRICT u = b->state[0], *SNN__RESTRICT ddrive = b->ddrive;
-    float *SNN__RESTRICT du = b->dstate[0], *SNN__RESTRICT dx = b->dx,
-                         *SNN__RESTRICT dtheta = b->dparam[0], *SNN__RESTRICT dbeta = b->dparam[1];
-    const float sub = b->sub, zero = b->zero, equal = b->equal;
-    int i;
-    for (i = 0; i < b->n; i++) {
-        float g = du[i], gt = 0.0f, gb = 0.0f;
-        dx[i] =
-            snn__rleaky_grad1(&g, &gb, &gt, ddrive[i], u[i], beta[i], theta[i], sub, zero, equal);
-        du[i] = g;
-        if (train) {
-            dtheta[i] += gt;
-            dbeta[i] += gb;
-        }
-    }
-}
-SNN__NEURON_LOOPS(rleaky)
+SNN__NEURON_LOOPS(rleaky, 1, 2, 1)
 static const snn_neuron_def snn__rleaky_def = {
-    "rleaky", "rleaky", "Recurrent leaky integrate-and-fire", 1, 2, {"mem", NULL, NULL, NULL},
-    {SNN__PARAM(threshold, 1.0f, 0), SNN__PARAM(beta, 0.0f, SNN_PARAM_REQUIRED | SNN_PARAM_CLAMP01),
-    SNN__NO_PARAM, SNN__NO_PARAM, SNN__NO_PARAM, SNN__NO_PARAM}, SNN_RESET_SUBTRACT,
-    snn__rleaky_step, snn__rleaky_grad, 0, 1, 0, SNN_RECURRENCE_LINEAR, NULL, 0, NULL, NULL};
+    "rleaky", "rleaky", "Recurrent leaky integrate-and-fire", 1, 2, {"mem"},
+    {SNN__THETA, SNN__BETA}, SNN_RESET_SUBTRACT, SNN__RUN(rleaky), 0, 1, 0, SNN_RECURRENCE_LINEAR,
+    NULL, SNN__NO_DERIVED, SNN__NO_JUMP, &snn__rleaky_wide};
 
 /* -- SLSTM: an LSTM cell whose hidden state is thresholded; also SConv2dLSTM, with convolutions
  *
@@ -2906,72 +3013,35 @@ static const snn_neuron_def snn__rleaky_def = {
  * Schmidhuber 1997. */
 SNN__HD float snn__sigmoid1(float x) { return 1.0f / (1.0f + snn__exp1(-x)); }
 SNN__HD float snn__tanh1(float x) { return 2.0f * snn__sigmoid1(2.0f * x) - 1.0f; }
-SNN__HD float snn__slstm_step1(float *c, float u, float zi, float zf, float zg, float zo,
-                               float theta, float sub, float zero, float equal)
+SNN__HD float snn__slstm_step1(float *s, const float *p, const float *x, snn__mode m)
 {
     SNN__NO_CONTRACT
-    const float r = snn__reset_indicator(u, theta, equal);
-    *c = snn__sigmoid1(zf) * *c + snn__sigmoid1(zi) * snn__tanh1(zg);
-    return (1.0f - zero * r) * (snn__sigmoid1(zo) * snn__tanh1(*c)) - sub * r * theta;
+    const float theta = p[0], r = snn__reset_indicator(s[0], theta, m.equal);
+    s[1] = snn__sigmoid1(x[1]) * s[1] + snn__sigmoid1(x[0]) * snn__tanh1(x[2]);
+    s[0] = (1.0f - m.zero * r) * (snn__sigmoid1(x[3]) * snn__tanh1(s[1])) - m.sub * r * theta;
+    return s[0] - theta;
 }
-/* gv, gc: of the states after in, before out; dz: of the four inputs */
-SNN__HD void snn__slstm_grad1(float *gv, float *gc, float dz[4], float *dtheta, float ddrive,
-                              float u, float c, float zi, float zf, float zg, float zo, float theta,
-                              float sub, float zero, float equal)
+SNN__HD void snn__slstm_grad1(float *ds, float *dp, float *dx, const float *s, const float *p,
+                              const float *x, float dd, snn__mode m)
 {
     SNN__NO_CONTRACT
-    const float r = snn__reset_indicator(u, theta, equal), i = snn__sigmoid1(zi),
-                f = snn__sigmoid1(zf), g = snn__tanh1(zg);
-    const float o = snn__sigmoid1(zo), t = snn__tanh1(f * c + i * g), gm = *gv + ddrive,
-                gw = (1.0f - zero * r) * gm;
-    const float gcell = *gc + gw * o * (1.0f - t * t);
-    *dtheta -= ddrive + sub * r * gm;
-    dz[0] = gcell * g * i * (1.0f - i);
-    dz[1] = gcell * c * f * (1.0f - f);
-    dz[2] = gcell * i * (1.0f - g * g);
-    dz[3] = gw * t * o * (1.0f - o);
-    *gv = 0.0f; /* what mem gave to the next step went through the recurrence */
-    *gc = gcell * f;
+    const float r = snn__reset_indicator(s[0], p[0], m.equal), c = s[1];
+    const float i = snn__sigmoid1(x[0]), f = snn__sigmoid1(x[1]), g = snn__tanh1(x[2]);
+    const float o = snn__sigmoid1(x[3]), t = snn__tanh1(f * c + i * g), gm = ds[0] + dd;
+    const float gw = (1.0f - m.zero * r) * gm, gcell = ds[1] + gw * o * (1.0f - t * t);
+    dp[0] -= dd + m.sub * r * gm;
+    dx[0] = gcell * g * i * (1.0f - i);
+    dx[1] = gcell * c * f * (1.0f - f);
+    dx[2] = gcell * i * (1.0f - g * g);
+    dx[3] = gw * t * o * (1.0f - o);
+    ds[0] = 0.0f; /* what mem gave to the next step went through the recurrence */
+    ds[1] = gcell * f;
 }
-SNN__INLINE void snn__slstm_step_loop(const snn_neuron_block *b)
-{
-    const float *SNN__RESTRICT x = b->x, *SNN__RESTRICT theta = b->param[0];
-    float *SNN__RESTRICT u = b->state[0], *SNN__RESTRICT cell = b->state[1],
-                         *SNN__RESTRICT drive = b->drive;
-    const size_t s = b->stride;
-    const float sub = b->sub, zero = b->zero, equal = b->equal;
-    int i;
-    for (i = 0; i < b->n; i++) {
-        float c = cell[i];
-        const float v = snn__slstm_step1(&c, u[i], x[i], x[s + (size_t)i], x[2 * s + (size_t)i],
-                                         x[3 * s + (size_t)i], theta[i], sub, zero, equal);
-        cell[i] = c;
-        u[i] = v;
-        drive[i] = v - theta[i];
-    }
-}
-SNN__INLINE void snn__slstm_grad_loop(const snn_neuron_block *b, int train)
-{
-    const float *x = b->x;
-    const size_t s = b->stride;
-    int i;
-    for (i = 0; i < b->n; i++) {
-        float gt = 0.0f, dz[4];
-        snn__slstm_grad1(&b->dstate[0][i], &b->dstate[1][i], dz, &gt, b->ddrive[i], b->state[0][i],
-                         b->state[1][i], x[i], x[s + (size_t)i], x[2 * s + (size_t)i],
-                         x[3 * s + (size_t)i], b->param[0][i], b->sub, b->zero, b->equal);
-        b->dx[i] = dz[0];
-        b->dx[s + (size_t)i] = dz[1];
-        b->dx[2 * s + (size_t)i] = dz[2];
-        b->dx[3 * s + (size_t)i] = dz[3];
-        if (train) b->dparam[0][i] += gt;
-    }
-}
-SNN__NEURON_LOOPS(slstm)
+SNN__NEURON_LOOPS(slstm, 2, 1, 4)
 static const snn_neuron_def snn__slstm_def = {
-    "slstm", "slstm", "Spiking LSTM", 2, 1, {"mem", "syn", NULL, NULL}, {SNN__PARAM(threshold, 1.0f,
-    0), SNN__NO_PARAM, SNN__NO_PARAM, SNN__NO_PARAM, SNN__NO_PARAM, SNN__NO_PARAM}, SNN_RESET_NONE,
-    snn__slstm_step, snn__slstm_grad, 0, 4, 1, SNN_RECURRENCE_LINEAR, NULL, 0, NULL, NULL};
+    "slstm", "slstm", "Spiking LSTM", 2, 1, {"mem", "syn"}, {SNN__THETA}, SNN_RESET_NONE,
+    SNN__RUN(slstm), 0, 4, 1, SNN_RECURRENCE_LINEAR, NULL, SNN__NO_DERIVED, SNN__NO_JUMP,
+    &snn__slstm_wide};
 
 /* for neurons without reset: whatever the desc says of it does not count */
 static snn_status snn__no_reset_resolve(snn_neuron_desc *d)
@@ -2986,14 +3056,31 @@ static snn_status snn__no_reset_resolve(snn_neuron_desc *d)
  *   V = d U + x,  d = exp(-1/tau);  S = H(V - theta)
  *
  * From beta, tau = 1/(1 - beta): the decay is exp(beta - 1), not beta. tau is what is trained.
+ * State 0 is the membrane as reported, perhaps rounded; state 1 the integrator, which never is.
  * Matches: snntorch.StateLeaky (there the graded factor counts twice: its square here), LinearLeaky
  * with a linear layer before it. */
-SNN__HD float snn__state_leaky_step1(float u, float x, float decay)
+enum { SNN__STATE_LEAKY_TAU = 1, SNN__STATE_LEAKY_DECAY, SNN__STATE_LEAKY_STEPS = 2,
+       SNN__TRUNCATED_DECAY, SNN__TRUNCATED_TAIL };
+SNN__HD float snn__state_leaky_step1(float *s, const float *p, const float *x, snn__mode m)
 {
     SNN__NO_CONTRACT
-    return snn__flush(decay * u + x);
+    (void)m;
+    s[0] = s[1] = snn__flush(p[SNN__STATE_LEAKY_DECAY] * s[1] + x[0]);
+    return s[0] - p[0];
 }
-enum { SNN__STATE_LEAKY_TAU = 1, SNN__STATE_LEAKY_DECAY };
+SNN__HD void snn__state_leaky_grad1(float *ds, float *dp, float *dx, const float *s, const float *p,
+                                    const float *x, float dd, snn__mode m)
+{
+    SNN__NO_CONTRACT
+    const float g = ds[0] + ds[1] + dd;
+    (void)x;
+    (void)m;
+    dp[0] -= dd;
+    dp[SNN__STATE_LEAKY_DECAY] += g * s[1];
+    ds[0] = 0.0f;
+    ds[1] = p[SNN__STATE_LEAKY_DECAY] * g;
+    dx[0] = g;
+}
 static snn_status snn__state_leaky_resolve(snn_neuron_desc *d)
 {
     snn__no_reset_resolve(d);
@@ -3015,50 +3102,74 @@ static void snn__state_leaky_underive(int n, const float *const *p, float *const
             dp[SNN__STATE_LEAKY_DECAY][i] * p[SNN__STATE_LEAKY_DECAY][i] / (tau * tau);
     }
 }
-/* state 0 is the membrane as reported, perhaps rounded; state 1 the integrator, which never is */
-SNN__INLINE void snn__state_leaky_step_loop(const snn_neuron_block *b)
-{
-    const float *SNN__RESTRICT theta = b->param[0], *SNN__RESTRICT x = b->x;
-    const float *SNN__RESTRICT decay = b->param[SNN__STATE_LEAKY_DECAY];
-    float *SNN__RESTRICT u = b->state[0], *SNN__RESTRICT sum = b->state[1];
-    float *SNN__RESTRICT drive = b->drive;
-    int i;
-    for (i = 0; i < b->n; i++) {
-        const float v = snn__state_leaky_step1(sum[i], x[i], decay[i]);
-        sum[i] = v;
-        u[i] = v;
-        drive[i] = v - theta[i];
+SNN__NEURON_LOOPS(state_leaky, 2, 3, 1)
+#define SNN__TAU                                                                                   \
+    {                                                                                              \
+        "tau", 0.0f, (int)offsetof(snn_neuron_desc, tau),                                          \
+            (int)offsetof(snn_neuron_desc, learn_beta), 0                                          \
     }
-}
-SNN__INLINE void snn__state_leaky_grad_loop(const snn_neuron_block *b, int train)
-{
-    const float *SNN__RESTRICT decay = b->param[SNN__STATE_LEAKY_DECAY],
-        *SNN__RESTRICT sum = b->state[1];
-    const float *SNN__RESTRICT ddrive = b->ddrive;
-    float *SNN__RESTRICT du = b->dstate[0], *SNN__RESTRICT dsum = b->dstate[1];
-    float *SNN__RESTRICT dx = b->dx, *SNN__RESTRICT dtheta = b->dparam[0];
-    float *SNN__RESTRICT ddecay = b->dparam[SNN__STATE_LEAKY_DECAY];
-    int i;
-    for (i = 0; i < b->n; i++) {
-        const float g = du[i] + dsum[i] + ddrive[i];
-        if (train) {
-            dtheta[i] -= ddrive[i];
-            ddecay[i] += g * sum[i];
-        }
-        dx[i] = g;
-        du[i] = 0.0f;
-        dsum[i] = decay[i] * g;
-    }
-}
-SNN__NEURON_LOOPS(state_leaky)
 static const snn_neuron_def snn__state_leaky_def = {
-    "state_leaky", "state_leaky", "Leaky integrator by time constant, no reset", 2, 2, {"mem",
-        "integral",
-    NULL, NULL}, {SNN__PARAM(threshold, 1.0f, 0), {"tau", 0.0f, (int)offsetof(snn_neuron_desc, tau),
-    (int)offsetof(snn_neuron_desc, learn_beta), 0}, SNN__NO_PARAM, SNN__NO_PARAM, SNN__NO_PARAM,
-    SNN__NO_PARAM}, SNN_RESET_NONE, snn__state_leaky_step, snn__state_leaky_grad, 1, 1, 0,
-    SNN_RECURRENCE_NONE, snn__state_leaky_resolve, 1, snn__state_leaky_derive,
-    snn__state_leaky_underive};
+    "state_leaky", "state_leaky", "Leaky integrator by time constant, no reset", 2, 2,
+    {"mem", "integral"}, {SNN__THETA, SNN__TAU}, SNN_RESET_NONE, SNN__RUN(state_leaky), 1, 1, 0,
+    SNN_RECURRENCE_NONE, snn__state_leaky_resolve, SNN__DERIVED(state_leaky, 1), SNN__NO_JUMP,
+    &snn__state_leaky_wide};
+
+/* -- TruncatedLeaky: StateLeaky whose kernel ends after K = kernel_steps steps
+ *
+ *   V = d U + x_t - d^K x_(t-K) = sum over j < K of d^j x_(t-j)
+ *
+ * Two inputs a neuron, x_t and x_(t-K): its layer is snn_concat(net, x, snn_delay(net, x, K)).
+ * Matches: snntorch.StateLeaky, LinearLeaky with kernel_truncation_steps = K. */
+SNN__HD float snn__truncated_leaky_step1(float *s, const float *p, const float *x, snn__mode m)
+{
+    SNN__NO_CONTRACT
+    (void)m;
+    s[0] = s[1] = snn__flush(p[SNN__TRUNCATED_DECAY] * s[1] + x[0] - p[SNN__TRUNCATED_TAIL] * x[1]);
+    return s[0] - p[0];
+}
+SNN__HD void snn__truncated_leaky_grad1(float *ds, float *dp, float *dx, const float *s,
+                                        const float *p, const float *x, float dd, snn__mode m)
+{
+    SNN__NO_CONTRACT
+    const float g = ds[0] + ds[1] + dd;
+    (void)m;
+    dp[0] -= dd;
+    dp[SNN__TRUNCATED_DECAY] += g * s[1];
+    dp[SNN__TRUNCATED_TAIL] -= g * x[1];
+    ds[0] = 0.0f;
+    ds[1] = p[SNN__TRUNCATED_DECAY] * g;
+    dx[0] = g;
+    dx[1] = -p[SNN__TRUNCATED_TAIL] * g;
+}
+static snn_status snn__truncated_leaky_resolve(snn_neuron_desc *d)
+{
+    return d->kernel_steps > 0.0f ? snn__state_leaky_resolve(d) : SNN_ERR_ARGUMENT;
+}
+static void snn__truncated_leaky_derive(int n, float *const *p)
+{
+    int i;
+    for (i = 0; i < n; i++) {
+        const float tau = p[SNN__STATE_LEAKY_TAU][i];
+        p[SNN__TRUNCATED_DECAY][i] = SNN_EXPF(-1.0f / tau);
+        p[SNN__TRUNCATED_TAIL][i] = SNN_EXPF(-p[SNN__STATE_LEAKY_STEPS][i] / tau);
+    }
+}
+static void snn__truncated_leaky_underive(int n, const float *const *p, float *const *dp)
+{
+    int i;
+    for (i = 0; i < n; i++) {
+        const float tau = p[SNN__STATE_LEAKY_TAU][i], steps = p[SNN__STATE_LEAKY_STEPS][i];
+        dp[SNN__STATE_LEAKY_TAU][i] +=
+            (dp[SNN__TRUNCATED_DECAY][i] * p[SNN__TRUNCATED_DECAY][i] +
+             dp[SNN__TRUNCATED_TAIL][i] * p[SNN__TRUNCATED_TAIL][i] * steps) / (tau * tau);
+    }
+}
+SNN__NEURON_LOOPS(truncated_leaky, 2, 5, 2)
+static const snn_neuron_def snn__truncated_leaky_def = {
+    "truncated_leaky", "state_leaky", "StateLeaky with a kernel of finite length", 2, 3,
+    {"mem", "integral"}, {SNN__THETA, SNN__TAU, SNN__FIXED(kernel_steps, 0.0f)}, SNN_RESET_NONE,
+    SNN__RUN(truncated_leaky), 1, 2, 0, SNN_RECURRENCE_NONE, snn__truncated_leaky_resolve,
+    SNN__DERIVED(truncated_leaky, 2), SNN__NO_JUMP, &snn__truncated_leaky_wide};
 
 /* -- DeltaLeaky: spikes when the membrane changes by more than a threshold in one step, up or down
  *
@@ -3066,51 +3177,37 @@ static const snn_neuron_def snn__state_leaky_def = {
  *   backward: q = ddrive sign(D);  gV = A + q;  dx = gV;  dbeta = gV U;  dU = beta gV - q
  *
  * The field threshold is delta. Matches: snntorch.DeltaLeaky. */
-SNN__HD float snn__delta_leaky_step1(float u, float x, float beta)
+SNN__HD float snn__delta_leaky_step1(float *s, const float *p, const float *x, snn__mode m)
 {
     SNN__NO_CONTRACT
-    return beta * u + x;
+    const float u = s[0], v = p[1] * u + x[0];
+    (void)m;
+    s[0] = snn__flush(v);
+    return SNN_FABSF(v - u) - p[0];
 }
-SNN__INLINE void snn__delta_leaky_step_loop(const snn_neuron_block *b)
+SNN__HD void snn__delta_leaky_grad1(float *ds, float *dp, float *dx, const float *s, const float *p,
+                                    const float *x, float dd, snn__mode m)
 {
-    const float *SNN__RESTRICT delta = b->param[0], *SNN__RESTRICT beta = b->param[1],
-                               *SNN__RESTRICT x = b->x;
-    float *SNN__RESTRICT u = b->state[0], *SNN__RESTRICT drive = b->drive;
-    int i;
-    for (i = 0; i < b->n; i++) {
-        const float v = snn__delta_leaky_step1(u[i], x[i], beta[i]);
-        drive[i] = SNN_FABSF(v - u[i]) - delta[i];
-        u[i] = snn__flush(v);
-    }
+    SNN__NO_CONTRACT
+    const float u = s[0], d = (p[1] * u + x[0]) - u;
+    const float q = d > 0.0f ? dd : d < 0.0f ? -dd : 0.0f, g = ds[0] + q;
+    (void)m;
+    dp[0] -= dd;
+    dp[1] += g * u;
+    ds[0] = p[1] * g - q;
+    dx[0] = g;
 }
-SNN__INLINE void snn__delta_leaky_grad_loop(const snn_neuron_block *b, int train)
-{
-    const float *SNN__RESTRICT beta = b->param[1], *SNN__RESTRICT x = b->x,
-                               *SNN__RESTRICT u = b->state[0];
-    float *SNN__RESTRICT du = b->dstate[0];
-    int i;
-    for (i = 0; i < b->n; i++) {
-        const float d = snn__delta_leaky_step1(u[i], x[i], beta[i]) - u[i];
-        const float q = d > 0.0f ? b->ddrive[i] : d < 0.0f ? -b->ddrive[i] : 0.0f, g = du[i] + q;
-        if (train) {
-            b->dparam[0][i] -= b->ddrive[i];
-            b->dparam[1][i] += g * u[i];
-        }
-        du[i] = beta[i] * g - q;
-        b->dx[i] = g;
-    }
-}
-SNN__NEURON_LOOPS(delta_leaky)
 static snn_status snn__delta_leaky_resolve(snn_neuron_desc *d)
 {
     d->quant.bits = 0; /* nor does rounding count */
     return snn__no_reset_resolve(d);
 }
+SNN__NEURON_LOOPS(delta_leaky, 1, 2, 1)
 static const snn_neuron_def snn__delta_leaky_def = {
-    "delta_leaky", "delta_leaky", "Leaky that spikes on change", 1, 2, {"mem", NULL, NULL, NULL},
-    {SNN__PARAM(threshold, 1.0f, 0), SNN__PARAM(beta, 0.0f, SNN_PARAM_REQUIRED), SNN__NO_PARAM,
-    SNN__NO_PARAM, SNN__NO_PARAM, SNN__NO_PARAM}, SNN_RESET_NONE, snn__delta_leaky_step,
-    snn__delta_leaky_grad, 0, 1, 0, SNN_RECURRENCE_NONE, snn__delta_leaky_resolve, 0, NULL, NULL};
+    "delta_leaky", "delta_leaky", "Leaky that spikes on change", 1, 2, {"mem"},
+    {SNN__THETA, SNN__PARAM(beta, 0.0f, SNN_PARAM_REQUIRED)}, SNN_RESET_NONE,
+    SNN__RUN(delta_leaky), 0, 1, 0, SNN_RECURRENCE_NONE, snn__delta_leaky_resolve,
+    SNN__NO_DERIVED, SNN__NO_JUMP, &snn__delta_leaky_wide};
 
 /* -- LeakyParallel: a rectified recurrent layer, thresholded
  *
@@ -3118,34 +3215,27 @@ static const snn_neuron_def snn__delta_leaky_def = {
  *
  * x comes from a linear layer before it. The recurrence reads h: one-to-one with V = beta (the
  * default), or linear for a full matrix. No reset. Matches: snntorch.LeakyParallel, LeakyKernel. */
-SNN__INLINE void snn__leaky_parallel_step_loop(const snn_neuron_block *b)
+SNN__HD float snn__leaky_parallel_step1(float *s, const float *p, const float *x, snn__mode m)
 {
-    const float *SNN__RESTRICT theta = b->param[0], *SNN__RESTRICT x = b->x;
-    float *SNN__RESTRICT h = b->state[0], *SNN__RESTRICT drive = b->drive;
-    int i;
-    for (i = 0; i < b->n; i++) {
-        h[i] = x[i] > 0.0f ? x[i] : 0.0f;
-        drive[i] = h[i] - theta[i];
-    }
+    (void)m;
+    s[0] = x[0] > 0.0f ? x[0] : 0.0f;
+    return s[0] - p[0];
 }
-SNN__INLINE void snn__leaky_parallel_grad_loop(const snn_neuron_block *b, int train)
+SNN__HD void snn__leaky_parallel_grad1(float *ds, float *dp, float *dx, const float *s,
+                                       const float *p, const float *x, float dd, snn__mode m)
 {
-    float *SNN__RESTRICT du = b->dstate[0];
-    int i;
-    for (i = 0; i < b->n; i++) {
-        const float g = b->x[i] > 0.0f ? du[i] + b->ddrive[i] : 0.0f;
-        if (train) b->dparam[0][i] -= b->ddrive[i];
-        du[i] = 0.0f; /* what h gave to the next step went through the recurrence */
-        b->dx[i] = g;
-    }
+    (void)s;
+    (void)p;
+    (void)m;
+    dp[0] -= dd;
+    dx[0] = x[0] > 0.0f ? ds[0] + dd : 0.0f;
+    ds[0] = 0.0f; /* what h gave to the next step went through the recurrence */
 }
-SNN__NEURON_LOOPS(leaky_parallel)
+SNN__NEURON_LOOPS(leaky_parallel, 1, 1, 1)
 static const snn_neuron_def snn__leaky_parallel_def = {
-    "leaky_parallel", "parallel", "Rectified recurrent layer, thresholded", 1, 1, {"h", NULL, NULL,
-    NULL}, {SNN__PARAM(threshold, 1.0f, 0), SNN__NO_PARAM, SNN__NO_PARAM, SNN__NO_PARAM,
-    SNN__NO_PARAM, SNN__NO_PARAM}, SNN_RESET_NONE, snn__leaky_parallel_step,
-    snn__leaky_parallel_grad, 0, 1, 1, SNN_RECURRENCE_ONE_TO_ONE, snn__no_reset_resolve, 0, NULL,
-        NULL};
+    "leaky_parallel", "parallel", "Rectified recurrent layer, thresholded", 1, 1, {"h"},
+    {SNN__THETA}, SNN_RESET_NONE, SNN__RUN(leaky_parallel), 0, 1, 1, SNN_RECURRENCE_ONE_TO_ONE,
+    snn__no_reset_resolve, SNN__NO_DERIVED, SNN__NO_JUMP, &snn__leaky_parallel_wide};
 
 /* -- ALIF: Leaky whose threshold rises with each of its spikes and relaxes (LSNN)
  *
@@ -3156,66 +3246,524 @@ static const snn_neuron_def snn__leaky_parallel_def = {
  * The spike of the last step raises the threshold now. custom[2] is rho (0.97), custom[3] kappa
  * (0.2). Source: Bellec et al., Long short-term memory and learning-to-learn in networks of spiking
  * neurons, NeurIPS 2018. */
-SNN__HD float snn__alif_step1(float *a, float u, float x, float beta, float theta, float rho,
-                              float kappa, float sub, float zero, float equal)
+enum { SNN__ALIF_BETA = 1, SNN__ALIF_RHO, SNN__ALIF_KAPPA };
+SNN__HD float snn__alif_step1(float *s, const float *p, const float *x, snn__mode m)
 {
     SNN__NO_CONTRACT
-    const float r = snn__reset_indicator(u, theta + kappa * *a, equal);
-    *a = snn__flush(rho * *a + r);
-    return snn__flush(beta * ((1.0f - zero * r) * u) + x - sub * r * theta);
+    const float theta = p[0], kappa = p[SNN__ALIF_KAPPA], u = s[0];
+    const float r = snn__reset_indicator(u, theta + kappa * s[1], m.equal);
+    s[1] = snn__flush(p[SNN__ALIF_RHO] * s[1] + r);
+    s[0] = snn__flush(p[SNN__ALIF_BETA] * ((1.0f - m.zero * r) * u) + x[0] - m.sub * r * theta);
+    return s[0] - theta - kappa * s[1];
 }
-enum { SNN__ALIF_BETA = 1, SNN__ALIF_RHO, SNN__ALIF_KAPPA };
-SNN__INLINE void snn__alif_step_loop(const snn_neuron_block *b)
+SNN__HD void snn__alif_grad1(float *ds, float *dp, float *dx, const float *s, const float *p,
+                             const float *x, float dd, snn__mode m)
 {
-    const float *SNN__RESTRICT theta = b->param[0], *SNN__RESTRICT beta = b->param[SNN__ALIF_BETA],
-                               *SNN__RESTRICT x = b->x;
-    const float *SNN__RESTRICT rho = b->param[SNN__ALIF_RHO],
-                               *SNN__RESTRICT kappa = b->param[SNN__ALIF_KAPPA];
-    float *SNN__RESTRICT u = b->state[0], *SNN__RESTRICT a = b->state[1],
-                         *SNN__RESTRICT drive = b->drive;
-    const float sub = b->sub, zero = b->zero, equal = b->equal;
-    int i;
-    for (i = 0; i < b->n; i++) {
-        float ai = a[i];
-        u[i] =
-            snn__alif_step1(&ai, u[i], x[i], beta[i], theta[i], rho[i], kappa[i], sub, zero, equal);
-        a[i] = ai;
-        drive[i] = u[i] - theta[i] - kappa[i] * ai;
-    }
+    SNN__NO_CONTRACT
+    const float theta = p[0], rho = p[SNN__ALIF_RHO], kappa = p[SNN__ALIF_KAPPA], u = s[0];
+    const float r = snn__reset_indicator(u, theta + kappa * s[1], m.equal);
+    const float k = 1.0f - m.zero * r, g = ds[0] + dd, ga = ds[1] - kappa * dd;
+    (void)x;
+    dp[0] -= dd + m.sub * r * g;
+    dp[SNN__ALIF_BETA] += g * k * u;
+    dp[SNN__ALIF_RHO] += ga * s[1];
+    dp[SNN__ALIF_KAPPA] -= dd * (rho * s[1] + r);
+    ds[0] = p[SNN__ALIF_BETA] * k * g;
+    ds[1] = rho * ga;
+    dx[0] = g;
 }
-SNN__INLINE void snn__alif_grad_loop(const snn_neuron_block *b, int train)
-{
-    int i;
-    for (i = 0; i < b->n; i++) {
-        const float u = b->state[0][i], before = b->state[1][i], theta = b->param[0][i],
-                    beta = b->param[SNN__ALIF_BETA][i];
-        const float rho = b->param[SNN__ALIF_RHO][i], kappa = b->param[SNN__ALIF_KAPPA][i],
-                    dd = b->ddrive[i];
-        const float r = snn__reset_indicator(u, theta + kappa * before, b->equal),
-                    k = 1.0f - b->zero * r;
-        const float g = b->dstate[0][i] + dd, ga = b->dstate[1][i] - kappa * dd;
-        if (train) {
-            b->dparam[0][i] -= dd + b->sub * r * g;
-            b->dparam[SNN__ALIF_BETA][i] += g * k * u;
-            b->dparam[SNN__ALIF_RHO][i] += ga * before;
-            b->dparam[SNN__ALIF_KAPPA][i] -= dd * (rho * before + r);
-        }
-        b->dstate[0][i] = beta * k * g;
-        b->dstate[1][i] = rho * ga;
-        b->dx[i] = g;
-    }
-}
-SNN__NEURON_LOOPS(alif)
+SNN__NEURON_LOOPS(alif, 2, 4, 1)
 static const snn_neuron_def snn__alif_def = {
-    "alif", "alif", "Adaptive-threshold leaky integrate-and-fire", 2, 4, {"mem", "adaptation", NULL,
-    NULL}, {SNN__PARAM(threshold, 1.0f, 0), SNN__PARAM(beta, 0.0f, SNN_PARAM_REQUIRED |
-    SNN_PARAM_CLAMP01), {"rho", 0.97f, 0, 0, SNN_PARAM_CLAMP01}, {"kappa", 0.2f, 0, 0, 0},
-    SNN__NO_PARAM, SNN__NO_PARAM}, SNN_RESET_SUBTRACT, snn__alif_step, snn__alif_grad, 0, 1, 0,
-    SNN_RECURRENCE_NONE, NULL, 0, NULL, NULL};
+    "alif", "alif", "Adaptive-threshold leaky integrate-and-fire", 2, 4, {"mem", "adaptation"},
+    {SNN__THETA, SNN__BETA, SNN__CUSTOM("rho", 0.97f, SNN_PARAM_CLAMP01),
+     SNN__CUSTOM("kappa", 0.2f, 0)}, SNN_RESET_SUBTRACT, SNN__RUN(alif), SNN__USUAL,
+    SNN__NO_DERIVED, SNN__NO_JUMP, &snn__alif_wide};
+
+/* -- LIF, IF, LI: as other frameworks write them, with the reset in the spike's own step
+ *
+ *   open = 1, but 0 for `refractory` steps after a spike
+ *   V = rest + b (U - rest) + open g x;   h = open H(V - theta)
+ *   U = V - h theta (subtract),  V + h (reset - V) (zero, the default),  V (none)
+ *
+ * b = clamp(beta); g is input_gain (1; with decay_input 1 - beta); rest v_rest, reset v_reset, both
+ * 0 unless given. The membrane starts at rest. Gradients flow through the reset unless
+ * detach_reset; >= is fire_at_threshold; membrane_before_reset reports V instead of U.
+ *   spikingjelly IFNode, LIFNode(tau, v_reset)   v_rest = v_reset, beta = 1 - 1/tau, decay_input,
+ *                                                fire_at_threshold; v_reset None: SUBTRACT
+ *   spikingtorch IF, LIF(tau)  beta = exp(-1/tau), input_gain = tau (1 - beta); LIF(decay): beta
+ *   n3ml SoftIF, BatchIF       beta 1, SUBTRACT or ZERO, fire_at_threshold; there BatchIF resets a
+ *                              membrane exactly on the threshold silently, and LIF1d never resets
+ *   n3ml LIF                   beta = exp(-dt/tau), v_rest, v_reset, refractory, fire_at_threshold
+ *   Wu (STBP)                  beta 0.2, threshold 0.5, surrogate boxcar
+ *   NIR LIF                    beta = 1 - dt/tau, input_gain = r dt/tau, v_rest = v_leak
+ * IF is LIF with b = 1. LI never spikes: its output is its membrane, a readout or a synapse's
+ * filter. */
+enum { SNN__LIF_BETA = 1, SNN__LIF_GAIN, SNN__LIF_REST, SNN__LIF_RESET, SNN__LIF_REFRACTORY };
+SNN__HD float snn__lif_step1(float *s, const float *p, const float *x, snn__mode m)
+{
+    SNN__NO_CONTRACT
+    const float rest = p[SNN__LIF_REST], open = s[1] > 0.0f ? 0.0f : 1.0f;
+    const float v = rest + p[SNN__LIF_BETA] * (s[0] - rest) + open * p[SNN__LIF_GAIN] * x[0];
+    (void)m;
+    s[0] = snn__flush(v);
+    s[1] = s[1] > 1.0f ? s[1] - 1.0f : 0.0f;
+    return open * (s[0] - p[0]) - (1.0f - open);
+}
+SNN__HD void snn__lif_grad1(float *ds, float *dp, float *dx, const float *s, const float *p,
+                            const float *x, float dd, snn__mode m)
+{
+    SNN__NO_CONTRACT
+    const float beta = p[SNN__LIF_BETA], open = s[1] > 0.0f ? 0.0f : 1.0f;
+    const float g = ds[0] + open * dd;
+    (void)m;
+    dp[0] -= open * dd;
+    dp[SNN__LIF_BETA] += g * (s[0] - p[SNN__LIF_REST]);
+    dp[SNN__LIF_GAIN] += g * open * x[0];
+    ds[0] = beta * g;
+    ds[1] = 0.0f;
+    dx[0] = open * p[SNN__LIF_GAIN] * g;
+}
+SNN__HD void snn__lif_jump1(float *s, const float *p, float h, snn__mode m)
+{
+    SNN__NO_CONTRACT
+    s[0] += h * (m.zero * (p[SNN__LIF_RESET] - s[0]) - m.sub * p[0]);
+    s[1] += h * (p[SNN__LIF_REFRACTORY] - s[1]);
+}
+SNN__HD float snn__lif_fall1(float *ds, float *dp, const float *s, const float *p, float h,
+                             snn__mode m)
+{
+    SNN__NO_CONTRACT
+    const float a = ds[0];
+    dp[0] -= m.sub * h * a;
+    dp[SNN__LIF_RESET] += m.zero * h * a;
+    ds[0] = (1.0f - m.zero * h) * a;
+    ds[1] = 0.0f;
+    return a * (m.zero * (p[SNN__LIF_RESET] - s[0]) - m.sub * p[0]);
+}
+static void snn__lif_start(const snn_neuron_block *b)
+{
+    memcpy(b->state[0], b->param[SNN__LIF_REST], (size_t)b->n * sizeof(float));
+}
+static snn_status snn__lif_resolve(snn_neuron_desc *d)
+{
+    if (d->decay_input && d->input_gain == 0.0f)
+        d->input_gain = 1.0f - snn__clamp(d->beta, 0.0f, 1.0f);
+    d->no_reset_delay = 0;
+    return d->refractory < 0.0f ? SNN_ERR_ARGUMENT : SNN_OK;
+}
+static snn_status snn__li_resolve(snn_neuron_desc *d)
+{
+    d->output_membrane = 1;
+    snn__no_reset_resolve(d);
+    return snn__lif_resolve(d);
+}
+SNN__NEURON_LOOPS(lif, 2, 6, 1)
+SNN__JUMPS(lif, 2, 6)
+#define SNN__LIF_DEF(name, prefix, title, beta, reset, resolve)                                    \
+    {                                                                                              \
+        name, prefix, title, 2, 6, {"mem", "refractory"},                                          \
+            {SNN__THETA, beta,                                                                     \
+             {"input_gain", 1.0f, (int)offsetof(snn_neuron_desc, input_gain), 0, 0},               \
+             SNN__FIXED(v_rest, 0.0f),                                                             \
+             {"v_reset", 0.0f, (int)offsetof(snn_neuron_desc, v_reset), 0, 0},                     \
+             SNN__FIXED(refractory, 0.0f)},                                                        \
+            reset, SNN__RUN(lif), 1, 1, 0, SNN_RECURRENCE_NONE, resolve, SNN__NO_DERIVED,          \
+            snn__lif_start, snn__lif_jump, snn__lif_fall, &snn__lif_wide                           \
+    }
+static const snn_neuron_def snn__lif_def =
+    SNN__LIF_DEF("lif", "lif", "LIF that resets in the step of its spike", SNN__BETA,
+                 SNN_RESET_ZERO, snn__lif_resolve);
+static const snn_neuron_def snn__if_def =
+    SNN__LIF_DEF("if", "if", "Integrate-and-fire", SNN__CUSTOM("beta", 1.0f, SNN_PARAM_FIXED),
+                 SNN_RESET_ZERO, snn__lif_resolve);
+static const snn_neuron_def snn__li_def =
+    SNN__LIF_DEF("li", "li", "Leaky integrator, does not spike", SNN__BETA, SNN_RESET_NONE,
+                 snn__li_resolve);
+#undef SNN__LIF_DEF
+
+/* -- CoarseLIF: LIF whose input in the step of a spike counts from the spike on
+ *
+ *   V = (1-S') (a U + b x) + S' c x,  a = exp(-1/tau), b = tau (1 - a), c = tau (1 - b);  S' the
+ *   last spike
+ *
+ * c is b averaged over a uniform spike time within the step. As states: U = (1-S) V and S, which
+ * the next step reads. Gradients flow through both. Matches: spikingtorch CoarseLIF (SpikingLayer).
+ * Source: Yanguas-Gil, Coarse scale representation of spiking neural networks, 2020. */
+enum { SNN__COARSE_TAU = 1, SNN__COARSE_A, SNN__COARSE_B, SNN__COARSE_C };
+SNN__HD float snn__coarse_lif_step1(float *s, const float *p, const float *x, snn__mode m)
+{
+    SNN__NO_CONTRACT
+    const float gain = p[SNN__COARSE_B] + s[1] * (p[SNN__COARSE_C] - p[SNN__COARSE_B]);
+    (void)m;
+    s[0] = snn__flush(p[SNN__COARSE_A] * s[0] + gain * x[0]);
+    return s[0] - p[0];
+}
+SNN__HD void snn__coarse_lif_grad1(float *ds, float *dp, float *dx, const float *s, const float *p,
+                                   const float *x, float dd, snn__mode m)
+{
+    SNN__NO_CONTRACT
+    const float b = p[SNN__COARSE_B], c = p[SNN__COARSE_C], g = ds[0] + dd;
+    (void)m;
+    dp[0] -= dd;
+    dp[SNN__COARSE_A] += g * s[0];
+    dp[SNN__COARSE_B] += g * (1.0f - s[1]) * x[0];
+    dp[SNN__COARSE_C] += g * s[1] * x[0];
+    ds[0] = p[SNN__COARSE_A] * g;
+    ds[1] = (c - b) * x[0] * g;
+    dx[0] = (b + s[1] * (c - b)) * g;
+}
+SNN__HD void snn__coarse_lif_jump1(float *s, const float *p, float h, snn__mode m)
+{
+    (void)p;
+    (void)m;
+    s[0] *= 1.0f - h;
+    s[1] = h;
+}
+SNN__HD float snn__coarse_lif_fall1(float *ds, float *dp, const float *s, const float *p, float h,
+                                    snn__mode m)
+{
+    const float dh = ds[1] - s[0] * ds[0];
+    (void)dp;
+    (void)p;
+    (void)m;
+    ds[0] *= 1.0f - h;
+    ds[1] = 0.0f;
+    return dh;
+}
+static snn_status snn__coarse_lif_resolve(snn_neuron_desc *d)
+{
+    snn__no_reset_resolve(d);
+    return d->tau > 0.0f ? SNN_OK : SNN_ERR_ARGUMENT;
+}
+static void snn__coarse_lif_derive(int n, float *const *p)
+{
+    int i;
+    for (i = 0; i < n; i++) {
+        const float tau = p[SNN__COARSE_TAU][i], a = SNN_EXPF(-1.0f / tau), b = tau * (1.0f - a);
+        p[SNN__COARSE_A][i] = a;
+        p[SNN__COARSE_B][i] = b;
+        p[SNN__COARSE_C][i] = tau * (1.0f - b);
+    }
+}
+static void snn__coarse_lif_underive(int n, const float *const *p, float *const *dp)
+{
+    int i;
+    for (i = 0; i < n; i++) {
+        const float tau = p[SNN__COARSE_TAU][i], a = p[SNN__COARSE_A][i];
+        const float db = 1.0f - a - a / tau, dc = 1.0f - p[SNN__COARSE_B][i] - tau * db;
+        dp[SNN__COARSE_TAU][i] += dp[SNN__COARSE_A][i] * a / (tau * tau) +
+                                  dp[SNN__COARSE_B][i] * db + dp[SNN__COARSE_C][i] * dc;
+    }
+}
+SNN__NEURON_LOOPS(coarse_lif, 2, 5, 1)
+SNN__JUMPS(coarse_lif, 2, 5)
+static const snn_neuron_def snn__coarse_lif_def = {
+    "coarse_lif", "coarse", "LIF in coarse time steps", 2, 2, {"mem", "spike"},
+    {SNN__THETA, SNN__TAU}, SNN_RESET_NONE, SNN__RUN(coarse_lif), 1, 1, 0, SNN_RECURRENCE_NONE,
+    snn__coarse_lif_resolve, SNN__DERIVED(coarse_lif, 3), SNN__JUMP(coarse_lif),
+    &snn__coarse_lif_wide};
+#undef SNN__TAU
+
+/* -- BioLIF: excitation and shunting inhibition, dv/dt = nudt (-v + xe (1-v) - xi v), solved over a
+ * step
+ *
+ *   nu = 1 + xe + xi;  a = exp(-nudt nu);  V = a U + xe/nu (1 - a);  S = H(V - theta);  U = (1-S) V
+ *
+ * Two inputs a neuron, both not negative: all xe, then all xi. threshold is 0.5, custom[1] nudt
+ * (0.5). a is a constant for the gradients of the inputs, as in the original; custom[2] = 1: no
+ * longer. Matches: spikingtorch BioLIF. */
+enum { SNN__BIO_NUDT = 1, SNN__BIO_EXACT };
+SNN__HD float snn__bio_lif_step1(float *s, const float *p, const float *x, snn__mode m)
+{
+    SNN__NO_CONTRACT
+    const float nu = 1.0f + x[0] + x[1], a = snn__exp1(-p[SNN__BIO_NUDT] * nu);
+    (void)m;
+    s[0] = snn__flush(s[0] * a + x[0] / nu * (1.0f - a));
+    return s[0] - p[0];
+}
+SNN__HD void snn__bio_lif_grad1(float *ds, float *dp, float *dx, const float *s, const float *p,
+                                const float *x, float dd, snn__mode m)
+{
+    SNN__NO_CONTRACT
+    const float nu = 1.0f + x[0] + x[1], a = snn__exp1(-p[SNN__BIO_NUDT] * nu), g = ds[0] + dd;
+    const float da = g * (s[0] - x[0] / nu) * a, shared = -(1.0f - a) * x[0] / (nu * nu) * g -
+                                                          p[SNN__BIO_EXACT] * p[SNN__BIO_NUDT] * da;
+    (void)m;
+    dp[0] -= dd;
+    dp[SNN__BIO_NUDT] -= nu * da;
+    ds[0] = a * g;
+    dx[0] = shared + (1.0f - a) / nu * g;
+    dx[1] = shared;
+}
+SNN__HD void snn__bio_lif_jump1(float *s, const float *p, float h, snn__mode m)
+{
+    (void)p;
+    (void)m;
+    s[0] *= 1.0f - h;
+}
+SNN__HD float snn__bio_lif_fall1(float *ds, float *dp, const float *s, const float *p, float h,
+                                 snn__mode m)
+{
+    const float dh = -s[0] * ds[0];
+    (void)dp;
+    (void)p;
+    (void)m;
+    ds[0] *= 1.0f - h;
+    return dh;
+}
+SNN__NEURON_LOOPS(bio_lif, 1, 3, 2)
+SNN__JUMPS(bio_lif, 1, 3)
+static const snn_neuron_def snn__bio_lif_def = {
+    "bio_lif", "bio", "LIF with shunting inhibition", 1, 3, {"mem"},
+    {SNN__PARAM(threshold, 0.5f, 0), SNN__CUSTOM("nudt", 0.5f, 0),
+     SNN__CUSTOM("exact", 0.0f, SNN_PARAM_FIXED)}, SNN_RESET_NONE, SNN__RUN(bio_lif), 0, 2, 0,
+    SNN_RECURRENCE_NONE, snn__no_reset_resolve, SNN__NO_DERIVED, SNN__JUMP(bio_lif),
+    &snn__bio_lif_wide};
+
+/* -- McPitts: no memory, V = x;  S = H(x - theta)
+ * Matches: spikingtorch McPitts; n3ml Wu with threshold 0.5 and a boxcar. Source: McCulloch, Pitts,
+ * A Logical Calculus of the Ideas Immanent in Nervous Activity, 1943. */
+SNN__HD float snn__mcpitts_step1(float *s, const float *p, const float *x, snn__mode m)
+{
+    (void)m;
+    s[0] = x[0];
+    return x[0] - p[0];
+}
+SNN__HD void snn__mcpitts_grad1(float *ds, float *dp, float *dx, const float *s, const float *p,
+                                const float *x, float dd, snn__mode m)
+{
+    (void)s;
+    (void)p;
+    (void)x;
+    (void)m;
+    dp[0] -= dd;
+    dx[0] = ds[0] + dd;
+    ds[0] = 0.0f;
+}
+SNN__NEURON_LOOPS(mcpitts, 1, 1, 1)
+static const snn_neuron_def snn__mcpitts_def = {
+    "mcpitts", "mcpitts", "Threshold unit without memory", 1, 1, {"mem"}, {SNN__THETA},
+    SNN_RESET_NONE, SNN__RUN(mcpitts), 0, 1, 0, SNN_RECURRENCE_NONE, snn__no_reset_resolve,
+    SNN__NO_DERIVED, SNN__NO_JUMP, &snn__mcpitts_wide};
+
+/* -- SoftLIF: the firing rate of a LIF as a smooth function of its current; does not spike
+ *
+ *   y = gain x + bias - theta;  q = sigma ln(1 + exp(y/sigma));
+ *   V = amplitude/(tau_ref + tau_rc ln(1 + theta/q))
+ *   dV/dx = gain sig(y/sigma) V^2/amplitude tau_rc theta/(q (q + theta))
+ *
+ * theta is the field threshold (1); custom[1..6]: gain (1), bias (0), sigma (0.02), tau_ref
+ * (0.001), tau_rc (0.05), amplitude (0.063). n3ml leaves the threshold out of y: bias = 1. Matches:
+ * n3ml SoftLIF. Source: Hunsberger, Eliasmith, Spiking Deep Networks with LIF Neurons, 2015. */
+enum { SNN__SOFT_GAIN = 1, SNN__SOFT_BIAS, SNN__SOFT_SIGMA, SNN__SOFT_REF, SNN__SOFT_RC,
+       SNN__SOFT_AMPLITUDE };
+SNN__HD float snn__soft_lif_rate1(float *slope, const float *p, float x)
+{
+    const float y = (p[SNN__SOFT_GAIN] * x + p[SNN__SOFT_BIAS] - p[0]) / p[SNN__SOFT_SIGMA];
+    const float e = SNN_EXPF(y < 0.0f ? y : -y), l = 1.0f + e; /* ln(1 + e) = ln(l) e/(l - 1) */
+    const float soft = (y > 0.0f ? y : 0.0f) + (l == 1.0f ? e : SNN_LOGF(l) * (e / (l - 1.0f)));
+    const float q = p[SNN__SOFT_SIGMA] * soft;
+    float rate;
+    *slope = 0.0f;
+    if (q < 1e-30f) return 0.0f;
+    rate = p[SNN__SOFT_AMPLITUDE] /
+           (p[SNN__SOFT_REF] + p[SNN__SOFT_RC] * (SNN_LOGF(q + p[0]) - SNN_LOGF(q)));
+    *slope = p[SNN__SOFT_GAIN] / (1.0f + SNN_EXPF(-y)) * rate * rate / p[SNN__SOFT_AMPLITUDE] *
+             p[SNN__SOFT_RC] * p[0] / (q * (q + p[0]));
+    return rate;
+}
+SNN__HD float snn__soft_lif_step1(float *s, const float *p, const float *x, snn__mode m)
+{
+    float slope;
+    (void)m;
+    s[0] = snn__soft_lif_rate1(&slope, p, x[0]);
+    return -1.0f;
+}
+SNN__HD void snn__soft_lif_grad1(float *ds, float *dp, float *dx, const float *s, const float *p,
+                                 const float *x, float dd, snn__mode m)
+{
+    float slope;
+    (void)dp;
+    (void)s;
+    (void)dd;
+    (void)m;
+    snn__soft_lif_rate1(&slope, p, x[0]);
+    dx[0] = slope * ds[0];
+    ds[0] = 0.0f;
+}
+static snn_status snn__soft_lif_resolve(snn_neuron_desc *d)
+{
+    d->output_membrane = 1;
+    return snn__no_reset_resolve(d);
+}
+SNN__NEURON_LOOPS(soft_lif, 1, 7, 1)
+static const snn_neuron_def snn__soft_lif_def = {
+    "soft_lif", "soft_lif", "Smooth rate of a LIF", 1, 7, {"rate"},
+    {SNN__FIXED(threshold, 1.0f), SNN__CUSTOM("gain", 1.0f, SNN_PARAM_FIXED),
+     SNN__CUSTOM("bias", 0.0f, SNN_PARAM_FIXED), SNN__CUSTOM("sigma", 0.02f, SNN_PARAM_FIXED),
+     SNN__CUSTOM("tau_ref", 0.001f, SNN_PARAM_FIXED),
+     SNN__CUSTOM("tau_rc", 0.05f, SNN_PARAM_FIXED),
+     SNN__CUSTOM("amplitude", 0.063f, SNN_PARAM_FIXED)}, SNN_RESET_NONE, SNN__RUN(soft_lif), 0, 1,
+    0, SNN_RECURRENCE_NONE, snn__soft_lif_resolve, SNN__NO_DERIVED, SNN__NO_JUMP,
+    &snn__soft_lif_wide};
+
+/* -- Izhikevich: two variables, and most firing patterns of the cortex
+ *
+ *   v += (0.04 v^2 + 5 v + 140 - u + x)/2, twice;  u += a (b v - u)      a step is 1 ms, v in mV
+ *   spike where v > threshold (30):  v = c,  u += d
+ *
+ * custom[1..4]: a (0.02), b (0.2), c (-65), d (8): regular spiking. Starts at v = -65, u = -13.
+ * Integrated in the order of the published program; membrane_before_reset shows the spikes' peaks.
+ * Not with inhibition: a neuron that may not spike is not reset and grows without bound.
+ * Source: Izhikevich, Simple Model of Spiking Neurons, IEEE Trans. Neural Networks 2003. */
+enum { SNN__IZHIKEVICH_A = 1, SNN__IZHIKEVICH_B, SNN__IZHIKEVICH_C, SNN__IZHIKEVICH_D };
+SNN__HD float snn__izhikevich_half1(float v, float u, float x)
+{
+    SNN__NO_CONTRACT
+    return v + 0.5f * (0.04f * v * v + 5.0f * v + 140.0f - u + x);
+}
+SNN__HD float snn__izhikevich_step1(float *s, const float *p, const float *x, snn__mode m)
+{
+    SNN__NO_CONTRACT
+    const float u = s[1], v = snn__izhikevich_half1(snn__izhikevich_half1(s[0], u, x[0]), u, x[0]);
+    (void)m;
+    s[0] = v;
+    s[1] = u + p[SNN__IZHIKEVICH_A] * (p[SNN__IZHIKEVICH_B] * v - u);
+    return v - p[0];
+}
+SNN__HD void snn__izhikevich_grad1(float *ds, float *dp, float *dx, const float *s, const float *p,
+                                   const float *x, float dd, snn__mode m)
+{
+    SNN__NO_CONTRACT
+    const float a = p[SNN__IZHIKEVICH_A], b = p[SNN__IZHIKEVICH_B], u = s[1], gu = ds[1];
+    const float v1 = snn__izhikevich_half1(s[0], u, x[0]), v2 = snn__izhikevich_half1(v1, u, x[0]);
+    const float g2 = ds[0] + dd + a * b * gu, g1 = g2 * (3.5f + 0.04f * v1);
+    (void)m;
+    dp[0] -= dd;
+    dp[SNN__IZHIKEVICH_A] += gu * (b * v2 - u);
+    dp[SNN__IZHIKEVICH_B] += gu * a * v2;
+    ds[0] = g1 * (3.5f + 0.04f * s[0]);
+    ds[1] = (1.0f - a) * gu - 0.5f * (g1 + g2);
+    dx[0] = 0.5f * (g1 + g2);
+}
+SNN__HD void snn__izhikevich_jump1(float *s, const float *p, float h, snn__mode m)
+{
+    SNN__NO_CONTRACT
+    (void)m;
+    s[0] += h * (p[SNN__IZHIKEVICH_C] - s[0]);
+    s[1] += h * p[SNN__IZHIKEVICH_D];
+}
+SNN__HD float snn__izhikevich_fall1(float *ds, float *dp, const float *s, const float *p, float h,
+                                    snn__mode m)
+{
+    SNN__NO_CONTRACT
+    const float a = ds[0];
+    (void)m;
+    dp[SNN__IZHIKEVICH_C] += h * a;
+    dp[SNN__IZHIKEVICH_D] += h * ds[1];
+    ds[0] = (1.0f - h) * a;
+    return a * (p[SNN__IZHIKEVICH_C] - s[0]) + ds[1] * p[SNN__IZHIKEVICH_D];
+}
+static void snn__izhikevich_start(const snn_neuron_block *b)
+{
+    int i;
+    for (i = 0; i < b->n; i++) {
+        b->state[0][i] = -65.0f;
+        b->state[1][i] = -13.0f;
+    }
+}
+SNN__NEURON_LOOPS(izhikevich, 2, 5, 1)
+SNN__JUMPS(izhikevich, 2, 5)
+static const snn_neuron_def snn__izhikevich_def = {
+    "izhikevich", "izhikevich", "Izhikevich's two-variable neuron", 2, 5, {"v", "u"},
+    {SNN__PARAM(threshold, 30.0f, 0), SNN__CUSTOM("a", 0.02f, 0), SNN__CUSTOM("b", 0.2f, 0),
+     SNN__CUSTOM("c", -65.0f, 0), SNN__CUSTOM("d", 8.0f, 0)}, SNN_RESET_NONE,
+    SNN__RUN(izhikevich), 0, 1, 0, SNN_RECURRENCE_NONE, snn__no_reset_resolve, SNN__NO_DERIVED,
+    snn__izhikevich_start, snn__izhikevich_jump, snn__izhikevich_fall, &snn__izhikevich_wide};
+
+/* -- AdEx: exponential integrate-and-fire with adaptation, in units of threshold over rest
+ *
+ *   V = U + (1-b) (D exp(min((U - theta)/D, 1)) - U - W) + x;   W' = W + (1-rho) (a U - W)
+ *   spike where V > theta:  U = 0 (zero, the default) or V - theta (subtract),  W = W' + jump
+ *
+ * b = clamp(beta) is the membrane's decay; custom[2..5]: rho (0.97), the current's; a (0) couples
+ * it to the membrane; jump (0.1); D (0.5), the sharpness of the upstroke. Source: Brette, Gerstner,
+ * Adaptive Exponential Integrate-and-Fire Model, J. Neurophysiol. 2005, with E_L = 0. */
+enum { SNN__ADEX_BETA = 1, SNN__ADEX_RHO, SNN__ADEX_A, SNN__ADEX_JUMP, SNN__ADEX_D };
+SNN__HD float snn__adex_step1(float *s, const float *p, const float *x, snn__mode m)
+{
+    SNN__NO_CONTRACT
+    const float u = s[0], w = s[1], d = p[SNN__ADEX_D], z = (u - p[0]) / d;
+    const float e = snn__exp1(z < 1.0f ? z : 1.0f);
+    (void)m;
+    s[0] = snn__flush(u + (1.0f - p[SNN__ADEX_BETA]) * (d * e - u - w) + x[0]);
+    s[1] = snn__flush(w + (1.0f - p[SNN__ADEX_RHO]) * (p[SNN__ADEX_A] * u - w));
+    return s[0] - p[0];
+}
+SNN__HD void snn__adex_grad1(float *ds, float *dp, float *dx, const float *s, const float *p,
+                             const float *x, float dd, snn__mode m)
+{
+    SNN__NO_CONTRACT
+    const float u = s[0], w = s[1], d = p[SNN__ADEX_D], a = p[SNN__ADEX_A], z = (u - p[0]) / d;
+    const float e = snn__exp1(z < 1.0f ? z : 1.0f), up = z < 1.0f ? e : 0.0f; /* d (D e)/dU */
+    const float leak = 1.0f - p[SNN__ADEX_BETA], relax = 1.0f - p[SNN__ADEX_RHO];
+    const float g = ds[0] + dd, gw = ds[1];
+    (void)x;
+    (void)m;
+    dp[0] -= dd + leak * up * g;
+    dp[SNN__ADEX_BETA] -= g * (d * e - u - w);
+    dp[SNN__ADEX_RHO] -= gw * (a * u - w);
+    dp[SNN__ADEX_A] += gw * relax * u;
+    dp[SNN__ADEX_D] += g * leak * (e - up * z);
+    ds[0] = g * (1.0f + leak * (up - 1.0f)) + gw * relax * a;
+    ds[1] = gw * (1.0f - relax) - g * leak;
+    dx[0] = g;
+}
+SNN__HD void snn__adex_jump1(float *s, const float *p, float h, snn__mode m)
+{
+    SNN__NO_CONTRACT
+    s[0] -= h * (m.zero * s[0] + m.sub * p[0]);
+    s[1] += h * p[SNN__ADEX_JUMP];
+}
+SNN__HD float snn__adex_fall1(float *ds, float *dp, const float *s, const float *p, float h,
+                              snn__mode m)
+{
+    SNN__NO_CONTRACT
+    const float a = ds[0];
+    dp[0] -= m.sub * h * a;
+    dp[SNN__ADEX_JUMP] += h * ds[1];
+    ds[0] = (1.0f - m.zero * h) * a;
+    return ds[1] * p[SNN__ADEX_JUMP] - a * (m.zero * s[0] + m.sub * p[0]);
+}
+static snn_status snn__adex_resolve(snn_neuron_desc *d)
+{
+    d->no_reset_delay = 0;
+    return d->custom[SNN__ADEX_D] < 0.0f ? SNN_ERR_ARGUMENT : SNN_OK;
+}
+SNN__NEURON_LOOPS(adex, 2, 6, 1)
+SNN__JUMPS(adex, 2, 6)
+static const snn_neuron_def snn__adex_def = {
+    "adex", "adex", "Adaptive exponential integrate-and-fire", 2, 6, {"mem", "adaptation"},
+    {SNN__THETA, SNN__BETA, SNN__CUSTOM("rho", 0.97f, SNN_PARAM_CLAMP01),
+     SNN__CUSTOM("a", 0.0f, 0), SNN__CUSTOM("jump", 0.1f, 0), SNN__CUSTOM("sharpness", 0.5f, 0)},
+    SNN_RESET_ZERO, SNN__RUN(adex), 0, 1, 0, SNN_RECURRENCE_NONE, snn__adex_resolve,
+    SNN__NO_DERIVED, SNN__JUMP(adex), &snn__adex_wide};
 
 #undef SNN__PARAM
 #undef SNN__FIXED
-#undef SNN__NO_PARAM
+#undef SNN__CUSTOM
+#undef SNN__THETA
+#undef SNN__BETA
+#undef SNN__RUN
+#undef SNN__USUAL
+#undef SNN__NO_DERIVED
+#undef SNN__DERIVED
+#undef SNN__NO_JUMP
+#undef SNN__JUMP
+
+#if defined(__clang__)
+    #pragma clang diagnostic pop
+#endif
 
 /* -- the registry */
 
@@ -3224,16 +3772,6 @@ static const snn_neuron_def *const snn__neuron_table[] = {
     SNN_NEURON_LIST(SNN__X)
 #undef SNN__X
 };
-#if SNN__X86
-static const struct {
-    void (*step)(const snn_neuron_block *);
-    void (*grad)(const snn_neuron_block *);
-} snn__neuron_wide[] = {
-    #define SNN__X(id, name) {snn__##name##_step_avx2, snn__##name##_grad_avx2},
-    SNN_NEURON_LIST(SNN__X)
-    #undef SNN__X
-};
-#endif
 
 SNN_DEF const snn_neuron_def *snn_neuron_info(snn_neuron_kind kind)
 {
@@ -3249,7 +3787,7 @@ typedef struct snn__neuron {
     void (*grad)(const snn_neuron_block *);
     snn_surrogate surrogate;
     float sub, zero, equal;
-    int immediate, inhibition, smooth, wide;
+    int immediate, inhibition, smooth, wide, detach;
     const float *levels; /* quantised states: the levels, ascending */
     int level_count;
 } snn__neuron;
@@ -3269,18 +3807,13 @@ static void snn__neuron_setup(snn__neuron *q, const snn_neuron_def *def, const s
     q->inhibition = d->inhibition;
     q->smooth = smooth;
     q->wide = wide;
+    q->detach = d->detach_reset;
     q->levels = NULL;
     q->level_count = 0;
-#if SNN__X86
-    {
-        int i;
-        for (i = 0; wide && i < SNN_NEURON_COUNT; i++)
-            if (snn__neuron_table[i] == def) {
-                q->step = snn__neuron_wide[i].step;
-                q->grad = snn__neuron_wide[i].grad;
-            }
+    if (wide && def->wide) {
+        q->step = def->wide->step;
+        q->grad = def->wide->grad;
     }
-#endif
 }
 
 /* the furthest above threshold, the first among equals */
@@ -3366,39 +3899,75 @@ SNN_DEF int snn_quant_levels(const snn_quant *q, float *levels)
     return n;
 }
 
-/* One step: states, drive, and h if wanted (needed by immediate resets, so they compute it anyway).
- * prev [n] is scratch for immediate resets. */
-static void snn__neuron_advance(const snn__neuron *q, snn_neuron_block *b, const float *noise,
-                                float *h, float *prev)
+/* the states after a step, rounded if the layer rounds, and the drive */
+static void snn__neuron_integrate(const snn__neuron *q, const snn_neuron_block *b)
 {
-    if (q->immediate) memcpy(prev, b->state[0], (size_t)b->n * sizeof(float));
+    int i, k;
     q->step(b);
-    if (q->levels) { /* the drive moves with the membrane it is taken from */
-        int i, k;
-        for (i = 0; i < b->n; i++) b->drive[i] -= b->state[0][i];
-        for (k = 0; k < (q->def->quantised ? q->def->quantised : q->def->states); k++)
-            snn_quantise(q->levels, q->level_count, b->n, b->state[k]);
-        for (i = 0; i < b->n; i++) b->drive[i] += b->state[0][i];
-    }
-    if (h) snn__fire(q, b->n, b->drive, noise, h, q->inhibition ? snn__winner(b->drive, b->n) : 0);
-    if (q->immediate) snn__immediate_reset(q, b->n, b->state[0], prev, h, b->param[0]);
+    if (!q->levels) return;
+    /* the drive moves with the membrane it is taken from */
+    for (i = 0; i < b->n; i++) b->drive[i] -= b->state[0][i];
+    for (k = 0; k < (q->def->quantised ? q->def->quantised : q->def->states); k++)
+        snn_quantise(q->levels, q->level_count, b->n, b->state[k]);
+    for (i = 0; i < b->n; i++) b->drive[i] += b->state[0][i];
 }
 
+/* One step: states, drive, and h if wanted (needed by resets at once, so they compute it anyway).
+ * prev [n] is scratch for them; v [n], if not NULL, gets the membrane before such a reset. */
+static void snn__neuron_advance(const snn__neuron *q, snn_neuron_block *b, const float *noise,
+                                float *h, float *prev, float *v)
+{
+    if (q->immediate) memcpy(prev, b->state[0], (size_t)b->n * sizeof(float));
+    snn__neuron_integrate(q, b);
+    if (v) memcpy(v, b->state[0], (size_t)b->n * sizeof(float));
+    if (h) snn__fire(q, b->n, b->drive, noise, h, q->inhibition ? snn__winner(b->drive, b->n) : 0);
+    if (q->immediate) snn__immediate_reset(q, b->n, b->state[0], prev, h, b->param[0]);
+    if (q->def->jump) {
+        b->spike = h;
+        q->def->jump(b);
+    }
+}
+
+/* Gradients of a jump: its states are those of the step, taken once more. after: [states+1][n] */
+static void snn__neuron_fall(const snn__neuron *q, const snn_neuron_block *b, const float *h,
+                             float *gh, float *after)
+{
+    snn_neuron_block c = *b;
+    const int n = b->n;
+    int i, k;
+    for (k = 0; k < q->def->states; k++) {
+        c.state[k] = after + k * n;
+        memcpy(c.state[k], b->state[k], (size_t)n * sizeof(float));
+    }
+    c.spike = h;
+    c.dspike = after + q->def->states * n;
+    c.drive = c.dspike; /* not needed: it is there already */
+    snn__neuron_integrate(q, &c);
+    q->def->fall(&c);
+    for (i = 0; !q->detach && i < n; i++) gh[i] += c.dspike[i];
+}
+
+/* scratch of a retreat: [SNN__RETREAT + states + 1][n] */
+enum { SNN__RETREAT_H, SNN__RETREAT_GH, SNN__RETREAT_DDRIVE, SNN__RETREAT_AFTER, SNN__RETREAT =
+    SNN__RETREAT_AFTER + SNN_MAX_STATES + 1 };
+
 /* Gradients of one step (the fire block of the reference, then the neuron's own).
- *   b        state: before the step; drive: of the step; dstate in: after, out: before; ddrive
- *   scratch
+ *   b        state: before the step; drive: of the step; dstate in: after, out: before
  *   gs       gradient of the spike value f h, NULL: zeros;  f [n] graded factors, NULL: ones;  df
  *   added to
- *   winner   with inhibition: the one that may spike;  h, gh  scratch [n] */
+ *   dv       gradient of the membrane before a reset at once, NULL: zeros
+ *   winner   with inhibition: the one that may spike;  scratch  as above */
 static void snn__neuron_retreat(const snn__neuron *q, snn_neuron_block *b, const float *gs,
-                                const float *f, float *df, const float *noise, int winner, float *h,
-                                float *gh, float *ddrive)
+                                const float *f, float *df, const float *dv, const float *noise,
+                                int winner, float *scratch)
 {
     const int n = b->n;
     const float *theta = b->param[0], *u = b->state[0];
+    float *h = scratch + SNN__RETREAT_H * n, *gh = scratch + SNN__RETREAT_GH * n;
+    float *ddrive = scratch + SNN__RETREAT_DDRIVE * n;
     int i;
     b->ddrive = ddrive;
-    if (!q->immediate && !f && !q->inhibition) { /* the common case: one pass */
+    if (!q->immediate && !q->def->jump && !f && !q->inhibition && !dv) { /* the common case */
         if (gs) snn__surrogate_apply(&q->surrogate, q->wide, n, b->drive, gs, noise, ddrive);
         else snn__zero(ddrive, (size_t)n);
         q->grad(b);
@@ -3410,14 +3979,16 @@ static void snn__neuron_retreat(const snn__neuron *q, snn_neuron_block *b, const
         if (df && !q->inhibition) df[i] += g * h[i]; /* a winner's spike is 1, ungraded */
         gh[i] = f && !q->inhibition ? f[i] * g : g;
     }
-    if (q->immediate)
-        for (i = 0; i < n; i++) {
-            float a = b->dstate[0][i], v = b->drive[i] + theta[i];
-            float d = h[i] - snn__reset_indicator(u[i], theta[i], q->equal);
-            gh[i] -= a * (q->sub * theta[i] + q->zero * v);
-            if (b->dparam[0]) b->dparam[0][i] -= q->sub * d * a;
-            b->dstate[0][i] = (1.0f - q->zero * d) * a;
-        }
+    for (i = 0; q->immediate && i < n; i++) {
+        float a = b->dstate[0][i], v = b->drive[i] + theta[i];
+        float d = h[i] - snn__reset_indicator(u[i], theta[i], q->equal);
+        if (!q->detach) gh[i] -= a * (q->sub * theta[i] + q->zero * v);
+        b->dparam[0][i] -= q->sub * d * a;
+        b->dstate[0][i] = (1.0f - q->zero * d) * a;
+    }
+    if (q->def->jump)
+        snn__neuron_fall(q, b, h, gh, scratch + SNN__RETREAT_AFTER * n);
+    for (i = 0; dv && i < n; i++) b->dstate[0][i] += dv[i];
     for (i = 0; q->inhibition && i < n; i++)
         if (i != winner) gh[i] = 0.0f;
     snn__surrogate_apply(&q->surrogate, q->wide, n, b->drive, gh, noise, ddrive);
@@ -3473,7 +4044,7 @@ SNN_DEF snn_status snn_neuron_init(snn_neuron_model *m, const snn_neuron_def *de
 
 /* Plain arrays go through in small pieces with stack scratch; inhibition spans the sample, so there
  * the pieces would be wrong and the caller's spk doubles as scratch for the drives. */
-enum { SNN__PIECE = 32 };
+enum { SNN__PIECE = 16 };
 static void snn__model_block(const snn_neuron_model *m, snn_neuron_block *b, int at, int n,
                              float value[SNN_MAX_PARAMS][SNN__PIECE])
 {
@@ -3494,50 +4065,80 @@ static void snn__model_block(const snn_neuron_model *m, snn_neuron_block *b, int
     }
 }
 
+static void snn__model_begin(const snn_neuron_model *m, snn__neuron *q, snn_neuron_block *b, int n)
+{
+    memset(b, 0, sizeof *b);
+    snn__neuron_setup(q, m->def, &m->desc, &m->surrogate, 0, 0);
+    b->sub = q->sub;
+    b->zero = q->zero;
+    b->equal = q->equal;
+    b->stride = (size_t)n;
+}
+
+SNN_DEF void snn_neuron_start(const snn_neuron_model *m, int n, float *const *state)
+{
+    float value[SNN_MAX_PARAMS][SNN__PIECE];
+    snn_neuron_block b;
+    snn__neuron q;
+    int at, k;
+    snn__model_begin(m, &q, &b, n);
+    for (k = 0; k < m->def->states; k++) snn__zero(state[k], (size_t)n);
+    for (at = 0; m->def->start && at < n; at += SNN__PIECE) {
+        snn__model_block(m, &b, at, n - at < SNN__PIECE ? n - at : SNN__PIECE, value);
+        for (k = 0; k < m->def->states; k++) b.state[k] = state[k] + at;
+        m->def->start(&b);
+    }
+}
+
 SNN_DEF void snn_neuron_forward(const snn_neuron_model *m, int n, float *spk, float *const *state,
                                 const float *x)
 {
     float value[SNN_MAX_PARAMS][SNN__PIECE], prev[SNN__PIECE], drive[SNN__PIECE], h[SNN__PIECE];
+    snn_neuron_def calm; /* with inhibition resets wait for the winner */
     snn_neuron_block b;
     snn__neuron q;
-    int at, i, k, best = -1;
+    int at, i, k, best = -1, immediate;
     float best_drive = 0.0f;
-    memset(&b, 0, sizeof b);
-    snn__neuron_setup(&q, m->def, &m->desc, &m->surrogate, 0, 0);
-    b.sub = q.sub;
-    b.zero = q.zero;
-    b.equal = q.equal;
-    b.stride = (size_t)n;
-    q.inhibition = 0;
-    if (m->desc.inhibition) q.immediate = 0; /* the reset waits for the winner, below */
+    snn__model_begin(m, &q, &b, n);
+    b.drive = drive;
+    immediate = q.immediate;
+    if (m->desc.inhibition) {
+        calm = *m->def;
+        calm.jump = NULL;
+        q.def = &calm;
+        q.inhibition = q.immediate = 0;
+    }
     for (at = 0; at < n; at += SNN__PIECE) {
         snn__model_block(m, &b, at, n - at < SNN__PIECE ? n - at : SNN__PIECE, value);
         for (k = 0; k < m->def->states; k++) b.state[k] = state[k] + at;
         b.x = x + at;
-        b.drive = drive;
-        if (m->desc.inhibition)
-            for (i = 0; i < b.n; i++)
-                prev[i] = snn__reset_indicator(b.state[0][i], b.param[0][i], q.equal);
-        snn__neuron_advance(&q, &b, NULL, h, prev);
+        for (i = 0; m->desc.inhibition && i < b.n; i++)
+            prev[i] = snn__reset_indicator(b.state[0][i], b.param[0][i], q.equal);
+        snn__neuron_advance(&q, &b, NULL, h, prev, NULL);
         for (i = 0; i < b.n; i++) {
-            if (m->desc.inhibition) {
-                if (best < 0 || drive[i] > best_drive) {
-                    best = at + i;
-                    best_drive = drive[i];
-                }
-                spk[at + i] = prev[i]; /* R, kept for the reset */
-            } else
-                spk[at + i] =
-                    (m->param[m->def->params] ? m->param[m->def->params][at + i] : m->desc.graded) *
-                    h[i];
+            const float *f = m->param[m->def->params];
+            if (m->desc.inhibition && (best < 0 || drive[i] > best_drive)) {
+                best = at + i;
+                best_drive = drive[i];
+            }
+            /* R, kept for the reset */
+            spk[at + i] = m->desc.inhibition ? prev[i] : (f ? f[at + i] : m->desc.graded) * h[i];
+            if (m->desc.output_membrane && !m->desc.inhibition) spk[at + i] = state[0][at + i];
         }
     }
-    for (i = 0; m->desc.inhibition && i < n; i++) {
-        float one = i == best ? snn__reset_indicator(best_drive, 0.0f, q.equal) : 0.0f,
-              theta = m->param[0] ? m->param[0][i] : m->value[0];
-        if (m->desc.no_reset_delay)
-            state[0][i] -= (one - spk[i]) * (q.sub * theta + q.zero * state[0][i]);
-        spk[i] = one;
+    for (at = 0; m->desc.inhibition && at < n; at += SNN__PIECE) {
+        snn__model_block(m, &b, at, n - at < SNN__PIECE ? n - at : SNN__PIECE, value);
+        for (k = 0; k < m->def->states; k++) b.state[k] = state[k] + at;
+        for (i = 0; i < b.n; i++) {
+            float *u = &b.state[0][i];
+            h[i] = at + i == best ? snn__reset_indicator(best_drive, 0.0f, q.equal) : 0.0f;
+            if (immediate)
+                *u -= (h[i] - spk[at + i]) * (q.sub * b.param[0][i] + q.zero * *u);
+            spk[at + i] = h[i];
+        }
+        b.spike = h;
+        if (m->def->jump) m->def->jump(&b);
+        if (m->desc.output_membrane) memcpy(spk + at, b.state[0], (size_t)b.n * sizeof(float));
     }
 }
 
@@ -3547,19 +4148,13 @@ SNN_DEF void snn_neuron_backward(const snn_neuron_model *m, int n, float *dx, fl
 {
     float value[SNN_MAX_PARAMS][SNN__PIECE], dvalue[SNN_MAX_PARAMS + 1][SNN__PIECE];
     float before[SNN_MAX_STATES][SNN__PIECE], after[SNN_MAX_STATES][SNN__PIECE];
-    float drive[SNN__PIECE], h[SNN__PIECE], gh[SNN__PIECE], ddrive[SNN__PIECE], f[SNN__PIECE],
-        best = 0.0f;
+    float scratch[(int)SNN__RETREAT * SNN__PIECE], drive[SNN__PIECE], f[SNN__PIECE], best = 0.0f;
     const int params = m->def->params;
     snn_neuron_block b;
     snn__neuron q;
     int at, i, k, pass, winner = -1;
-    memset(&b, 0, sizeof b);
-    snn__neuron_setup(&q, m->def, &m->desc, &m->surrogate, 0, 0);
-    b.sub = q.sub;
-    b.zero = q.zero;
-    b.equal = q.equal;
+    snn__model_begin(m, &q, &b, n);
     b.drive = drive;
-    b.stride = (size_t)n;
     for (pass = q.inhibition ? 0 : 1; pass < 2; pass++) /* the first only looks for the winner */
         for (at = 0; at < n; at += SNN__PIECE) {
             snn__model_block(m, &b, at, n - at < SNN__PIECE ? n - at : SNN__PIECE, value);
@@ -3583,8 +4178,9 @@ SNN_DEF void snn_neuron_backward(const snn_neuron_model *m, int n, float *dx, fl
             for (i = 0; i < b.n; i++)
                 f[i] = m->param[params] ? m->param[params][at + i] : m->desc.graded;
             b.dx = dx + at;
-            snn__neuron_retreat(&q, &b, dspk + at, f, dvalue[SNN_MAX_PARAMS], NULL, winner - at, h,
-                                gh, ddrive);
+            if (m->desc.output_membrane) snn__accumulate(dstate[0] + at, dspk + at, (size_t)b.n);
+            snn__neuron_retreat(&q, &b, m->desc.output_membrane ? NULL : dspk + at, f,
+                                dvalue[SNN_MAX_PARAMS], NULL, NULL, winner - at, scratch);
             if (m->def->derived) m->def->underive(b.n, b.param, b.dparam);
             for (k = 0; dparam && k <= params; k++)
                 for (i = 0; dparam[k] && i < b.n; i++) {
@@ -3614,7 +4210,7 @@ SNN_DEF void snn_neuron_backward(const snn_neuron_model *m, int n, float *dx, fl
  * once. */
 
 typedef enum snn__signal { SNN__CONSTANT, SNN__DENSE, SNN__BITS } snn__signal;
-enum { SNN__INTS = 12, SNN__FLOATS = 4, SNN__TASKS = 16, SNN__BLOCK = 256 };
+enum { SNN__INTS = 16, SNN__FLOATS = 4, SNN__TASKS = 16, SNN__BLOCK = 512 };
 
 /* a piece of the pool that lives from step `from` to step `to` of the pass */
 typedef struct snn__buffer {
@@ -3627,9 +4223,14 @@ typedef struct snn__conv_shape {
     int o, oh, ow, p;    /* output, positions */
     int g, cg, og, ogp;  /* groups; channels of one in and out; out padded */
     int k, kp, op;       /* kernel size of a group, padded; row of channels-last output */
-    int run, runs,
-        cells; /* a receptive field is `runs` runs of `run` elements, `cells` cells each */
+    int taps;            /* kh kw */
+    int run, runs;       /* a receptive field is `runs` runs of `run` elements of the image */
 } snn__conv_shape;
+
+/* Along one axis: taps k, k+1, ... of the backward kernel lie over positions p, p+1, ... */
+typedef struct snn__span {
+    int32_t k, p, len;
+} snn__span;
 
 typedef struct snn__node {
     int op;
@@ -3669,12 +4270,14 @@ typedef struct snn__node {
     float
         *saved; /* [segments+1][states][B][n] at the start of each segment; the last: at the end */
     const float *gain; /* value of a spike; NULL: 1 */
-    float *wt, *wk;    /* prepared weights, transposed and padded */
-    uint32_t
-        *map; /* conv: place of each input element in the padded channels-last image; pool: of each
-                            element of a window, from its first */
-    uint32_t *cell; /* conv: the cell (pixel and group) of each input element */
+    float *wt, *wk;    /* prepared weights, transposed and padded; norm: means, 1/deviations */
+    float *rounded;    /* weights of few bits */
+    /* conv: place of each input element in the padded channels-last image; pool: of each element of
+     * a window, from its first */
+    uint32_t *map;
     int32_t *run; /* conv: pixels from a receptive field's first to where each of its runs starts */
+    snn__span *span[2];  /* conv: the spans of each row, column of the image */
+    int32_t *span_at[2]; /* [h+1], [w+1]: where they start */
     snn__conv_shape conv;
     int block;     /* neurons: neurons a task scans together */
     size_t s[16];  /* offsets in a task's scratch; s[15]: in the op's own */
@@ -3703,11 +4306,80 @@ typedef struct snn__op {
     void (*end)(snn_net *net, snn__node *q, int tasks); /* backward, after all tasks */
 } snn__op;
 
+/* -- the registry: id, name, prefix, int and float attributes, inputs, kind, keeps input,
+ * functions */
+#define SNN__CONV_NAMES                                                                            \
+    "out_channels kernel_h kernel_w stride_h stride_w padding_h padding_w dilation_h dilation_w "  \
+    "groups bias init weight_bits output_padding_h output_padding_w"
+#define SNN__LAYER_LIST(X)                                                                     \
+    X(INPUT, "input", "input", "channels height width", "", 0, SNN__SOURCE, 0,                     \
+      snn__input_infer, NULL, NULL, NULL, NULL, NULL, NULL, NULL)                                  \
+    X(LINEAR, "linear", "fc", "out_features bias init weight_bits", "init_gain", 1, SNN__WHOLE,    \
+      1, snn__linear_infer, snn__linear_plan, snn__linear_scratch, snn__linear_prepare, NULL,      \
+      snn__linear_forward, snn__linear_backward, NULL)                                             \
+    X(CONV2D, "conv2d", "conv", SNN__CONV_NAMES, "init_gain", 1, SNN__ROW, 1, snn__conv_infer,     \
+      snn__conv_plan, snn__conv_scratch, snn__conv_prepare, snn__conv_begin, snn__conv_forward,    \
+      snn__conv_backward, snn__conv_end)                                                           \
+    X(CONV1D, "conv1d", "conv", SNN__CONV_NAMES, "init_gain", 1, SNN__ROW, 1, snn__conv_infer,     \
+      snn__conv_plan, snn__conv_scratch, snn__conv_prepare, snn__conv_begin, snn__conv_forward,    \
+      snn__conv_backward, snn__conv_end)                                                           \
+    X(CONV_TRANSPOSE2D, "conv_transpose2d", "deconv", SNN__CONV_NAMES, "init_gain", 1, SNN__ROW,   \
+      1, snn__conv_infer, snn__conv_plan, snn__conv_scratch, snn__conv_prepare, snn__conv_begin,   \
+      snn__conv_transpose_forward, snn__conv_transpose_backward, snn__conv_end)                    \
+    X(MAX_POOL2D, "max_pool2d", "pool",                                                            \
+      "kernel_h kernel_w stride_h stride_w padding_h padding_w", "", 1, SNN__ROW, 0,               \
+      snn__pool_infer, snn__max_pool_plan, snn__pool_scratch, NULL, NULL,                          \
+      snn__max_pool_forward, snn__max_pool_backward, NULL)                                         \
+    X(AVG_POOL2D, "avg_pool2d", "pool",                                                            \
+      "kernel_h kernel_w stride_h stride_w padding_h padding_w", "", 1, SNN__ROW, 0,               \
+      snn__avg_pool_infer, NULL, snn__pool_scratch, NULL, NULL, snn__mean_pool_forward,            \
+      snn__mean_pool_backward, NULL)                                                               \
+    X(SUM_POOL2D, "sum_pool2d", "pool",                                                            \
+      "kernel_h kernel_w stride_h stride_w padding_h padding_w", "", 1, SNN__ROW, 0,               \
+      snn__sum_pool_infer, NULL, snn__pool_scratch, NULL, NULL, snn__mean_pool_forward,            \
+      snn__mean_pool_backward, NULL)                                                               \
+    X(RESHAPE, "reshape", "view", "channels height width", "", 1, SNN__VIEW, 0,                    \
+      snn__view_infer, NULL, NULL, NULL, NULL, NULL, NULL, NULL)                                   \
+    X(ADD, "add", "add", "", "", 2, SNN__ROW, 0, snn__add_infer, NULL, snn__plain_scratch,         \
+      NULL, NULL, snn__add_forward, snn__add_backward, NULL)                                       \
+    X(MULTIPLY, "multiply", "multiply", "", "", 2, SNN__ROW, 1, snn__add_infer, NULL,              \
+      snn__plain_scratch, NULL, NULL, snn__multiply_forward, snn__multiply_backward, NULL)         \
+    X(IAND, "iand", "iand", "", "", 2, SNN__ROW, 1, snn__add_infer, NULL, snn__plain_scratch,      \
+      NULL, NULL, snn__multiply_forward, snn__multiply_backward, NULL)                             \
+    X(CONCAT, "concat", "concat", "", "", 2, SNN__ROW, 0, snn__concat_infer, NULL,                 \
+      snn__plain_scratch, NULL, NULL, snn__concat_forward, snn__concat_backward, NULL)             \
+    X(SCALE, "scale", "scale", "", "factor", 1, SNN__ROW, 0, snn__scale_infer, NULL,               \
+      snn__plain_scratch, NULL, NULL, snn__scale_forward, snn__scale_backward, NULL)               \
+    X(DROPOUT, "dropout", "dropout", "", "p", 1, SNN__ROW, 0, snn__dropout_infer, NULL,            \
+      snn__plain_scratch, NULL, NULL, snn__dropout_forward, snn__dropout_backward, NULL)           \
+    X(NORM, "norm", "norm", "norm_kind affine steps", "eps momentum initial", 1, SNN__WHOLE, 1,    \
+      snn__norm_infer, snn__norm_plan, snn__no_scratch, NULL, NULL, snn__norm_forward,             \
+      snn__norm_backward, NULL)                                                                    \
+    X(GRADED_SPIKES, "graded_spikes", "graded", "", "factor", 1, SNN__ROW, 1, snn__graded_infer,   \
+      NULL, snn__graded_scratch, NULL, snn__graded_begin, snn__graded_forward,                     \
+      snn__graded_backward, snn__graded_end)                                                       \
+    X(DELAY, "delay", "delay", "steps", "", 1, SNN__WHOLE, 0, snn__delay_infer, snn__delay_plan,   \
+      snn__no_scratch, NULL, NULL, snn__delay_forward, snn__delay_backward, NULL)                  \
+    X(NEURON, "neuron", "neuron", "", "", 1, SNN__SCAN, 1, snn__neuron_infer,                      \
+      snn__neuron_plan, snn__neuron_scratch, snn__neuron_prepare, NULL, snn__neuron_forward,       \
+      snn__neuron_backward, NULL)
+
+enum {
+#define SNN__X(id, name, prefix, ints, floats, ins, kind, keep, inf, pl, sc, pr, be, fw, bw,   \
+               en)                                                                                 \
+    SNN__##id,
+    SNN__LAYER_LIST(SNN__X)
+#undef SNN__X
+        SNN__LAYER_COUNT
+};
 struct snn_net {
     snn_net_desc desc;
     snn_status status;
     int built, training, dirty, constant_valid;
     int ran; /* a pass is there to go backward through */
+    int replay; /* backward runs a segment again: nothing may count twice */
+    int bad;    /* debug: node + 1 of the first NaN or infinity of the pass, 0: none */
+    size_t bad_row, bad_element;
     const snn__kernels *kern;
     int count; /* nodes */
     snn__node *node;
@@ -3821,6 +4493,11 @@ static void snn__plain_scratch(snn_net *net, snn__node *q, snn__arena *task, snn
 }
 
 static snn_status snn__fail(snn_net *net, snn_status status, const char *format, ...);
+static const char *snn__op_name(const snn__node *q); /* of its kind, for sentences */
+static int snn__is_conv(const snn__node *q)
+{
+    return q->op == SNN__CONV2D || q->op == SNN__CONV1D || q->op == SNN__CONV_TRANSPOSE2D;
+}
 
 /* -- linear: y[r][o] = b[o] + sum_i x[r][i] w[o][i]
  *    dx = dy w;  dw[o][i] = sum_r dy[r][o] x[r][i];  db[o] = sum_r dy[r][o]
@@ -3828,9 +4505,43 @@ static snn_status snn__fail(snn_net *net, snn_status status, const char *format,
  * Few nonzero inputs: for each, one row of the transposed weights is added (gather), and in
  * backward dy is added to one row of the transposed gradient (scatter). Many: the matrix product.
  * The sums run in the same order either way, so the choice does not show in the numbers. */
-enum { SNN__LINEAR_OUT, SNN__LINEAR_BIAS, SNN__LINEAR_INIT }; /* i[] */
+enum { SNN__LINEAR_OUT, SNN__LINEAR_BIAS, SNN__LINEAR_INIT, SNN__LINEAR_BITS }; /* i[] */
 enum { SNN__LINEAR_ROWS = 16, SNN__LINEAR_TILE = 128 };
 #define SNN__SPARSE_SHARE 0.4 /* nonzero share under which walking the nonzeros wins */
+
+SNN_DEF snn_status snn_quantise_weights(float *out, float *scale, const float *w, int rows,
+                                        int cols, int bits)
+{
+    int r, c;
+    if (!out || !w) return SNN_ERR_NULL;
+    if (bits < 2 || bits > 8 || rows < 0 || cols < 0) return SNN_ERR_ARGUMENT;
+    for (r = 0; r < rows; r++, w += cols, out += cols) {
+        float s = 0.0f;
+        for (c = 0; c < cols; c++) s = SNN_FABSF(w[c]) > s ? SNN_FABSF(w[c]) : s;
+        s /= (float)((1 << (bits - 1)) - 1);
+        if (scale) scale[r] = s;
+        for (c = 0; c < cols; c++) out[c] = s > 0.0f ? s * SNN_FLOORF(w[c] / s + 0.5f) : 0.0f;
+    }
+    return SNN_OK;
+}
+static snn_status snn__weight_bits_check(snn_net *net, const snn__node *q, int bits)
+{
+    if (!bits || (bits >= 2 && bits <= 8)) return SNN_OK;
+    return snn__fail(net, SNN_ERR_ARGUMENT, "\"%s\": weights are rounded to 2 to 8 bits, given %d",
+                     q->name, bits);
+}
+/* the weights that a layer computes with: its parameter, or that rounded into q->rounded */
+static const float *snn__weights(const snn_net *net, const snn__node *q)
+{
+    return q->rounded ? q->rounded : snn__param_value(net, q, 0);
+}
+static void snn__weights_round(const snn_net *net, const snn__node *q, int bits)
+{
+    const snn_tensor *w = &net->param[q->param0].value;
+    if (q->rounded)
+        snn_quantise_weights(q->rounded, NULL, w->data, w->shape[0],
+                             (int)(snn_tensor_count(w) / (size_t)w->shape[0]), bits);
+}
 
 static size_t snn__linear_ld(const snn__node *q)
 {
@@ -3848,11 +4559,13 @@ static snn_status snn__linear_infer(snn_net *net, snn__node *q)
     q->ndim = 1;
     q->shape[0] = q->i[SNN__LINEAR_OUT];
     q->signal = x->signal == SNN__CONSTANT ? SNN__CONSTANT : SNN__DENSE;
-    return SNN_OK;
+    return snn__weight_bits_check(net, q, q->i[SNN__LINEAR_BITS]);
 }
 static void snn__linear_plan(snn_net *net, snn__node *q, snn__arena *a)
 {
-    q->wt = snn__arena_floats(a, (size_t)snn__input_of(net, q, 0)->n, snn__linear_ld(q));
+    const size_t in = (size_t)snn__input_of(net, q, 0)->n;
+    q->wt = snn__arena_floats(a, in, snn__linear_ld(q));
+    q->rounded = q->i[SNN__LINEAR_BITS] ? snn__arena_floats(a, in, (size_t)q->n) : NULL;
 }
 static void snn__linear_scratch(snn_net *net, snn__node *q, snn__arena *task, snn__arena *op)
 {
@@ -3870,9 +4583,10 @@ static void snn__linear_scratch(snn_net *net, snn__node *q, snn__arena *task, sn
 static void snn__linear_prepare(snn_net *net, snn__node *q)
 {
     const int in = snn__input_of(net, q, 0)->n, out = q->n;
-    const float *w = snn__param_value(net, q, 0);
+    const float *w = snn__weights(net, q);
     const size_t ld = snn__linear_ld(q);
     int i, o, i0;
+    snn__weights_round(net, q, q->i[SNN__LINEAR_BITS]);
     for (i0 = 0; i0 < in; i0 += 16) /* in strips, so that rows of w stay in cache */
         for (o = 0; o < out; o++)
             for (i = i0; i < in && i < i0 + 16; i++)
@@ -4061,18 +4775,22 @@ static void snn__linear_backward(snn_net *net, snn__node *q, snn__task *t, size_
     }
     if (x->backward)
         snn__gemm(net->kern, &net->desc.threads, (int)rows, x->n, q->n, dy, out, 1,
-                  snn__param_value(net, q, 0), in, snn__row_dout(net, x, NULL, 0), in, NULL,
-                  x->add);
+                  snn__weights(net, q), in, snn__row_dout(net, x, NULL, 0), in, NULL, x->add);
 }
 
 /* -- conv2d: y[o][p] = b[o] + sum_(c,ky,kx) x[c][py*s + ky*d - pad][..] w[o][c][ky][kx]
- * (cross-correlation)
+ * (cross-correlation); conv1d on (C,1,L); conv_transpose2d, its adjoint
  *
- * Works on a padded channels-last copy of the row: the receptive field of an output position is
- * then a few contiguous runs, whose nonzeros (set bits, for spikes) are listed; k counts (ky, kx,
- * c). Forward gathers rows of w^T [k][o]; the weight gradient scatters dy[p][:] to rows of its
- * transpose; the input gradient gathers, for the nonzero dy[p][o], rows of w [o][k] and adds the
- * result to the image. */
+ * Three walks do everything, on channels-last copies of rows, y [position][o] and the image
+ * [pixel][c]:
+ *   spread    for each nonzero of the image (set bit, for spikes) the weights w[c][taps][o] are
+ *             added to the positions that see it. With stride and dilation 1 these are some rows of
+ *             neighbours, and stored backwards the weights are too: a block is added to a block.
+ *   weights   for each nonzero, dy at these positions is added to dw[c][taps][o]
+ *   image     for each position, the rows of w [o][taps][c] of its nonzero dy are added up, then
+ *             added to the pixels that it sees
+ * A convolution is a spread forward, weights and image backward; a transposed one is an image
+ * forward, its output, and a spread backward. */
 enum {
     SNN__CONV_OUT,
     SNN__CONV_KH,
@@ -4085,14 +4803,13 @@ enum {
     SNN__CONV_DW,
     SNN__CONV_GROUPS,
     SNN__CONV_BIAS,
-    SNN__CONV_INIT
+    SNN__CONV_INIT,
+    SNN__CONV_BITS,
+    SNN__CONV_OPH, /* output padding */
+    SNN__CONV_OPW
 };
 enum {
-    SNN__CONV_EVENT = 4,
-    SNN__CONV_EVAL,
-    SNN__CONV_START,
-    SNN__CONV_NEXT,
-    SNN__CONV_IDX,
+    SNN__CONV_IDX = 4,
     SNN__CONV_VAL,
     SNN__CONV_Y,
     SNN__CONV_TMP,
@@ -4101,19 +4818,20 @@ enum {
     SNN__CONV_DW_PART
 }; /* s[] */
 
-static snn__conv_shape snn__conv_shape_of(const snn_net *net, const snn__node *q)
+/* of an image of c x h x w and a convolution from it to o channels */
+static snn__conv_shape snn__conv_shape_of(const int *i, int c, int h, int w, int o)
 {
-    const snn__node *x = &net->node[q->in[0]];
-    const int *i = q->i;
     snn__conv_shape s;
-    s.c = x->shape[0];
-    s.h = x->shape[1];
-    s.w = x->shape[2];
+    s.c = c;
+    s.h = h;
+    s.w = w;
     s.hp = s.h + 2 * i[SNN__CONV_PH];
     s.wp = s.w + 2 * i[SNN__CONV_PW];
-    s.o = i[SNN__CONV_OUT];
-    s.oh = (s.hp - i[SNN__CONV_DH] * (i[SNN__CONV_KH] - 1) - 1) / i[SNN__CONV_SH] + 1;
-    s.ow = (s.wp - i[SNN__CONV_DW] * (i[SNN__CONV_KW] - 1) - 1) / i[SNN__CONV_SW] + 1;
+    s.o = o;
+    s.oh = (s.hp - i[SNN__CONV_DH] * (i[SNN__CONV_KH] - 1) - 1 - i[SNN__CONV_OPH]) /
+               i[SNN__CONV_SH] + 1;
+    s.ow = (s.wp - i[SNN__CONV_DW] * (i[SNN__CONV_KW] - 1) - 1 - i[SNN__CONV_OPW]) /
+               i[SNN__CONV_SW] + 1;
     s.p = s.oh * s.ow;
     s.g = i[SNN__CONV_GROUPS];
     s.cg = s.c / s.g;
@@ -4122,45 +4840,45 @@ static snn__conv_shape snn__conv_shape_of(const snn_net *net, const snn__node *q
     s.k = i[SNN__CONV_KH] * i[SNN__CONV_KW] * s.cg;
     s.kp = SNN__PAD(s.k);
     s.op = SNN__PAD(s.o);
-    if (i[SNN__CONV_DW] == 1 && s.g == 1) {
-        s.run = i[SNN__CONV_KW] * s.c;
-        s.runs = i[SNN__CONV_KH];
-        s.cells = i[SNN__CONV_KW];
-    } else {
-        s.run = s.cg;
-        s.runs = i[SNN__CONV_KH] * i[SNN__CONV_KW];
-        s.cells = 1;
-    }
+    s.taps = i[SNN__CONV_KH] * i[SNN__CONV_KW];
+    s.run = i[SNN__CONV_DW] == 1 && s.g == 1 ? i[SNN__CONV_KW] * s.c : s.cg;
+    s.runs = s.k / s.run;
     return s;
 }
 static snn_status snn__conv_infer(snn_net *net, snn__node *q)
 {
     snn__node *x = &net->node[q->in[0]];
+    const char *kind = snn__op_name(q);
+    const int transposed = q->op == SNN__CONV_TRANSPOSE2D;
     int *i = q->i, k;
     int64_t hp, wp;
     snn__conv_shape s;
     if (x->ndim != 3)
         return snn__fail(net, SNN_ERR_SHAPE,
-                         "conv2d \"%s\": input \"%s\" has %d axes, wants channels, height, width",
+                         "%s \"%s\": input \"%s\" has %d axes, wants channels, height, width", kind,
                          q->name, x->name, x->ndim);
+    if (q->op == SNN__CONV1D && (x->shape[1] != 1 || i[SNN__CONV_KH] != 1))
+        return snn__fail(net, SNN_ERR_SHAPE,
+                         "conv1d \"%s\": input \"%s\" is %d x %d x %d, wants C x 1 x L", q->name,
+                         x->name, x->shape[0], x->shape[1], x->shape[2]);
     if (i[SNN__CONV_OUT] <= 0)
         return snn__fail(net, SNN_ERR_ARGUMENT,
-                         "conv2d \"%s\": out_channels is required and positive, given %d", q->name,
-                         i[SNN__CONV_OUT]);
+                         "%s \"%s\": out_channels is required and positive, given %d", kind,
+                         q->name, i[SNN__CONV_OUT]);
     if (i[SNN__CONV_KH] <= 0 || i[SNN__CONV_KW] <= 0)
         return snn__fail(net, SNN_ERR_ARGUMENT,
-                         "conv2d \"%s\": kernel is required and positive, given %d x %d", q->name,
+                         "%s \"%s\": kernel is required and positive, given %d x %d", kind, q->name,
                          i[SNN__CONV_KH], i[SNN__CONV_KW]);
     for (k = SNN__CONV_KH; k <= SNN__CONV_DW; k++)
         if (i[k] < (k == SNN__CONV_PH || k == SNN__CONV_PW ? 0 : 1) || i[k] > 1 << 16)
             return snn__fail(
                 net, SNN_ERR_ARGUMENT,
-                "conv2d \"%s\": kernel, stride, padding and dilation must be in range, given %d",
+                "%s \"%s\": kernel, stride, padding and dilation must be in range, given %d", kind,
                 q->name, i[k]);
     if (i[SNN__CONV_GROUPS] < 1 || x->shape[0] % i[SNN__CONV_GROUPS] ||
         i[SNN__CONV_OUT] % i[SNN__CONV_GROUPS])
         return snn__fail(net, SNN_ERR_SHAPE,
-                         "conv2d \"%s\": %d groups must divide %d input and %d output channels",
+                         "%s \"%s\": %d groups must divide %d input and %d output channels", kind,
                          q->name, i[SNN__CONV_GROUPS], x->shape[0], i[SNN__CONV_OUT]);
     hp = x->shape[1] + 2 * (int64_t)i[SNN__CONV_PH];
     wp = x->shape[2] + 2 * (int64_t)i[SNN__CONV_PW];
@@ -4169,274 +4887,328 @@ static snn_status snn__conv_infer(snn_net *net, snn__node *q)
         (int64_t)i[SNN__CONV_DH] * i[SNN__CONV_KH] > 1 << 28 ||
         (int64_t)i[SNN__CONV_DW] * i[SNN__CONV_KW] > 1 << 28)
         return snn__fail(net, SNN_ERR_TOO_LARGE,
-                         "conv2d \"%s\": the padded input or the kernel is too large", q->name);
-    s = snn__conv_shape_of(net, q);
+                         "%s \"%s\": the padded input or the kernel is too large", kind, q->name);
+    for (k = 0; k < 2; k++)
+        if (i[SNN__CONV_OPH + k] < 0 ||
+            (i[SNN__CONV_OPH + k] &&
+             (!transposed || (i[SNN__CONV_OPH + k] >= i[SNN__CONV_SH + k] &&
+                              i[SNN__CONV_OPH + k] >= i[SNN__CONV_DH + k]))))
+            return snn__fail(net, SNN_ERR_ARGUMENT,
+                             "%s \"%s\": output padding is for transposed convolutions and less "
+                             "than the stride or the dilation, given %d", kind, q->name,
+                             i[SNN__CONV_OPH + k]);
+    if (transposed) { /* the image is the output */
+        hp = (int64_t)(x->shape[1] - 1) * i[SNN__CONV_SH] - 2 * i[SNN__CONV_PH] +
+             (int64_t)i[SNN__CONV_DH] * (i[SNN__CONV_KH] - 1) + i[SNN__CONV_OPH] + 1;
+        wp = (int64_t)(x->shape[2] - 1) * i[SNN__CONV_SW] - 2 * i[SNN__CONV_PW] +
+             (int64_t)i[SNN__CONV_DW] * (i[SNN__CONV_KW] - 1) + i[SNN__CONV_OPW] + 1;
+        if (hp < 1 || wp < 1 || hp > 1 << 20 || wp > 1 << 20 ||
+            hp * wp > (1 << 28) / i[SNN__CONV_OUT])
+            return snn__fail(net, SNN_ERR_SHAPE,
+                             "%s \"%s\": an output of %d x %d is no image", kind, q->name,
+                             hp < -1 ? -1 : hp > 1 << 20 ? 1 << 20 : (int)hp,
+                             wp < -1 ? -1 : wp > 1 << 20 ? 1 << 20 : (int)wp);
+        s = snn__conv_shape_of(i, i[SNN__CONV_OUT], (int)hp, (int)wp, x->shape[0]);
+    } else s = snn__conv_shape_of(i, x->shape[0], x->shape[1], x->shape[2], i[SNN__CONV_OUT]);
     if (s.hp < i[SNN__CONV_DH] * (i[SNN__CONV_KH] - 1) + 1 ||
         s.wp < i[SNN__CONV_DW] * (i[SNN__CONV_KW] - 1) + 1)
         return snn__fail(net, SNN_ERR_SHAPE,
-                         "conv2d \"%s\": a %d x %d kernel does not fit the padded %d x %d input",
+                         "%s \"%s\": a %d x %d kernel does not fit the padded %d x %d input", kind,
                          q->name, i[SNN__CONV_KH], i[SNN__CONV_KW], s.hp, s.wp);
     q->ndim = 3;
-    q->shape[0] = s.o;
-    q->shape[1] = s.oh;
-    q->shape[2] = s.ow;
+    q->shape[0] = transposed ? s.c : s.o;
+    q->shape[1] = transposed ? s.h : s.oh;
+    q->shape[2] = transposed ? s.w : s.ow;
     q->conv = s;
     q->signal = x->signal == SNN__CONSTANT ? SNN__CONSTANT : SNN__DENSE;
-    return SNN_OK;
+    return snn__weight_bits_check(net, q, i[SNN__CONV_BITS]);
+}
+/* The spans of coordinate x of an axis; counts them where out is NULL. */
+static int snn__conv_spans(const snn__conv_shape *s, const int *i, int axis, int x, snn__span *out)
+{
+    const int K = i[SNN__CONV_KH + axis], size = axis ? s->ow : s->oh;
+    int k, n = 0, last = -2;
+    for (k = 0; k < K; k++) { /* of the backward kernel */
+        const int at = x + i[SNN__CONV_PH + axis] - (K - 1 - k) * i[SNN__CONV_DH + axis];
+        const int p = at / i[SNN__CONV_SH + axis];
+        if (at < 0 || at % i[SNN__CONV_SH + axis] || p >= size) continue;
+        if (n && last == k - 1 && s->g == 1 && i[SNN__CONV_SH + axis] == 1 &&
+            i[SNN__CONV_DH + axis] == 1) {
+            if (out) out[n - 1].len++;
+        } else {
+            if (out) out[n].k = k, out[n].p = p, out[n].len = 1;
+            n++;
+        }
+        last = k;
+    }
+    return n;
 }
 static void snn__conv_plan(snn_net *net, snn__node *q, snn__arena *a)
 {
     const snn__conv_shape *s = &q->conv;
-    snn__node *x = snn__input_of(net, q, 0);
-    int i;
-    q->wt = snn__arena_floats(a, (size_t)(s->g * s->k), (size_t)s->ogp);
-    q->wk = x->backward ? snn__arena_floats(a, (size_t)s->o, (size_t)s->kp) : NULL;
-    q->map = (uint32_t *)snn__arena_take(a, (size_t)x->n, sizeof(uint32_t));
-    q->cell = (uint32_t *)snn__arena_take(a, (size_t)x->n, sizeof(uint32_t));
+    const int transposed = q->op == SNN__CONV_TRANSPOSE2D, n = s->c * s->h * s->w;
+    const int backward = snn__input_of(net, q, 0)->backward;
+    int i, axis;
+    q->wt = !transposed || backward
+                ? snn__arena_floats(a, (size_t)s->c * (size_t)s->taps, (size_t)s->ogp)
+                : NULL;
+    q->wk = transposed || backward ? snn__arena_floats(a, (size_t)s->o, (size_t)s->kp) : NULL;
+    q->rounded = q->i[SNN__CONV_BITS]
+                     ? snn__arena_floats(a, (size_t)s->o * (size_t)s->cg, (size_t)s->taps)
+                     : NULL;
+    q->map = (uint32_t *)snn__arena_take(a, (size_t)n, sizeof(uint32_t));
     q->run = (int32_t *)snn__arena_take(a, (size_t)s->runs, sizeof(int32_t));
+    for (axis = 0; axis < 2; axis++) {
+        const int size = axis ? s->w : s->h;
+        size_t spans = 0;
+        for (i = 0; i < size; i++) spans += (size_t)snn__conv_spans(s, q->i, axis, i, NULL);
+        q->span[axis] = (snn__span *)snn__arena_take(a, spans, sizeof(snn__span));
+        q->span_at[axis] = (int32_t *)snn__arena_take(a, (size_t)size + 1, sizeof(int32_t));
+        for (i = 0; q->span_at[axis] && i < size; i++)
+            q->span_at[axis][i + 1] =
+                q->span_at[axis][i] + snn__conv_spans(s, q->i, axis, i,
+                                                      q->span[axis] + q->span_at[axis][i]);
+    }
     for (i = 0; q->run && i < s->runs; i++)
-        q->run[i] = s->cells > 1 || s->runs == q->i[SNN__CONV_KH]
+        q->run[i] = s->runs == q->i[SNN__CONV_KH]
                         ? i * q->i[SNN__CONV_DH] * s->wp
                         : i / q->i[SNN__CONV_KW] * q->i[SNN__CONV_DH] * s->wp +
                               i % q->i[SNN__CONV_KW] * q->i[SNN__CONV_DW];
-    for (i = 0; q->map && i < x->n; i++) {
+    for (i = 0; q->map && i < n; i++) {
         const int c = i / (s->h * s->w), y = i / s->w % s->h + q->i[SNN__CONV_PH],
                   xx = i % s->w + q->i[SNN__CONV_PW];
         q->map[i] = (uint32_t)((y * s->wp + xx) * s->c + c);
-        q->cell[i] = (uint32_t)((y * s->wp + xx) * s->g + c / s->cg);
     }
+}
+/* weight gradient of a task: [c][taps][o], then the bias: [o], of a transposed one: [c] */
+static size_t snn__conv_partial(const snn__conv_shape *s)
+{
+    const size_t w = snn__mul_size((size_t)s->c * (size_t)s->taps, (size_t)s->ogp);
+    return snn__add_size(w, (size_t)(s->op > s->c ? s->op : s->c));
 }
 static void snn__conv_scratch(snn_net *net, snn__node *q, snn__arena *task, snn__arena *op)
 {
     const snn__conv_shape *s = &q->conv;
-    snn__node *x = snn__input_of(net, q, 0);
-    const size_t cells = snn__mul_size((size_t)(s->hp * s->wp), (size_t)s->g) + 1,
-                 y = snn__mul_size((size_t)s->p, (size_t)s->op);
-    const size_t list = (size_t)(s->k > s->ogp ? s->k : s->ogp) + 1 + SNN__LANES,
-                 events = (size_t)x->n + SNN__LANES;
+    const size_t y = snn__mul_size((size_t)s->p, (size_t)s->op), n = (size_t)(s->c * s->h * s->w);
+    const size_t list = (n > (size_t)s->ogp ? n : (size_t)s->ogp) + SNN__LANES;
+    const int transposed = q->op == SNN__CONV_TRANSPOSE2D,
+              image = transposed || (!net->desc.inference && snn__input_of(net, q, 0)->backward);
     (void)op;
     snn__row_scratch(net, q, task);
-    q->s[SNN__CONV_EVENT] = snn__scratch_take(task, events, sizeof(uint32_t));
-    q->s[SNN__CONV_EVAL] =
-        snn__scratch_take(task, x->signal == SNN__BITS && !x->gain ? 0 : events, sizeof(float));
-    q->s[SNN__CONV_START] = snn__scratch_take(task, cells, sizeof(uint32_t));
-    q->s[SNN__CONV_NEXT] = snn__scratch_take(task, cells, sizeof(uint32_t));
-    q->s[SNN__CONV_IDX] = snn__scratch_take(task, list > events ? list : events, sizeof(uint32_t));
-    q->s[SNN__CONV_VAL] = snn__scratch_take(task, list > events ? list : events, sizeof(float));
+    q->s[SNN__CONV_IDX] = snn__scratch_take(task, list, sizeof(uint32_t));
+    q->s[SNN__CONV_VAL] = snn__scratch_take(task, list, sizeof(float));
     q->s[SNN__CONV_Y] = snn__scratch_take(task, y, sizeof(float));
-    q->s[SNN__CONV_TMP] =
-        snn__scratch_take(task, (size_t)(s->ogp > s->kp ? s->ogp : s->kp), sizeof(float));
-    if (net->desc.inference) return;
-    q->s[SNN__CONV_DY] = snn__scratch_take(task, y, sizeof(float));
+    q->s[SNN__CONV_TMP] = snn__scratch_take(task, image ? (size_t)s->kp : 0, sizeof(float));
     q->s[SNN__CONV_DIMAGE] = snn__scratch_take(
-        task, x->backward ? snn__mul_size((size_t)(s->hp * s->wp), (size_t)s->c) : 0,
-        sizeof(float));
-    q->s[SNN__CONV_DW_PART] = snn__scratch_take(
-        task, snn__mul_size((size_t)(s->g * (s->k + 1)), (size_t)s->ogp), sizeof(float));
+        task, image ? snn__mul_size((size_t)(s->hp * s->wp), (size_t)s->c) : 0, sizeof(float));
+    if (net->desc.inference && !transposed) return;
+    q->s[SNN__CONV_DY] = snn__scratch_take(task, y, sizeof(float));
+    if (net->desc.inference) return;
+    q->s[SNN__CONV_DW_PART] = snn__scratch_take(task, snn__conv_partial(s), sizeof(float));
 }
 static void snn__conv_prepare(snn_net *net, snn__node *q)
 {
     const snn__conv_shape *s = &q->conv;
-    const float *w = snn__param_value(net, q, 0); /* [o][cg][kh][kw] */
-    const int kk = q->i[SNN__CONV_KH] * q->i[SNN__CONV_KW];
+    const float *w = snn__weights(net, q); /* [o][cg][kh][kw] */
     int o, c, k;
-    snn__zero(q->wt, (size_t)(s->g * s->k) * (size_t)s->ogp);
+    snn__weights_round(net, q, q->i[SNN__CONV_BITS]);
+    if (q->wt) snn__zero(q->wt, (size_t)(s->c * s->taps) * (size_t)s->ogp);
     if (q->wk) snn__zero(q->wk, (size_t)s->o * (size_t)s->kp);
     for (o = 0; o < s->o; o++)
         for (c = 0; c < s->cg; c++)
-            for (k = 0; k < kk; k++) {
-                float v = w[(o * s->cg + c) * kk + k];
-                q->wt[(size_t)(o / s->og * s->k + k * s->cg + c) * (size_t)s->ogp +
-                      (size_t)(o % s->og)] = v;
+            for (k = 0; k < s->taps; k++) {
+                const float v = w[(o * s->cg + c) * s->taps + k];
+                const int image_c = o / s->og * s->cg + c, tap = s->taps - 1 - k;
+                if (q->wt)
+                    q->wt[(size_t)(image_c * s->taps + tap) * (size_t)s->ogp +
+                          (size_t)(o % s->og)] = v;
                 if (q->wk) q->wk[(size_t)o * (size_t)s->kp + (size_t)(k * s->cg + c)] = v;
             }
 }
-/* Sorts the nonzeros of a row by cell (pixel, then group): event and value arrays, and where each
- * cell starts in them. Stable, and the channels come in order, so events end up channels-last. */
-static void snn__conv_events(snn_net *net, snn__node *q, snn__task *t, size_t row)
+/* The nonzeros of an input row, or of a row of floats, listed; their values, NULL: all are 1 */
+static int snn__conv_list(snn_net *net, snn__node *q, snn__task *t, size_t row, const float **value)
+{
+    snn__node *x = snn__input_of(net, q, 0);
+    float *val = SNN__SCRATCH(t, q, SNN__CONV_VAL, float);
+    *value = snn__has_values(x) ? val : NULL;
+    return snn__list_row(net, x, x->signal == SNN__BITS ? NULL : snn__row_out(net, x, t, row), row,
+                         0, (size_t)x->n, SNN__SCRATCH(t, q, SNN__CONV_IDX, uint32_t), val);
+}
+static int snn__conv_list_floats(snn_net *net, snn__node *q, snn__task *t, const float *image,
+                                 const float **value)
+{
+    float *val = SNN__SCRATCH(t, q, SNN__CONV_VAL, float);
+    *value = val;
+    return net->kern->list_floats(image, q->conv.c * q->conv.h * q->conv.w,
+                                  SNN__SCRATCH(t, q, SNN__CONV_IDX, uint32_t), val);
+}
+/* For each listed nonzero: to the positions y add its weights w, or (to_weights) the other way
+ * round. Elements come channel by channel, so one channel's weights stay in the fastest cache. */
+static void snn__conv_spread(const snn_net *net, const snn__node *q, const snn__task *t, int count,
+                             const float *value, float *y, float *w, int to_weights)
 {
     const snn__conv_shape *s = &q->conv;
-    snn__node *x = snn__input_of(net, q, 0);
-    const int cells = s->hp * s->wp * s->g;
-    uint32_t *event = SNN__SCRATCH(t, q, SNN__CONV_EVENT, uint32_t),
-             *start = SNN__SCRATCH(t, q, SNN__CONV_START, uint32_t);
-    uint32_t *idx = SNN__SCRATCH(t, q, SNN__CONV_IDX, uint32_t),
-             *next = SNN__SCRATCH(t, q, SNN__CONV_NEXT, uint32_t);
-    float *val = SNN__SCRATCH(t, q, SNN__CONV_VAL, float),
-          *value = SNN__SCRATCH(t, q, SNN__CONV_EVAL, float);
-    const uint32_t *map = q->map, *cell = q->cell;
-    uint32_t sum = 0;
-    int i, count;
-    count = snn__list_row(net, x, x->signal == SNN__BITS ? NULL : snn__row_out(net, x, t, row), row,
-                          0, (size_t)x->n, idx, val);
-    memset(next, 0, (size_t)(cells + 1) * sizeof *next);
-    for (i = 0; i < count; i++) next[cell[idx[i]]]++;
-    for (i = 0; i < cells; i++) {
-        start[i] = sum;
-        sum += next[i];
-        next[i] = start[i];
-    }
-    start[cells] = sum;
-    if (!snn__has_values(x))
-        for (i = 0; i < count; i++) event[next[cell[idx[i]]]++] = map[idx[i]];
-    else
-        for (i = 0; i < count; i++) {
-            const uint32_t to = next[cell[idx[i]]]++;
-            event[to] = map[idx[i]];
-            value[to] = val[i];
+    const uint32_t *idx = SNN__SCRATCH(t, q, SNN__CONV_IDX, const uint32_t);
+    const uint32_t pixels = (uint32_t)(s->h * s->w), width = (uint32_t)s->w;
+    const size_t kw = (size_t)q->i[SNN__CONV_KW], ogp = (size_t)s->ogp, op = (size_t)s->op;
+    const size_t ldw = kw * ogp, ldy = (size_t)s->ow * op;
+    uint32_t first = 0;
+    int i, a, b, c = 0;
+    for (i = 0; i < count; i++) {
+        const float v = value ? value[i] : 1.0f;
+        uint32_t row, column;
+        for (; idx[i] >= first + pixels; first += pixels) {
+            c++;
+            w += (size_t)s->taps * ogp;
         }
-}
-SNN__INLINE void snn__shift8(uint32_t *to, const uint32_t *from, uint32_t shift)
-{
-#if SNN__VECTORS
-    ((snn__u4_t *)to)[0] = ((const snn__u4_t *)from)[0] + shift;
-    ((snn__u4_t *)to)[1] = ((const snn__u4_t *)from)[1] + shift;
-#else
-    int k;
-    for (k = 0; k < 8; k++) to[k] = from[k] + shift;
-#endif
-}
-/* the nonzeros of the receptive field that starts at a pixel: runs of events, renumbered by k =
- * (ky, kx, c) */
-static int snn__conv_list(const snn__node *q, const snn__task *t, int values, int pixel, int g)
-{
-    const int runs = q->conv.runs, run = q->conv.run, c = q->conv.c, groups = q->conv.g,
-              cells = q->conv.cells;
-    const int first = pixel * c + g * q->conv.cg;
-    const int32_t *at = q->run;
-    const uint32_t *event = SNN__SCRATCH(t, q, SNN__CONV_EVENT, const uint32_t);
-    const uint32_t *start =
-        SNN__SCRATCH(t, q, SNN__CONV_START, const uint32_t) + pixel * groups + g;
-    const float *value = SNN__SCRATCH(t, q, SNN__CONV_EVAL, const float);
-    uint32_t *SNN__RESTRICT idx = SNN__SCRATCH(t, q, SNN__CONV_IDX, uint32_t);
-    float *val = SNN__SCRATCH(t, q, SNN__CONV_VAL, float);
-    int count = 0, j, i;
-    for (j = 0; j < runs; j++) {
-        const uint32_t from = start[at[j] * groups], to = start[at[j] * groups + cells];
-        const uint32_t shift = (uint32_t)(j * run - at[j] * c - first);
-        const uint32_t *SNN__RESTRICT e = event + from;
-        const int n = (int)(to - from);
-        if (values) memcpy(val + count, value + from, (size_t)n * sizeof(float));
-        i = 0;
-        /* eight at a time, and no guess whether the run is empty: what is too much is written over
-         * */
-        do {
-            snn__shift8(idx + count + i, e + i, shift);
-        } while ((i += 8) < n);
-        count += n;
+        row = (idx[i] - first) / width;
+        column = idx[i] - first - row * width;
+        for (a = q->span_at[0][row]; a < q->span_at[0][row + 1]; a++) {
+            const snn__span down = q->span[0][a];
+            for (b = q->span_at[1][column]; b < q->span_at[1][column + 1]; b++) {
+                const snn__span right = q->span[1][b];
+                float *at_y = y + (size_t)down.p * ldy + (size_t)right.p * op +
+                              (size_t)(c / s->cg * s->og);
+                float *at_w = w + (size_t)down.k * ldw + (size_t)right.k * ogp;
+                if (to_weights)
+                    net->kern->add(at_w, ldw, at_y, ldy, down.len, right.len * s->ogp, v);
+                else net->kern->add(at_y, ldy, at_w, ldw, down.len, right.len * s->ogp, v);
+            }
+        }
     }
-    return count;
+}
+/* image += dy W */
+static void snn__conv_image(const snn_net *net, const snn__node *q, const snn__task *t,
+                            const float *dy, float *image)
+{
+    const snn__conv_shape *s = &q->conv;
+    uint32_t *idx = SNN__SCRATCH(t, q, SNN__CONV_IDX, uint32_t);
+    float *val = SNN__SCRATCH(t, q, SNN__CONV_VAL, float),
+          *tmp = SNN__SCRATCH(t, q, SNN__CONV_TMP, float);
+    int oy, ox, g, j;
+    for (oy = 0; oy < s->oh; oy++)
+        for (ox = 0; ox < s->ow; ox++, dy += s->op)
+            for (g = 0; g < s->g; g++) {
+                const int count = net->kern->list_floats(dy + g * s->og, s->og, idx, val);
+                float *at = image + (size_t)(oy * q->i[SNN__CONV_SH] * s->wp +
+                                             ox * q->i[SNN__CONV_SW]) * (size_t)s->c +
+                            g * s->cg;
+                if (!count)
+                    continue; /* nothing arrives here, as at most positions behind a max pool */
+                net->kern->gather(tmp, NULL, q->wk + (size_t)(g * s->og) * (size_t)s->kp,
+                                  (size_t)s->kp, s->kp, idx, val, count);
+                if (s->runs == q->i[SNN__CONV_KH])
+                    net->kern->add(at, (size_t)(q->i[SNN__CONV_DH] * s->wp * s->c), tmp,
+                                   (size_t)s->run, s->runs, s->run, 1.0f);
+                else
+                    for (j = 0; j < s->runs; j++)
+                        net->kern->add(at + (size_t)q->run[j] * (size_t)s->c, 0, tmp + j * s->run,
+                                       0, 1, s->run, 1.0f);
+            }
+}
+/* y[p][o] of a row channels first */
+static void snn__conv_columns(const snn__conv_shape *s, const float *d, float *y)
+{
+    int i, o;
+    snn__zero(y, (size_t)s->p * (size_t)s->op);
+    for (o = 0; o < s->o; o++)
+        for (i = 0; i < s->p; i++) y[(size_t)i * (size_t)s->op + (size_t)o] = d[o * s->p + i];
 }
 
 static void snn__conv_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
     const snn__conv_shape *s = &q->conv;
-    snn__node *x = snn__input_of(net, q, 0);
-    const int values = snn__has_values(x);
-    const float *bias = q->i[SNN__CONV_BIAS] ? snn__param_value(net, q, 1) : NULL;
-    const uint32_t *idx = SNN__SCRATCH(t, q, SNN__CONV_IDX, const uint32_t);
-    const float *val = values ? SNN__SCRATCH(t, q, SNN__CONV_VAL, const float) : NULL;
-    float *y = SNN__SCRATCH(t, q, SNN__CONV_Y, float),
-          *tmp = SNN__SCRATCH(t, q, SNN__CONV_TMP, float);
-    int oy, ox, g, o, p = 0;
-    snn__conv_events(net, q, t, row);
-    for (oy = 0; oy < s->oh; oy++)
-        for (ox = 0; ox < s->ow; ox++, p++)
-            for (g = 0; g < s->g; g++) {
-                const int count = snn__conv_list(
-                    q, t, values, (oy * q->i[SNN__CONV_SH]) * s->wp + ox * q->i[SNN__CONV_SW], g);
-                float *acc = s->g == 1 ? y + (size_t)p * (size_t)s->op : tmp;
-                net->kern->gather(acc, bias ? bias + g * s->og : NULL,
-                                  q->wt + (size_t)(g * s->k) * (size_t)s->ogp, (size_t)s->ogp,
-                                  s->ogp, idx, val, count);
-                if (s->g > 1)
-                    memcpy(y + (size_t)p * (size_t)s->op + g * s->og, tmp,
-                           (size_t)s->og * sizeof(float));
-            }
-    if (!q->hwc) {
-        float *out = snn__row_out(net, q, t, row);
-        for (o = 0; o < s->o; o++)
-            for (p = 0; p < s->p; p++) out[o * s->p + p] = y[(size_t)p * (size_t)s->op + (size_t)o];
-    }
+    const float *bias = q->i[SNN__CONV_BIAS] ? snn__param_value(net, q, 1) : NULL, *value;
+    float *y = SNN__SCRATCH(t, q, SNN__CONV_Y, float), *out;
+    const int count = snn__conv_list(net, q, t, row, &value);
+    int o, p;
+    if (!bias) snn__zero(y, (size_t)s->p * (size_t)s->op);
+    for (p = 0; bias && p < s->p; p++)
+        memcpy(y + (size_t)p * (size_t)s->op, bias, (size_t)s->op * sizeof(float));
+    snn__conv_spread(net, q, t, count, value, y, q->wt, 0);
+    if (q->hwc) return;
+    out = snn__row_out(net, q, t, row);
+    for (o = 0; o < s->o; o++)
+        for (p = 0; p < s->p; p++) out[o * s->p + p] = y[(size_t)p * (size_t)s->op + (size_t)o];
 }
-
 static void snn__conv_begin(snn_net *net, snn__node *q, snn__task *t)
 {
     (void)net;
-    snn__zero(SNN__SCRATCH(t, q, SNN__CONV_DW_PART, float),
-              (size_t)(q->conv.g * (q->conv.k + 1)) * (size_t)q->conv.ogp);
+    snn__zero(SNN__SCRATCH(t, q, SNN__CONV_DW_PART, float), snn__conv_partial(&q->conv));
 }
 static void snn__conv_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
     const snn__conv_shape *s = &q->conv;
-    snn__node *x = snn__input_of(net, q, 0);
-    const int values = snn__has_values(x);
-    uint32_t *idx = SNN__SCRATCH(t, q, SNN__CONV_IDX, uint32_t);
-    float *val = SNN__SCRATCH(t, q, SNN__CONV_VAL, float);
-    float *dy = SNN__SCRATCH(t, q, SNN__CONV_DY, float),
-          *tmp = SNN__SCRATCH(t, q, SNN__CONV_TMP, float);
-    float *dimage = SNN__SCRATCH(t, q, SNN__CONV_DIMAGE, float);
-    float *dw = SNN__SCRATCH(t, q, SNN__CONV_DW_PART, float); /* [g][k and the bias][o] */
-    float *din = snn__row_din(net, q, t, row, 0);
-    int oy, ox, p = 0, g, o, j, i, count;
-    if (!q->hwc) {
-        const float *d = snn__row_dout(net, q, t, row);
-        snn__zero(dy, (size_t)s->p * (size_t)s->op);
-        for (o = 0; o < s->o; o++)
-            for (i = 0; i < s->p; i++) dy[(size_t)i * (size_t)s->op + (size_t)o] = d[o * s->p + i];
-    }
-    snn__conv_events(net, q, t, row);
-    if (din) snn__zero(dimage, (size_t)(s->hp * s->wp) * (size_t)s->c);
-    for (oy = 0; oy < s->oh; oy++)
-        for (ox = 0; ox < s->ow; ox++, p++)
-            for (g = 0; g < s->g; g++) {
-                const float *d = dy + (size_t)p * (size_t)s->op + g * s->og;
-                if (s->g > 1) { /* a group's rows must be padded */
-                    snn__zero(tmp, (size_t)s->ogp);
-                    memcpy(tmp, d, (size_t)s->og * sizeof(float));
-                    d = tmp;
-                }
-                count = snn__conv_list(
-                    q, t, values, (oy * q->i[SNN__CONV_SH]) * s->wp + ox * q->i[SNN__CONV_SW], g);
-                idx[count] = (uint32_t)s->k; /* the bias: an input that is always 1 */
-                val[count++] = 1.0f;
-                net->kern->scatter(dw + (size_t)(g * (s->k + 1)) * (size_t)s->ogp, (size_t)s->ogp,
-                                   s->ogp, idx, values ? val : NULL, count, d);
-                if (!din) continue;
-                count = net->kern->list_floats(d, s->og, idx, val);
-                if (!count)
-                    continue; /* nothing arrives here, as at most positions behind a max pool */
-                net->kern->gather(tmp, NULL, q->wk + (size_t)(g * s->og) * (size_t)s->kp,
-                                  (size_t)s->kp, s->kp, idx, val, count);
-                for (j = 0; j < s->runs; j++)
-                    net->kern->add(dimage +
-                                       (size_t)((oy * q->i[SNN__CONV_SH]) * s->wp +
-                                                ox * q->i[SNN__CONV_SW] + q->run[j]) *
-                                           (size_t)s->c +
-                                       g * s->cg,
-                                   tmp + j * s->run, s->run);
-            }
-    for (i = 0; din && i < x->n; i++) din[i] += dimage[q->map[i]];
+    float *dy = SNN__SCRATCH(t, q, SNN__CONV_DY, float);
+    float *image = SNN__SCRATCH(t, q, SNN__CONV_DIMAGE, float);
+    float *dw = SNN__SCRATCH(t, q, SNN__CONV_DW_PART, float), *din;
+    const float *value;
+    int i, count;
+    if (!q->hwc) snn__conv_columns(s, snn__row_dout(net, q, t, row), dy);
+    count = snn__conv_list(net, q, t, row, &value);
+    snn__conv_spread(net, q, t, count, value, dy, dw, 1);
+    net->kern->add(dw + (size_t)(s->c * s->taps) * (size_t)s->ogp, 0, dy, (size_t)s->op, s->p,
+                   s->op, 1.0f);
+    din = snn__row_din(net, q, t, row, 0);
+    if (!din) return;
+    snn__zero(image, (size_t)(s->hp * s->wp) * (size_t)s->c);
+    snn__conv_image(net, q, t, dy, image);
+    for (i = 0; i < s->c * s->h * s->w; i++) din[i] += image[q->map[i]];
+}
+static void snn__conv_transpose_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
+{
+    const snn__conv_shape *s = &q->conv;
+    const float *bias = q->i[SNN__CONV_BIAS] ? snn__param_value(net, q, 1) : NULL;
+    float *x = SNN__SCRATCH(t, q, SNN__CONV_DY, float), *out = snn__row_out(net, q, t, row);
+    float *image = SNN__SCRATCH(t, q, SNN__CONV_DIMAGE, float);
+    int i;
+    snn__conv_columns(s, snn__row_in(net, q, t, row, 0), x);
+    snn__zero(image, (size_t)(s->hp * s->wp) * (size_t)s->c);
+    snn__conv_image(net, q, t, x, image);
+    for (i = 0; i < q->n; i++)
+        out[i] = image[q->map[i]] + (bias ? bias[i / (s->h * s->w)] : 0.0f);
+}
+static void snn__conv_transpose_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
+{
+    const snn__conv_shape *s = &q->conv;
+    const float *dout = snn__row_dout(net, q, t, row), *value;
+    float *x = SNN__SCRATCH(t, q, SNN__CONV_DY, float);
+    float *dx = SNN__SCRATCH(t, q, SNN__CONV_Y, float);
+    float *dw = SNN__SCRATCH(t, q, SNN__CONV_DW_PART, float), *din;
+    float *db = dw + (size_t)(s->c * s->taps) * (size_t)s->ogp;
+    int i, o, count;
+    snn__conv_columns(s, snn__row_in(net, q, t, row, 0), x);
+    count = snn__conv_list_floats(net, q, t, dout, &value);
+    snn__conv_spread(net, q, t, count, value, x, dw, 1);
+    for (i = 0; i < q->n; i++) db[i / (s->h * s->w)] += dout[i];
+    din = snn__row_din(net, q, t, row, 0);
+    if (!din) return;
+    snn__zero(dx, (size_t)s->p * (size_t)s->op);
+    snn__conv_spread(net, q, t, count, value, dx, q->wt, 0);
+    for (o = 0; o < s->o; o++)
+        for (i = 0; i < s->p; i++) din[o * s->p + i] += dx[(size_t)i * (size_t)s->op + (size_t)o];
 }
 static void snn__conv_end(snn_net *net, snn__node *q, int tasks)
 {
     const snn__conv_shape *s = &q->conv;
+    const int transposed = q->op == SNN__CONV_TRANSPOSE2D;
     float *gw = snn__param_grad(net, q, 0),
           *gb = q->i[SNN__CONV_BIAS] ? snn__param_grad(net, q, 1) : NULL;
-    const int kk = q->i[SNN__CONV_KH] * q->i[SNN__CONV_KW];
     snn__task t;
     int id, o, c, k;
     for (id = 0; id < tasks; id++) {
+        const float *part;
         t.memory = net->scratch + (size_t)id * net->task_size;
-        for (o = 0; o < s->o; o++) {
-            const float *dw = SNN__SCRATCH(&t, q, SNN__CONV_DW_PART, const float) +
-                              (size_t)(o / s->og * (s->k + 1)) * (size_t)s->ogp +
-                              (size_t)(o % s->og);
-            for (c = 0; gw && c < s->cg; c++)
-                for (k = 0; k < kk; k++)
-                    gw[(o * s->cg + c) * kk + k] += dw[(size_t)(k * s->cg + c) * (size_t)s->ogp];
-            if (gb) gb[o] += dw[(size_t)s->k * (size_t)s->ogp];
-        }
+        part = SNN__SCRATCH(&t, q, SNN__CONV_DW_PART, const float);
+        for (o = 0; gw && o < s->o; o++)
+            for (c = 0; c < s->cg; c++)
+                for (k = 0; k < s->taps; k++)
+                    gw[(o * s->cg + c) * s->taps + k] +=
+                        part[(size_t)((o / s->og * s->cg + c) * s->taps + s->taps - 1 - k) *
+                                 (size_t)s->ogp +
+                             (size_t)(o % s->og)];
+        part += (size_t)(s->c * s->taps) * (size_t)s->ogp;
+        if (gb) snn__accumulate(gb, part, (size_t)(transposed ? s->c : s->o));
     }
 }
 
@@ -4444,7 +5216,7 @@ static void snn__conv_end(snn_net *net, snn__node *q, int tasks)
  * counted),
  *    sum. Reads a convolution's channels-last scratch directly when chained to one. */
 enum { SNN__POOL_KH, SNN__POOL_KW, SNN__POOL_SH, SNN__POOL_SW, SNN__POOL_PH, SNN__POOL_PW };
-enum { SNN__POOL_BEST = 4, SNN__POOL_ARG };
+enum { SNN__POOL_BEST = 4, SNN__POOL_ARG, SNN__POOL_AT };
 
 static snn_status snn__pool_infer(snn_net *net, snn__node *q)
 {
@@ -4497,7 +5269,9 @@ static void snn__pool_scratch(snn_net *net, snn__node *q, snn__arena *task, snn_
     (void)op;
     snn__row_scratch(net, q, task);
     q->s[SNN__POOL_BEST] = snn__scratch_take(task, SNN__PAD((size_t)q->shape[0]), sizeof(float));
-    q->s[SNN__POOL_ARG] = snn__scratch_take(task, SNN__PAD((size_t)q->shape[0]), sizeof(int32_t));
+    q->s[SNN__POOL_ARG] = snn__scratch_take(task, SNN__PAD((size_t)q->shape[0]), 1);
+    q->s[SNN__POOL_AT] = snn__scratch_take(
+        task, 2 * (size_t)(q->i[SNN__POOL_KH] * q->i[SNN__POOL_KW]), sizeof(int32_t));
 }
 
 /* element (c, y, x) of the input is at data[c*sc + (y*w + x)*sp] */
@@ -4545,35 +5319,34 @@ static snn__window snn__pool_window(const int *i, int h, int w, int oy, int ox)
 
 static void snn__max_pool_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
-    const int *in = net->node[q->in[0]].shape, c1 = q->shape[0],
-              positions = q->shape[1] * q->shape[2];
-    snn__pool_view v = snn__pool_input(net, q, t, row, 0);
+    const int *in = net->node[q->in[0]].shape, c1 = q->shape[0], kw = q->i[SNN__POOL_KW],
+              positions = q->shape[1] * q->shape[2], size = q->i[SNN__POOL_KH] * kw;
+    const snn__pool_view v = snn__pool_input(net, q, t, row, 0);
     float *best = SNN__SCRATCH(t, q, SNN__POOL_BEST, float);
-    int32_t *arg = SNN__SCRATCH(t, q, SNN__POOL_ARG, int32_t);
+    unsigned char *arg = SNN__SCRATCH(t, q, SNN__POOL_ARG, unsigned char);
+    int32_t *at = SNN__SCRATCH(t, q, SNN__POOL_AT, int32_t), *code = at + size;
     float *out = snn__row_out(net, q, t, row);
     unsigned char *argmax = q->argmax ? q->argmax + row * (size_t)q->n : NULL;
-    int p, oy, ox, y, x, c;
+    int p, oy, ox, y, x, c, k, count = 0;
     for (p = oy = 0; oy < q->shape[1]; oy++)
         for (ox = 0; ox < q->shape[2]; ox++, p++) {
             const snn__window n = snn__pool_window(q->i, in[1], in[2], oy, ox);
-            for (c = 0; c < SNN__PAD(c1); c++) {
-                best[c] = -3.402823466e38f;
-                arg[c] = 0;
-            }
-            for (y = n.y0 < 0 ? 0 : n.y0; y < n.y1; y++)
-                for (x = n.x0 < 0 ? 0 : n.x0; x < n.x1; x++) {
-                    const float *d = v.data + (size_t)(y * in[2] + x) * v.sp;
-                    const int32_t k = (y - n.y0) * q->i[SNN__POOL_KW] + x - n.x0;
-                    if (v.sc == 1) net->kern->maximum(best, arg, d, k, SNN__PAD(c1));
-                    else
-                        for (c = 0; c < c1; c++) {
-                            const float e = d[(size_t)c * v.sc];
-                            arg[c] = e > best[c] ? k : arg[c];
-                            best[c] = e > best[c] ? e : best[c];
-                        }
-                }
+            const int y0 = n.y0 < 0 ? 0 : n.y0, x0 = n.x0 < 0 ? 0 : n.x0;
+            const float *from = v.data + (size_t)(y0 * in[2] + x0) * v.sp;
+            if (count != size || (n.y1 - y0) * (n.x1 - x0) != size) /* not as the one before */
+                for (count = 0, y = y0; y < n.y1; y++)
+                    for (x = x0; x < n.x1; x++, count++) {
+                        at[count] = ((y - y0) * in[2] + x - x0) * (int32_t)v.sp;
+                        code[count] = (y - n.y0) * kw + x - n.x0;
+                    }
+            if (v.sc == 1) net->kern->maximum(best, arg, from, at, count, SNN__PAD(c1));
+            else
+                for (c = 0; c < c1; c++, from += v.sc)
+                    for (best[c] = from[at[0]], arg[c] = 0, k = 1; k < count; k++)
+                        if (from[at[k]] > best[c]) best[c] = from[at[k]], arg[c] = (unsigned char)k;
             for (c = 0; c < c1; c++) out[c * positions + p] = best[c];
-            for (c = 0; argmax && c < c1; c++) argmax[c * positions + p] = (unsigned char)arg[c];
+            for (c = 0; argmax && c < c1; c++)
+                argmax[c * positions + p] = (unsigned char)code[arg[c]];
         }
 }
 static void snn__max_pool_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
@@ -4661,7 +5434,7 @@ static snn_status snn__view_infer(snn_net *net, snn__node *q)
     return SNN_OK;
 }
 
-/* -- add (residual sums), concat (along channels), scale, dropout */
+/* -- add, multiply, iand (residual connections), concat (along channels), scale, dropout */
 static snn__signal snn__mixed_signal(const snn_net *net, const snn__node *q)
 {
     int k;
@@ -4674,7 +5447,8 @@ static snn_status snn__add_infer(snn_net *net, snn__node *q)
     snn__node *a = &net->node[q->in[0]], *b = &net->node[q->in[1]];
     if (a->ndim != b->ndim || memcmp(a->shape, b->shape, sizeof a->shape))
         return snn__fail(net, SNN_ERR_SHAPE,
-                         "add \"%s\": \"%s\" is %d x %d x %d but \"%s\" is %d x %d x %d", q->name,
+                         "%s \"%s\": \"%s\" is %d x %d x %d but \"%s\" is %d x %d x %d",
+                         snn__op_name(q), q->name,
                          a->name, a->shape[0], a->shape[1], a->shape[2], b->name, b->shape[0],
                          b->shape[1], b->shape[2]);
     q->ndim = a->ndim;
@@ -4696,6 +5470,27 @@ static void snn__add_backward(snn_net *net, snn__node *q, snn__task *t, size_t r
         float *d = snn__row_din(net, q, t, row, k);
         if (d) snn__accumulate(d, snn__row_dout(net, q, t, row), (size_t)q->n);
     }
+}
+
+/* iand: (1 - a) b = b - a b */
+static void snn__multiply_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
+{
+    const float *a = snn__row_in(net, q, t, row, 0), *b = snn__row_in(net, q, t, row, 1);
+    float *y = snn__row_out(net, q, t, row);
+    const int not_a = q->op == SNN__IAND;
+    int i;
+    for (i = 0; i < q->n; i++) y[i] = not_a ? (1.0f - a[i]) * b[i] : a[i] * b[i];
+}
+static void snn__multiply_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
+{
+    const float *a = snn__row_in(net, q, t, row, 0), *b = snn__row_in(net, q, t, row, 1);
+    const float *dy = snn__row_dout(net, q, t, row);
+    const int not_a = q->op == SNN__IAND;
+    float *d = snn__row_din(net, q, t, row, 0);
+    int i;
+    for (i = 0; d && i < q->n; i++) d[i] += (not_a ? -b[i] : b[i]) * dy[i];
+    d = snn__row_din(net, q, t, row, 1);
+    for (i = 0; d && i < q->n; i++) d[i] += (not_a ? 1.0f - a[i] : a[i]) * dy[i];
 }
 
 static snn_status snn__concat_infer(snn_net *net, snn__node *q)
@@ -4798,6 +5593,422 @@ static void snn__dropout_backward(snn_net *net, snn__node *q, snn__task *t, size
     if (d) snn__dropout_apply(net, q, row, snn__row_dout(net, q, t, row), d, 1);
 }
 
+/* -- norm: y = w (x - mean)/sqrt(var + eps) + b, over what the kind says; graded spikes: y = w x
+ *
+ *   h = (x - mean)/sqrt(var + eps);  dw = sum dy h;  db = sum dy
+ *   dx = w/sqrt(var + eps) (dy - mean(dy) - h mean(dy h))      with the batch's own statistics
+ *   dx = w/sqrt(var + eps) dy                                  with running ones
+ *
+ * Rows that share statistics are a group: those of a step, of all steps, or one alone (layer). A
+ * task has some channels of all rows (layer: some rows, then some features), so that sums have one
+ * order. Running variances are unbiased, n/(n-1). Source: Ioffe, Szegedy 2015; BNTT: Kim, Panda
+ * 2021; tdBN: Zheng et al. 2021; Ba, Kiros, Hinton 2016. Matches: torch BatchNorm1d, 2d, LayerNorm;
+ * snntorch BatchNormTT1d, 2d, GradedSpikes. */
+enum { SNN__NORM_KIND, SNN__NORM_AFFINE, SNN__NORM_STEPS };            /* i[] */
+enum { SNN__NORM_EPS, SNN__NORM_MOMENTUM, SNN__NORM_WEIGHT };         /* f[] */
+
+static int snn__norm_bias(const snn__node *q)
+{
+    return q->i[SNN__NORM_AFFINE] && q->i[SNN__NORM_KIND] != SNN_NORM_BATCH_TIME;
+}
+static snn_status snn__norm_infer(snn_net *net, snn__node *q)
+{
+    const snn_status status = snn__same_infer(net, q);
+    const int kind = q->i[SNN__NORM_KIND];
+    if (kind < 0 || kind > SNN_NORM_LAYER)
+        return snn__fail(net, SNN_ERR_ARGUMENT, "norm \"%s\": no kind has number %d", q->name,
+                         kind);
+    if (!(q->f[SNN__NORM_EPS] > 0.0f) || !(q->f[SNN__NORM_MOMENTUM] >= 0.0f) ||
+        !(q->f[SNN__NORM_MOMENTUM] <= 1.0f) || !snn__finite(q->f[SNN__NORM_WEIGHT]) ||
+        !snn__finite(q->f[SNN__NORM_EPS]))
+        return snn__fail(net, SNN_ERR_ARGUMENT,
+                         "norm \"%s\": eps must be positive, momentum in [0, 1], given %g and %g",
+                         q->name, (double)q->f[SNN__NORM_EPS], (double)q->f[SNN__NORM_MOMENTUM]);
+    if (q->i[SNN__NORM_STEPS] < 0 || q->i[SNN__NORM_STEPS] > 1 << 24)
+        return snn__fail(net, SNN_ERR_ARGUMENT, "norm \"%s\": %d steps", q->name,
+                         q->i[SNN__NORM_STEPS]);
+    if (net->node[q->in[0]].signal == SNN__BITS)
+        return snn__fail(net, SNN_ERR_UNSUPPORTED, "norm \"%s\": \"%s\" carries packed spikes",
+                         q->name, net->node[q->in[0]].name);
+    if (kind == SNN_NORM_THRESHOLD && net->desc.checkpoint < net->desc.steps &&
+        !net->desc.inference)
+        return snn__fail(net, SNN_ERR_UNSUPPORTED,
+                         "norm \"%s\": takes all steps together, a checkpoint interval cuts them",
+                         q->name);
+    if (!q->i[SNN__NORM_STEPS]) q->i[SNN__NORM_STEPS] = net->desc.steps;
+    if (kind == SNN_NORM_BATCH_TIME) q->signal = SNN__DENSE; /* each step has its own weights */
+    return status;
+}
+/* how many statistics are kept, at most */
+static size_t snn__norm_groups(const snn_net *net, const snn__node *q)
+{
+    const size_t steps = q->signal == SNN__CONSTANT ? 1 : (size_t)net->segment;
+    if (q->i[SNN__NORM_KIND] == SNN_NORM_LAYER) return steps * (size_t)net->desc.batch;
+    return steps * (size_t)q->shape[0];
+}
+static void snn__norm_plan(snn_net *net, snn__node *q, snn__arena *a)
+{
+    q->wt = snn__arena_floats(a, snn__norm_groups(net, q), 1);
+    q->wk = snn__arena_floats(a, snn__norm_groups(net, q), 1);
+}
+static void snn__no_scratch(snn_net *net, snn__node *q, snn__arena *task, snn__arena *op)
+{
+    (void)net;
+    (void)q;
+    (void)task;
+    (void)op;
+}
+
+/* sum of (a - am) (b - bm) over some rows; b NULL: of a. Eight partial sums a row, then doubles. */
+static double snn__moment(const float *a, float am, const float *b, float bm, size_t rows,
+                          size_t stride, int n)
+{
+    double sum = 0.0;
+    size_t r;
+    int i, k;
+    for (r = 0; r < rows; r++, a += stride, b = b ? b + stride : NULL) {
+        float part[8] = {0, 0, 0, 0, 0, 0, 0, 0}, rest = 0.0f;
+        for (i = 0; b && i + 8 <= n; i += 8)
+            for (k = 0; k < 8; k++) part[k] += (a[i + k] - am) * (b[i + k] - bm);
+        for (; !b && i + 8 <= n; i += 8)
+            for (k = 0; k < 8; k++) part[k] += a[i + k];
+        for (; i < n; i++) rest += b ? (a[i] - am) * (b[i] - bm) : a[i];
+        for (k = 0; k < 8; k++) rest += part[k];
+        sum += (double)rest;
+    }
+    return sum;
+}
+
+typedef struct snn__norm_job {
+    snn_net *net;
+    snn__node *q, *x;
+    size_t rows, group; /* rows in all, rows that share statistics */
+    int tasks, batch;   /* batch: the statistics are the batch's own */
+} snn__norm_job;
+
+static snn__norm_job snn__norm_begin(snn_net *net, snn__node *q)
+{
+    snn__norm_job job;
+    const int kind = q->i[SNN__NORM_KIND];
+    job.net = net;
+    job.q = q;
+    job.x = snn__input_of(net, q, 0);
+    job.rows = snn__rows(net, q);
+    job.group = kind == SNN_NORM_LAYER ? 1 : kind == SNN_NORM_THRESHOLD ? job.rows
+                                                                       : (size_t)net->desc.batch;
+    job.tasks = snn__task_count(kind == SNN_NORM_LAYER ? job.rows : (size_t)q->shape[0]);
+    job.batch = kind == SNN_NORM_LAYER || (net->training && !net->desc.inference);
+    return job;
+}
+/* the entry of w and of the running statistics that group g uses */
+static size_t snn__norm_entry(const snn__norm_job *job, size_t g)
+{
+    const size_t last = (size_t)job->q->i[SNN__NORM_STEPS] - 1, t = job->net->time + g;
+    return job->q->i[SNN__NORM_KIND] != SNN_NORM_BATCH_TIME ? 0 : t < last ? t : last;
+}
+/* the first input row of group g: a constant input has the same for all */
+static size_t snn__norm_row(const snn__norm_job *job, size_t g)
+{
+    const int mixed = job->x->signal == SNN__CONSTANT && job->q->signal != SNN__CONSTANT;
+    return mixed ? 0 : g * job->group;
+}
+static int snn__norm_running(const snn__node *q) /* index of running_mean among the parameters */
+{
+    return q->i[SNN__NORM_AFFINE] + snn__norm_bias(q);
+}
+
+static void snn__norm_forward_task(void *arg, int task)
+{
+    const snn__norm_job *job = (const snn__norm_job *)arg;
+    snn_net *net = job->net;
+    snn__node *q = job->q;
+    const int layer = q->i[SNN__NORM_KIND] == SNN_NORM_LAYER, affine = q->i[SNN__NORM_AFFINE];
+    const size_t n = (size_t)q->n, C = layer ? 1 : (size_t)q->shape[0], S = n / C;
+    const size_t units = layer ? job->rows : C;
+    const size_t u0 = units * (size_t)task / (size_t)job->tasks,
+                 u1 = units * (size_t)(task + 1) / (size_t)job->tasks;
+    const float *x = job->x->out + snn__row_index(net, job->x, 0) * n, eps = q->f[SNN__NORM_EPS];
+    float *y = q->out + snn__row_index(net, q, 0) * n;
+    const float *w = affine ? snn__param_value(net, q, 0) : NULL;
+    const float *b = snn__norm_bias(q) ? snn__param_value(net, q, 1) : NULL;
+    const int constant = q->signal == SNN__CONSTANT, steps = constant ? net->pass_steps : 1;
+    size_t u, g, r, i;
+    for (u = u0; u < u1; u++) {
+        const size_t c = layer ? 0 : u;
+        for (g = layer ? u : 0; g < (layer ? u + 1 : job->rows / job->group); g++) {
+            const size_t first = g * job->group * n + c * S, at = snn__norm_entry(job, g) * C + c;
+            const float *in = x + snn__norm_row(job, g) * n + c * S;
+            const double count = (double)job->group * (double)S;
+            float mean, var, inv, scale;
+            if (job->batch) {
+                /* the rounding of the mean is taken out of the variance again */
+                const double exact = snn__moment(in, 0, NULL, 0, job->group, n, (int)S) / count;
+                mean = (float)exact;
+                var = (float)(snn__moment(in, mean, in, mean, job->group, n, (int)S) / count -
+                              (exact - (double)mean) * (exact - (double)mean));
+            } else {
+                mean = snn__param_value(net, q, snn__norm_running(q))[at];
+                var = snn__param_value(net, q, snn__norm_running(q) + 1)[at];
+            }
+            if (job->batch && !layer && !net->replay) {
+                float *rm = snn__param_value(net, q, snn__norm_running(q)) + at;
+                float *rv = snn__param_value(net, q, snn__norm_running(q) + 1) + at;
+                /* a constant input stands for all steps of the pass: so many values, or so often */
+                const int often = q->i[SNN__NORM_KIND] == SNN_NORM_BATCH, times = often ? steps : 1;
+                const double values = often ? count : count * steps;
+                float keep = 1.0f;
+                int t;
+                for (t = 0; t < times; t++) keep *= 1.0f - q->f[SNN__NORM_MOMENTUM];
+                *rm = keep * *rm + (1.0f - keep) * mean;
+                *rv = keep * *rv +
+                      (1.0f - keep) * (float)((double)var * values / (values > 1 ? values - 1 : 1));
+            }
+            inv = 1.0f / SNN_SQRTF((var > 0.0f ? var : 0.0f) + eps);
+            q->wt[layer ? u : g * C + c] = mean;
+            q->wk[layer ? u : g * C + c] = inv;
+            scale = inv * (affine ? 1.0f : q->f[SNN__NORM_WEIGHT]);
+            for (r = 0; r < job->group; r++) {
+                const float *from = in + r * n;
+                float *to = y + first + r * n;
+                if (layer)
+                    for (i = 0; i < S; i++)
+                        to[i] = (from[i] - mean) * scale * (w ? w[i] : 1.0f) + (b ? b[i] : 0.0f);
+                else {
+                    const float k = w ? scale * w[at] : scale, add = b ? b[at] : 0.0f;
+                    for (i = 0; i < S; i++) to[i] = (from[i] - mean) * k + add;
+                }
+            }
+        }
+    }
+}
+static void snn__norm_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
+{
+    snn__norm_job job = snn__norm_begin(net, q);
+    (void)t;
+    (void)row;
+    snn__parallel_for(&net->desc.threads, (double)job.rows * q->n, job.tasks,
+                      snn__norm_forward_task, &job);
+}
+static void snn__norm_backward_task(void *arg, int task)
+{
+    const snn__norm_job *job = (const snn__norm_job *)arg;
+    snn_net *net = job->net;
+    snn__node *q = job->q, *in = job->x;
+    const int layer = q->i[SNN__NORM_KIND] == SNN_NORM_LAYER, affine = q->i[SNN__NORM_AFFINE];
+    const size_t n = (size_t)q->n, C = layer ? 1 : (size_t)q->shape[0], S = n / C;
+    const size_t units = layer ? job->rows : C;
+    const size_t u0 = units * (size_t)task / (size_t)job->tasks,
+                 u1 = units * (size_t)(task + 1) / (size_t)job->tasks;
+    const float *x = in->out + snn__row_index(net, in, 0) * n;
+    const float *dy = snn__row_dout(net, q, NULL, 0);
+    const float *w = affine ? snn__param_value(net, q, 0) : NULL;
+    float *dw = affine ? snn__param_grad(net, q, 0) : NULL;
+    float *db = snn__norm_bias(q) ? snn__param_grad(net, q, 1) : NULL;
+    float *dx = in->backward ? snn__row_dout(net, in, NULL, 0) : NULL;
+    size_t u, g, r, i;
+    for (u = u0; u < u1; u++) {
+        const size_t c = layer ? 0 : u;
+        for (g = layer ? u : 0; g < (layer ? u + 1 : job->rows / job->group); g++) {
+            const size_t first = g * job->group * n + c * S, at = snn__norm_entry(job, g) * C + c;
+            const size_t from0 = snn__norm_row(job, g) * n + c * S;
+            const float mean = q->wt[layer ? u : g * C + c], inv = q->wk[layer ? u : g * C + c];
+            const double count = (double)job->group * (double)S;
+            const float scale =
+                inv * (w && !layer ? w[at] : affine ? 1.0f : q->f[SNN__NORM_WEIGHT]);
+            double sum = 0, dot = 0; /* of dy, of dy (x - mean) */
+            if (layer)
+                for (i = 0; i < S; i++) {
+                    const double d = (double)(dy[first + i] * (w ? w[i] : 1.0f));
+                    sum += d;
+                    dot += d * (double)(x[from0 + i] - mean);
+                }
+            else {
+                sum = snn__moment(dy + first, 0, NULL, 0, job->group, n, (int)S);
+                dot = snn__moment(dy + first, 0, x + from0, mean, job->group, n, (int)S);
+                if (dw) dw[at] += (float)(dot * (double)inv);
+                if (db) db[at] += (float)sum;
+            }
+            if (!dx) continue;
+            sum = job->batch ? sum / count : 0;
+            dot = job->batch ? dot / count * (double)inv * (double)inv : 0;
+            for (r = 0; r < job->group; r++) {
+                const size_t from = from0 + r * n;
+                for (i = 0; i < S; i++) {
+                    const float d = dy[first + r * n + i] * (layer && w ? w[i] : 1.0f);
+                    const float e = scale * (d - (float)sum - (x[from + i] - mean) * (float)dot);
+                    dx[from + i] = in->add ? dx[from + i] + e : e;
+                }
+            }
+        }
+    }
+}
+/* layer norm: dw, db of some features, over all rows */
+static void snn__norm_features_task(void *arg, int task)
+{
+    const snn__norm_job *job = (const snn__norm_job *)arg;
+    snn__node *q = job->q;
+    const size_t n = (size_t)q->n, i0 = n * (size_t)task / (size_t)job->tasks,
+                 i1 = n * (size_t)(task + 1) / (size_t)job->tasks;
+    const float *x = job->x->out + snn__row_index(job->net, job->x, 0) * n;
+    const float *dy = snn__row_dout(job->net, q, NULL, 0);
+    float *dw = snn__param_grad(job->net, q, 0), *db = snn__param_grad(job->net, q, 1);
+    size_t r, i;
+    for (r = 0; dw && r < job->rows; r++)
+        for (i = i0; i < i1; i++) {
+            dw[i] += dy[r * n + i] * (x[r * n + i] - q->wt[r]) * q->wk[r];
+            db[i] += dy[r * n + i];
+        }
+}
+static void snn__norm_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
+{
+    snn__norm_job job = snn__norm_begin(net, q);
+    const double work = (double)job.rows * q->n;
+    (void)t;
+    (void)row;
+    if (q->i[SNN__NORM_KIND] == SNN_NORM_LAYER && q->i[SNN__NORM_AFFINE]) {
+        snn__norm_job features = job;
+        features.tasks = snn__task_count((size_t)q->n);
+        snn__parallel_for(&net->desc.threads, work, features.tasks, snn__norm_features_task,
+                          &features);
+    }
+    snn__parallel_for(&net->desc.threads, work, job.tasks, snn__norm_backward_task, &job);
+}
+
+enum { SNN__GRADED_DW = 4 }; /* s[] */
+static snn_status snn__graded_infer(snn_net *net, snn__node *q)
+{
+    const snn_status status = snn__same_infer(net, q);
+    if (!snn__finite(q->f[0]))
+        return snn__fail(net, SNN_ERR_NAN, "graded_spikes \"%s\": the factor is not finite",
+                         q->name);
+    return status;
+}
+static void snn__graded_scratch(snn_net *net, snn__node *q, snn__arena *task, snn__arena *op)
+{
+    snn__plain_scratch(net, q, task, op);
+    q->s[SNN__GRADED_DW] = snn__scratch_take(task, (size_t)q->shape[0], sizeof(float));
+}
+static void snn__graded_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
+{
+    const float *x = snn__row_in(net, q, t, row, 0), *w = snn__param_value(net, q, 0);
+    float *y = snn__row_out(net, q, t, row);
+    const int S = q->n / q->shape[0];
+    int i;
+    for (i = 0; i < q->n; i++) y[i] = w[i / S] * x[i];
+}
+static void snn__graded_begin(snn_net *net, snn__node *q, snn__task *t)
+{
+    (void)net;
+    snn__zero(SNN__SCRATCH(t, q, SNN__GRADED_DW, float), (size_t)q->shape[0]);
+}
+static void snn__graded_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
+{
+    const float *x = snn__row_in(net, q, t, row, 0), *w = snn__param_value(net, q, 0);
+    const float *dy = snn__row_dout(net, q, t, row);
+    float *dw = SNN__SCRATCH(t, q, SNN__GRADED_DW, float), *dx;
+    const int S = q->n / q->shape[0];
+    int i;
+    for (i = 0; i < q->n; i++) dw[i / S] += dy[i] * x[i];
+    dx = snn__row_din(net, q, t, row, 0);
+    for (i = 0; dx && i < q->n; i++) dx[i] += w[i / S] * dy[i];
+}
+static void snn__graded_end(snn_net *net, snn__node *q, int tasks)
+{
+    float *dw = snn__param_grad(net, q, 0);
+    snn__task t;
+    int id;
+    for (id = 0; id < tasks; id++) {
+        t.memory = net->scratch + (size_t)id * net->task_size;
+        snn__accumulate(dw, SNN__SCRATCH(&t, q, SNN__GRADED_DW, const float), (size_t)q->shape[0]);
+    }
+}
+
+/* -- delay: y_t = x_(t-K). State 0 is the last K inputs, [K][B][n], the oldest first. */
+static snn_status snn__delay_infer(snn_net *net, snn__node *q)
+{
+    const snn_status status = snn__same_infer(net, q);
+    if (q->i[0] < 1 || q->i[0] > 1 << 16)
+        return snn__fail(net, SNN_ERR_ARGUMENT, "delay \"%s\": 1 to 65536 steps, given %d", q->name,
+                         q->i[0]);
+    q->signal = SNN__DENSE;
+    return status;
+}
+static size_t snn__state_size(const snn_net *net, const snn__node *q) /* floats of a state */
+{
+    return snn__mul_size(snn__mul_size((size_t)net->desc.batch, (size_t)q->n),
+                         q->op == SNN__DELAY ? (size_t)q->i[0] : 1);
+}
+/* saved states: the start of each segment, and the end */
+static void snn__state_plan(snn_net *net, snn__node *q, int states, snn__arena *a)
+{
+    const size_t size = snn__state_size(net, q);
+    int k;
+    q->states = states;
+    for (k = 0; k < states; k++) q->state[k] = snn__arena_floats(a, size, 1);
+    if (net->desc.inference) return;
+    for (k = 0; k < states; k++) q->dstate[k] = snn__arena_floats(a, size, 1);
+    q->saved = snn__arena_floats(
+        a, snn__mul_size((size_t)(net->segments > 1 ? net->segments + 1 : 1), (size_t)states),
+        size);
+}
+static void snn__delay_plan(snn_net *net, snn__node *q, snn__arena *a)
+{
+    snn__state_plan(net, q, 1, a);
+}
+static void snn__state_save(snn_net *net, snn__node *q, int slot, int save)
+{
+    const size_t size = snn__state_size(net, q);
+    int k;
+    for (k = 0; q->saved && k < q->states; k++) {
+        float *s = q->saved + ((size_t)slot * (size_t)q->states + (size_t)k) * size;
+        if (save) memcpy(s, q->state[k], size * sizeof(float));
+        else memcpy(q->state[k], s, size * sizeof(float));
+    }
+}
+static void snn__delay_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
+{
+    const snn__node *x = snn__input_of(net, q, 0);
+    const size_t n = (size_t)q->n, B = (size_t)net->desc.batch, K = (size_t)q->i[0] * B;
+    const size_t rows = (size_t)net->len * B;
+    float *y = q->out + q->out_row0 * n, *past = q->state[0];
+    size_t r, to;
+    (void)t;
+    (void)row;
+    snn__state_save(net, q, net->t0 / net->segment, 1);
+    memcpy(y, past, (rows < K ? rows : K) * n * sizeof(float));
+    if (rows < K) memmove(past, past + rows * n, (K - rows) * n * sizeof(float));
+    for (r = 0; r < rows; r++) { /* row r comes out K rows later: in this segment, or later still */
+        float *at;
+        if (r + K < rows) at = y + (r + K) * n;
+        else {
+            to = r + K - rows;
+            at = past + to * n;
+        }
+        if (x->signal == SNN__BITS)
+            snn_spikes_unpack(at, snn__row_bits(net, x, r), q->n, snn__gain(x));
+        else memcpy(at, x->out + snn__row_index(net, x, r) * n, n * sizeof(float));
+    }
+}
+static void snn__delay_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
+{
+    snn__node *x = snn__input_of(net, q, 0);
+    const size_t n = (size_t)q->n, B = (size_t)net->desc.batch, K = (size_t)q->i[0] * B;
+    const size_t rows = (size_t)net->len * B;
+    const float *dy = snn__row_dout(net, q, NULL, 0);
+    float *dpast = q->dstate[0];
+    size_t r;
+    (void)t;
+    (void)row;
+    for (r = 0; x->backward && r < rows; r++) {
+        const float *from = r + K < rows ? dy + (r + K) * n : dpast + (r + K - rows) * n;
+        float *to = snn__row_dout(net, x, NULL, r);
+        if (x->add || x->signal == SNN__CONSTANT) snn__accumulate(to, from, n);
+        else memcpy(to, from, n * sizeof(float));
+    }
+    if (rows < K) memmove(dpast + rows * n, dpast, (K - rows) * n * sizeof(float));
+    memcpy(dpast, dy, (rows < K ? rows : K) * n * sizeof(float));
+}
+
 /* -- neurons over time: the scan
  *
  * A task takes some samples and a block of neurons, keeps their states in cache and walks all
@@ -4816,15 +6027,8 @@ enum {
     SNN__SCAN_VAL,
     SNN__SCAN_DREC
 }; /* s[] */
-enum {
-    SNN__WORK_H,
-    SNN__WORK_PREV,
-    SNN__WORK_NOISE,
-    SNN__WORK_GH,
-    SNN__WORK_DDRIVE,
-    SNN__WORK_GS,
-    SNN__WORK_COUNT
-};
+enum { SNN__WORK_PREV, SNN__WORK_NOISE, SNN__WORK_GS, SNN__WORK_V, SNN__WORK_RETREAT,
+       SNN__WORK_COUNT = SNN__WORK_RETREAT + SNN__RETREAT };
 
 static int snn__graded_varies(const snn__node *q)
 {
@@ -5133,7 +6337,6 @@ static int snn__neuron_learns(const snn_net *net, const snn__node *q)
 static void snn__neuron_plan(snn_net *net, snn__node *q, snn__arena *a)
 {
     const snn_neuron_def *def = q->neuron.def;
-    const size_t bn = snn__mul_size((size_t)net->desc.batch, (size_t)q->n);
     snn_surrogate s;
     int k;
     memset(&s, 0, sizeof s);
@@ -5145,10 +6348,11 @@ static void snn__neuron_plan(snn_net *net, snn__node *q, snn__arena *a)
     s = snn__surrogate_defaults(&s);
     snn__neuron_setup(&q->neuron, def, &q->desc, &s, net->desc.spikes == SNN_SPIKES_SMOOTH,
                       net->kern->wide_neurons);
-    q->states = def->states + (q->recurrence != SNN_RECURRENCE_NONE && !def->feedback);
+    k = def->states + (q->recurrence != SNN_RECURRENCE_NONE && !def->feedback);
+    snn__state_plan(net, q, k, a);
     q->block = SNN__BLOCK; /* the tape of a block should stay in the second-level cache */
-    while (q->block > 32 &&
-           (size_t)net->segment * (size_t)(def->states + 1) * (size_t)q->block > 32768)
+    while (q->block > 64 && !net->desc.inference &&
+           (size_t)net->segment * (size_t)(def->states + 1) * (size_t)q->block > 1 << 18)
         q->block /= 2;
     if (q->desc.inhibition || q->recurrence != SNN_RECURRENCE_NONE || snn__inputs(q) > 1 ||
         q->block > q->n)
@@ -5165,12 +6369,6 @@ static void snn__neuron_plan(snn_net *net, snn__node *q, snn__arena *a)
         q->neuron.levels = q->levels;
         q->neuron.level_count = 1 << q->desc.quant.bits;
     }
-    for (k = 0; k < q->states; k++) q->state[k] = snn__arena_floats(a, bn, 1);
-    if (net->desc.inference) return;
-    for (k = 0; k < q->states; k++) q->dstate[k] = snn__arena_floats(a, bn, 1);
-    q->saved = snn__arena_floats(
-        a, snn__mul_size((size_t)(net->segments > 1 ? net->segments + 1 : 1), (size_t)q->states),
-        bn);
 }
 static void snn__neuron_scratch(snn_net *net, snn__node *q, snn__arena *task, snn__arena *op)
 {
@@ -5202,6 +6400,7 @@ typedef struct snn__scan {
     snn__node *q, *x;
     int split_b, split_n; /* tasks = split_b * split_n */
     double spikes[SNN__TASKS];
+    size_t bad[SNN__TASKS]; /* debug: 1 + row * n + element of a task's first NaN or infinity */
 } snn__scan;
 
 static void snn__scan_split(snn__scan *s)
@@ -5274,7 +6473,7 @@ static const float *snn__scan_noise(const snn__scan *s, const snn__task *task, i
 /* does the scan need the spikes as floats, or are the drives' signs enough? */
 static int snn__scan_needs_h(const snn__node *q, int output)
 {
-    return q->neuron.immediate || q->states > q->neuron.def->states ||
+    return q->neuron.immediate || q->neuron.def->jump || q->states > q->neuron.def->states ||
            (output && (q->neuron.inhibition || q->signal == SNN__DENSE));
 }
 /* spike values f h (ungraded for a winner), which a recurrence sees at the next step */
@@ -5295,23 +6494,26 @@ static void snn__scan_forward_task(void *arg, int id)
     const int h_wanted = snn__scan_needs_h(q, 1), states = neuron->def->states;
     snn_neuron_block b;
     snn__task task;
-    float *work, *h, *spk;
-    size_t spikes = 0;
-    int k, t, block, sample;
+    float *work, *h, *spk, *v;
+    size_t spikes = 0, bad = 0;
+    int k, t, i, block, sample;
     task.memory = net->scratch + (size_t)id * net->task_size;
     work = SNN__SCRATCH(&task, q, SNN__SCAN_WORK, float);
-    h = work + SNN__WORK_H * q->block;
+    h = work + SNN__WORK_RETREAT * q->block;
+    v = q->desc.membrane_before_reset && q->rec[0] ? work + SNN__WORK_V * q->block : NULL;
     memset(&b, 0, sizeof b);
     b.drive = SNN__SCRATCH(&task, q, SNN__SCAN_DRIVES, float);
-    for (block = blocks * ni / s->split_n; block < blocks * (ni + 1) / s->split_n; block++) {
-        const int at = block * q->block, n = q->n - at < q->block ? q->n - at : q->block;
-        const float *f = SNN__SCRATCH(&task, q, SNN__SCAN_PARAM, const float) +
-                         (size_t)(neuron->def->params + neuron->def->derived) * (size_t)q->block;
-        snn__scan_params(net, q, &task, &b, at, n);
-        for (sample = B * bi / s->split_b; sample < B * (bi + 1) / s->split_b; sample++) {
+    /* blocks inside samples: the rows of a sample's steps stay in the machine's page tables */
+    for (sample = B * bi / s->split_b; sample < B * (bi + 1) / s->split_b; sample++)
+        for (block = blocks * ni / s->split_n; block < blocks * (ni + 1) / s->split_n; block++) {
+            const int at = block * q->block, n = q->n - at < q->block ? q->n - at : q->block;
+            const float *f = SNN__SCRATCH(&task, q, SNN__SCAN_PARAM, const float) +
+                             (size_t)(neuron->def->params + neuron->def->derived) *
+                                 (size_t)q->block;
             const size_t first = (size_t)sample * (size_t)q->n + (size_t)at;
             const float *feedback =
                 neuron->def->feedback ? q->state[neuron->def->feedback - 1] + first : NULL;
+            snn__scan_params(net, q, &task, &b, at, n);
             for (k = 0; k < states; k++) b.state[k] = q->state[k] + first;
             spk = q->states > states ? q->state[states] + first : NULL;
             for (t = 0; t < net->len; t++) {
@@ -5319,12 +6521,19 @@ static void snn__scan_forward_task(void *arg, int id)
                              whole = (size_t)(net->t0 * B) + row;
                 b.x = snn__scan_input(s, &task, t, sample, at, n, spk ? spk : feedback);
                 snn__neuron_advance(neuron, &b, snn__scan_noise(s, &task, t, sample, at, n),
-                                    h_wanted ? h : NULL, work + SNN__WORK_PREV * q->block);
+                                    h_wanted ? h : NULL, work + SNN__WORK_PREV * q->block, v);
                 if (spk) snn__scan_spikes(q, n, f, h, spk);
+                for (k = 0; net->desc.debug && k < states; k++)
+                    for (i = 0; i < n; i++)
+                        if (!snn__finite(b.state[k][i]) &&
+                            (!bad || bad > whole * (size_t)q->n + (size_t)(at + i) + 1))
+                            bad = whole * (size_t)q->n + (size_t)(at + i) + 1;
                 if (q->signal == SNN__BITS) {
                     uint32_t *bits = q->bits + (q->out_row0 + row) * (size_t)q->words + at / 32;
                     if (neuron->inhibition) snn_spikes_pack(bits, h, n);
-                    else net->kern->fire(bits, b.drive, n, neuron->equal != 0.0f);
+                    else
+                        net->kern->fire(bits, b.drive, n,
+                                        neuron->equal != 0.0f ? SNN__FIRE_AT : SNN__FIRE_ABOVE);
                     spikes += snn__count_bits(bits, (size_t)((n + 31) / 32));
                     if (q->rec_spk)
                         snn_spikes_unpack(q->rec_spk + whole * (size_t)q->n + at, bits, n,
@@ -5333,23 +6542,21 @@ static void snn__scan_forward_task(void *arg, int id)
                     float *out = q->out + (q->out_row0 + row) * (size_t)q->n + at;
                     if (q->desc.output_membrane) memcpy(out, b.state[0], (size_t)n * sizeof(float));
                     else snn__scan_spikes(q, n, f, h, out);
-                    if (neuron
-                            /* no spikes to count: a fingerprint of who is above threshold, for
-                             * gradcheck */
-                            ->smooth) {
-                        for (k = 0; k < n; k++)
-                            spikes +=
-                                b.drive[k] > 0.0f ? whole * (size_t)q->n + (size_t)(at + k) + 1 : 0;
-                    } else spikes += snn__count_floats(out, (size_t)n);
+                    /* smooth: a fingerprint of who is above threshold, for gradcheck */
+                    for (k = 0; neuron->smooth && k < n; k++)
+                        spikes +=
+                            b.drive[k] > 0.0f ? whole * (size_t)q->n + (size_t)(at + k) + 1 : 0;
+                    if (!neuron->smooth && !q->desc.output_membrane)
+                        spikes += snn__count_floats(out, (size_t)n);
                 }
                 for (k = 0; k < states; k++)
                     if (q->rec[k])
-                        memcpy(q->rec[k] + whole * (size_t)q->n + at, b.state[k],
+                        memcpy(q->rec[k] + whole * (size_t)q->n + at, v && !k ? v : b.state[k],
                                (size_t)n * sizeof(float));
             }
         }
-    }
     s->spikes[id] = (double)spikes;
+    s->bad[id] = bad;
 }
 
 static void snn__scan_run(snn_net *net, snn__node *q, void (*task)(void *, int), snn__scan *s)
@@ -5365,16 +6572,21 @@ static void snn__scan_run(snn_net *net, snn__node *q, void (*task)(void *, int),
 
 static void snn__neuron_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
-    const size_t bn = (size_t)net->desc.batch * (size_t)q->n;
     snn__scan s;
+    size_t first = 0;
     int k;
     (void)t;
     (void)row;
-    for (k = 0; q->saved && k < q->states; k++)
-        memcpy(q->saved + ((size_t)(net->t0 / net->segment) * (size_t)q->states + (size_t)k) * bn,
-               q->state[k], bn * sizeof(float));
+    snn__state_save(net, q, net->t0 / net->segment, 1);
     snn__scan_run(net, q, snn__scan_forward_task, &s);
-    for (k = 0; k < s.split_b * s.split_n; k++) q->spikes += s.spikes[k];
+    for (k = 0; k < s.split_b * s.split_n; k++) {
+        q->spikes += s.spikes[k];
+        if (s.bad[k] && (!first || s.bad[k] < first)) first = s.bad[k];
+    }
+    if (!first || net->bad || net->replay) return;
+    net->bad = 1 + (int)(q - net->node);
+    net->bad_row = (first - 1) / (size_t)q->n;
+    net->bad_element = (first - 1) % (size_t)q->n;
 }
 
 static void snn__scan_backward_task(void *arg, int id)
@@ -5388,7 +6600,7 @@ static void snn__scan_backward_task(void *arg, int id)
               blocks = (q->n + q->block - 1) / q->block;
     const int states = q->states, params = def->params + def->derived, len = net->len,
               K = SNN__PAD(q->block);
-    const int learns = snn__neuron_learns(net, q), own = neuron->step == def->step && !learns;
+    const int learns = snn__neuron_learns(net, q);
     const int wide = snn__inputs(q), recurrent = q->recurrence != SNN_RECURRENCE_NONE;
     const size_t bn = (size_t)B * (size_t)q->n, n_all = (size_t)q->n, row_in = (size_t)x->n;
     const float *saved = q->saved + (size_t)(net->t0 / net->segment) * (size_t)states * bn;
@@ -5404,29 +6616,25 @@ static void snn__scan_backward_task(void *arg, int id)
     drec = SNN__SCRATCH(&task, q, SNN__SCAN_DREC, float);
     step_dx = SNN__SCRATCH(&task, q, SNN__SCAN_DX, float);
     sum = step_dx + SNN__PAD((size_t)wide * (size_t)q->block);
-    h = work + SNN__WORK_H * q->block;
+    h = work + SNN__WORK_RETREAT * q->block;
     gs = work + SNN__WORK_GS * q->block;
     memset(&b, 0, sizeof b);
-    if (learns || own) snn__zero(dparam, (size_t)(params + 1) * n_all);
+    snn__zero(dparam, (size_t)(params + 1) * n_all);
     snn__zero(drec, snn__recurrent_partial(q));
-    for (block = blocks * ni / s->split_n; block < blocks * (ni + 1) / s->split_n; block++) {
-        const int at = block * q->block, n = q->n - at < q->block ? q->n - at : q->block;
-        const float *graded = SNN__SCRATCH(&task, q, SNN__SCAN_PARAM, const float) +
-                              (size_t)params * (size_t)q->block,
-                    *f = graded;
-        float *df = NULL;
-        snn__scan_params(net, q, &task, &b, at, n);
-        /* a user's neuron always gets arrays to add to; a built-in one only if something is
-         * trained */
-        if (learns || own) {
-            for (k = 0; k < params; k++) b.dparam[k] = dparam + (size_t)k * n_all + at;
-            if (learns) df = dparam + (size_t)params * n_all + at;
-        }
-        if (!df && !q->gain && !snn__graded_varies(q)) f = NULL;
-        for (sample = B * bi / s->split_b; sample < B * (bi + 1) / s->split_b; sample++) {
+    for (sample = B * bi / s->split_b; sample < B * (bi + 1) / s->split_b; sample++)
+        for (block = blocks * ni / s->split_n; block < blocks * (ni + 1) / s->split_n; block++) {
+            const int at = block * q->block, n = q->n - at < q->block ? q->n - at : q->block;
+            const float *graded = SNN__SCRATCH(&task, q, SNN__SCAN_PARAM, const float) +
+                                  (size_t)params * (size_t)q->block,
+                        *f = graded;
             const size_t first = (size_t)sample * n_all + (size_t)at;
             const int fed =
                 def->feedback ? def->feedback - 1 : states - 1; /* state that a recurrence reads */
+            float *df = NULL;
+            snn__scan_params(net, q, &task, &b, at, n);
+            for (k = 0; k < params; k++) b.dparam[k] = dparam + (size_t)k * n_all + at;
+            if (learns) df = dparam + (size_t)params * n_all + at;
+            if (!df && !q->gain && !snn__graded_varies(q)) f = NULL;
             for (k = 0; k < states; k++)
                 memcpy(tape + k * K, saved + (size_t)k * bn + first, (size_t)n * sizeof(float));
             for (t = 0; t < len; t++) { /* forward again */
@@ -5437,7 +6645,7 @@ static void snn__scan_backward_task(void *arg, int id)
                 b.x = snn__scan_input(s, &task, t, sample, at, n, now + fed * K);
                 snn__neuron_advance(neuron, &b, snn__scan_noise(s, &task, t, sample, at, n),
                                     snn__scan_needs_h(q, 0) ? h : NULL,
-                                    work + SNN__WORK_PREV * q->block);
+                                    work + SNN__WORK_PREV * q->block, NULL);
                 if (states > def->states)
                     snn__scan_spikes(q, n, graded, h, next + (states - 1) * K);
             }
@@ -5449,9 +6657,12 @@ static void snn__scan_backward_task(void *arg, int id)
                 const float *dout =
                     q->backward && q->dout ? q->dout + (q->dout_row0 + row) * n_all + at : NULL;
                 float *now = tape + (size_t)t * (size_t)(states * K), *dx = step_dx, *to;
+                const float *dv = NULL; /* recorded before the reset: then its gradient waits */
+                if (q->drec[0] && q->desc.membrane_before_reset)
+                    dv = q->drec[0] + whole * n_all + at;
                 for (k = 0; k < def->states; k++) {
                     b.state[k] = now + k * K;
-                    if (q->drec[k])
+                    if (q->drec[k] && (k || !dv))
                         snn__accumulate(b.dstate[k], q->drec[k] + whole * n_all + at, (size_t)n);
                 }
                 b.drive = drives + t * q->block;
@@ -5472,9 +6683,9 @@ static void snn__scan_backward_task(void *arg, int id)
                     dx = x->dout + (x->dout_row0 + row) * row_in + at;
                 b.dx = dx;
                 snn__neuron_retreat(
-                    neuron, &b, dout, f, df, snn__scan_noise(s, &task, t, sample, at, n),
-                    neuron->inhibition ? snn__winner(b.drive, n) : 0, h,
-                    work + SNN__WORK_GH * q->block, work + SNN__WORK_DDRIVE * q->block);
+                    neuron, &b, dout, f, df, dv, snn__scan_noise(s, &task, t, sample, at, n),
+                    neuron->inhibition ? snn__winner(b.drive, n) : 0,
+                    work + SNN__WORK_RETREAT * q->block);
                 if (recurrent) {
                     /* padded, so through scratch: the kernels write whole registers */
                     float *ds = SNN__SCRATCH(&task, q, SNN__SCAN_X, float);
@@ -5497,7 +6708,12 @@ static void snn__scan_backward_task(void *arg, int id)
                 for (i = 0; i < wide * n; i++) to[i] = (x->add ? to[i] : 0.0f) + sum[i];
             }
         }
-        if (def->derived && b.dparam[0]) def->underive(n, b.param, b.dparam);
+    for (block = blocks * ni / s->split_n;
+         def->derived && block < blocks * (ni + 1) / s->split_n; block++) {
+        const int at = block * q->block, n = q->n - at < q->block ? q->n - at : q->block;
+        snn__scan_params(net, q, &task, &b, at, n);
+        for (k = 0; k < params; k++) b.dparam[k] = dparam + (size_t)k * n_all + at;
+        def->underive(n, b.param, b.dparam);
     }
 }
 static void snn__neuron_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
@@ -5529,6 +6745,25 @@ static void snn__neuron_backward(snn_net *net, snn__node *q, snn__task *t, size_
     }
 }
 
+/* the states before the first step, where they are not zero */
+static void snn__neuron_start(snn_net *net, snn__node *q)
+{
+    snn_neuron_block b;
+    snn__task t;
+    int at, sample, k;
+    if (!q->neuron.def->start) return;
+    memset(&b, 0, sizeof b);
+    t.memory = net->scratch;
+    for (at = 0; at < q->n; at += q->block) {
+        snn__scan_params(net, q, &t, &b, at, q->n - at < q->block ? q->n - at : q->block);
+        for (sample = 0; sample < net->desc.batch; sample++) {
+            for (k = 0; k < q->neuron.def->states; k++)
+                b.state[k] = q->state[k] + (size_t)sample * (size_t)q->n + at;
+            q->neuron.def->start(&b);
+        }
+    }
+}
+
 static snn_status snn__input_infer(snn_net *net, snn__node *q)
 {
     int k;
@@ -5544,54 +6779,7 @@ static snn_status snn__input_infer(snn_net *net, snn__node *q)
     return SNN_OK;
 }
 
-/* -- the registry: id, name, prefix, int and float attributes, inputs, kind, keeps input,
- * functions */
-#define SNN__LAYER_LIST(X)                                                                     \
-    X(INPUT, "input", "input", "channels height width", "", 0, SNN__SOURCE, 0,                     \
-      snn__input_infer, NULL, NULL, NULL, NULL, NULL, NULL, NULL)                                  \
-    X(LINEAR, "linear", "fc", "out_features bias init", "init_gain", 1, SNN__WHOLE, 1,             \
-      snn__linear_infer, snn__linear_plan, snn__linear_scratch, snn__linear_prepare, NULL,         \
-      snn__linear_forward, snn__linear_backward, NULL)                                             \
-    X(CONV2D, "conv2d", "conv",                                                                    \
-      "out_channels kernel_h kernel_w stride_h stride_w padding_h padding_w dilation_h "           \
-      "dilation_w groups bias init",                                                               \
-      "init_gain", 1, SNN__ROW, 1, snn__conv_infer, snn__conv_plan, snn__conv_scratch,             \
-      snn__conv_prepare, snn__conv_begin, snn__conv_forward, snn__conv_backward,                   \
-      snn__conv_end)                                                                               \
-    X(MAX_POOL2D, "max_pool2d", "pool",                                                            \
-      "kernel_h kernel_w stride_h stride_w padding_h padding_w", "", 1, SNN__ROW, 0,               \
-      snn__pool_infer, snn__max_pool_plan, snn__pool_scratch, NULL, NULL,                          \
-      snn__max_pool_forward, snn__max_pool_backward, NULL)                                         \
-    X(AVG_POOL2D, "avg_pool2d", "pool",                                                            \
-      "kernel_h kernel_w stride_h stride_w padding_h padding_w", "", 1, SNN__ROW, 0,               \
-      snn__avg_pool_infer, NULL, snn__pool_scratch, NULL, NULL, snn__mean_pool_forward,            \
-      snn__mean_pool_backward, NULL)                                                               \
-    X(SUM_POOL2D, "sum_pool2d", "pool",                                                            \
-      "kernel_h kernel_w stride_h stride_w padding_h padding_w", "", 1, SNN__ROW, 0,               \
-      snn__sum_pool_infer, NULL, snn__pool_scratch, NULL, NULL, snn__mean_pool_forward,            \
-      snn__mean_pool_backward, NULL)                                                               \
-    X(RESHAPE, "reshape", "view", "channels height width", "", 1, SNN__VIEW, 0,                    \
-      snn__view_infer, NULL, NULL, NULL, NULL, NULL, NULL, NULL)                                   \
-    X(ADD, "add", "add", "", "", 2, SNN__ROW, 0, snn__add_infer, NULL, snn__plain_scratch,         \
-      NULL, NULL, snn__add_forward, snn__add_backward, NULL)                                       \
-    X(CONCAT, "concat", "concat", "", "", 2, SNN__ROW, 0, snn__concat_infer, NULL,                 \
-      snn__plain_scratch, NULL, NULL, snn__concat_forward, snn__concat_backward, NULL)             \
-    X(SCALE, "scale", "scale", "", "factor", 1, SNN__ROW, 0, snn__scale_infer, NULL,               \
-      snn__plain_scratch, NULL, NULL, snn__scale_forward, snn__scale_backward, NULL)               \
-    X(DROPOUT, "dropout", "dropout", "", "p", 1, SNN__ROW, 0, snn__dropout_infer, NULL,            \
-      snn__plain_scratch, NULL, NULL, snn__dropout_forward, snn__dropout_backward, NULL)           \
-    X(NEURON, "neuron", "neuron", "", "", 1, SNN__SCAN, 1, snn__neuron_infer,                      \
-      snn__neuron_plan, snn__neuron_scratch, snn__neuron_prepare, NULL, snn__neuron_forward,       \
-      snn__neuron_backward, NULL)
-
-enum {
-#define SNN__X(id, name, prefix, ints, floats, ins, kind, keep, inf, pl, sc, pr, be, fw, bw,   \
-               en)                                                                                 \
-    SNN__##id,
-    SNN__LAYER_LIST(SNN__X)
-#undef SNN__X
-        SNN__LAYER_COUNT
-};
+/* -- the registry, filled */
 static const snn__op snn__op_table[] = {
 #define SNN__X(id, name, prefix, ints, floats, ins, kind, keep, inf, pl, sc, pr, be, fw, bw,   \
                en)                                                                                 \
@@ -5599,6 +6787,10 @@ static const snn__op snn__op_table[] = {
     SNN__LAYER_LIST(SNN__X)
 #undef SNN__X
 };
+static const char *snn__op_name(const snn__node *q)
+{
+    return q->op == SNN__NEURON ? q->neuron.def->name : snn__op_table[q->op].name;
+}
 
 #if SNN__KERNEL_PRAGMA
     #pragma GCC pop_options
@@ -6328,6 +7520,35 @@ SNN_DEF snn_status snn_loss(const snn_loss_desc *d, int T, int B, int C, const f
     return SNN_OK;
 }
 
+SNN_DEF float snn_rate_loss(const snn_rate_desc *d, int T, int B, int n, const float *spk,
+                            float *dspk)
+{
+    const size_t row = (size_t)B * (size_t)n, pool = d->per_layer ? (size_t)n : 1;
+    const double share = 1.0 / ((double)T * (double)pool), units = (double)row / (double)pool;
+    double total = 0.0;
+    size_t u, i;
+    int t;
+    for (u = 0; u < row; u += pool) { /* one rate: of a neuron, or of a sample's whole layer */
+        double spikes = 0.0, g = (double)d->l1, under, over;
+        for (t = 0; t < T; t++)
+            for (i = 0; i < pool; i++) spikes += (double)spk[(size_t)t * row + u + i];
+        under = (double)d->lower - spikes * share;
+        over = spikes * share - (double)d->upper;
+        total += (double)d->l1 * spikes;
+        if (d->lower_weight != 0.0f && under > 0.0) {
+            total += (double)d->lower_weight * under * under / units;
+            g -= 2.0 * (double)d->lower_weight * under * share / units;
+        }
+        if (d->upper_weight != 0.0f && over > 0.0) {
+            total += (double)d->upper_weight * over * over / units;
+            g += 2.0 * (double)d->upper_weight * over * share / units;
+        }
+        for (t = 0; dspk && t < T; t++)
+            for (i = 0; i < pool; i++) dspk[(size_t)t * row + u + i] += (float)g;
+    }
+    return (float)total;
+}
+
 SNN_DEF const char *snn_loss_name(snn_loss_kind kind)
 {
     return (int)kind >= 0 && kind < SNN_LOSS_COUNT ? snn__loss_table[kind].name : "unknown";
@@ -6836,30 +8057,47 @@ SNN_DEF int snn_linear(snn_net *net, int x, const snn_linear_desc *d)
     i[SNN__LINEAR_OUT] = d->out_features;
     i[SNN__LINEAR_BIAS] = !d->no_bias;
     i[SNN__LINEAR_INIT] = (int)d->init;
+    i[SNN__LINEAR_BITS] = d->weight_bits;
     f[0] = d->init_gain;
     return snn__node_add(net, SNN__LINEAR, d->name, x, 0, i, f, NULL, NULL);
 }
 
-SNN_DEF int snn_conv2d(snn_net *net, int x, const snn_conv2d_desc *d)
+static int snn__conv_add(snn_net *net, int x, const snn_conv2d_desc *d, int op)
 {
+    const int flat = op == SNN__CONV1D; /* one row high */
     int i[SNN__INTS] = {0};
     float f[SNN__FLOATS] = {0};
     SNN__LAYER_BEGIN(x);
-    SNN__DESC_CHECK("conv2d", d);
+    SNN__DESC_CHECK(snn__op_table[op].name, d);
     i[SNN__CONV_OUT] = d->out_channels;
-    i[SNN__CONV_KH] = snn__either(d->kernel_h, d->kernel, 0);
+    i[SNN__CONV_KH] = flat ? 1 : snn__either(d->kernel_h, d->kernel, 0);
     i[SNN__CONV_KW] = snn__either(d->kernel_w, d->kernel, 0);
-    i[SNN__CONV_SH] = snn__either(d->stride_h, d->stride, 1);
+    i[SNN__CONV_SH] = flat ? 1 : snn__either(d->stride_h, d->stride, 1);
     i[SNN__CONV_SW] = snn__either(d->stride_w, d->stride, 1);
-    i[SNN__CONV_PH] = snn__either(d->padding_h, d->padding, 0);
+    i[SNN__CONV_PH] = flat ? 0 : snn__either(d->padding_h, d->padding, 0);
     i[SNN__CONV_PW] = snn__either(d->padding_w, d->padding, 0);
-    i[SNN__CONV_DH] = snn__either(d->dilation_h, d->dilation, 1);
+    i[SNN__CONV_DH] = flat ? 1 : snn__either(d->dilation_h, d->dilation, 1);
     i[SNN__CONV_DW] = snn__either(d->dilation_w, d->dilation, 1);
     i[SNN__CONV_GROUPS] = snn__either(d->groups, 0, 1);
     i[SNN__CONV_BIAS] = !d->no_bias;
     i[SNN__CONV_INIT] = (int)d->init;
+    i[SNN__CONV_BITS] = d->weight_bits;
+    i[SNN__CONV_OPH] = flat ? 0 : snn__either(d->output_padding_h, d->output_padding, 0);
+    i[SNN__CONV_OPW] = snn__either(d->output_padding_w, d->output_padding, 0);
     f[0] = d->init_gain;
-    return snn__node_add(net, SNN__CONV2D, d->name, x, 0, i, f, NULL, NULL);
+    return snn__node_add(net, op, d->name, x, 0, i, f, NULL, NULL);
+}
+SNN_DEF int snn_conv2d(snn_net *net, int x, const snn_conv2d_desc *d)
+{
+    return snn__conv_add(net, x, d, SNN__CONV2D);
+}
+SNN_DEF int snn_conv1d(snn_net *net, int x, const snn_conv2d_desc *d)
+{
+    return snn__conv_add(net, x, d, SNN__CONV1D);
+}
+SNN_DEF int snn_conv_transpose2d(snn_net *net, int x, const snn_conv2d_desc *d)
+{
+    return snn__conv_add(net, x, d, SNN__CONV_TRANSPOSE2D);
 }
 
 static int snn__pool_add(snn_net *net, int x, const snn_pool2d_desc *d, int op)
@@ -6914,6 +8152,14 @@ SNN_DEF int snn_add(snn_net *net, int a, int b)
 {
     return snn__float_add(net, SNN__ADD, a, b, 0.0f);
 }
+SNN_DEF int snn_multiply(snn_net *net, int a, int b)
+{
+    return snn__float_add(net, SNN__MULTIPLY, a, b, 0.0f);
+}
+SNN_DEF int snn_iand(snn_net *net, int a, int b)
+{
+    return snn__float_add(net, SNN__IAND, a, b, 0.0f);
+}
 SNN_DEF int snn_concat(snn_net *net, int a, int b)
 {
     return snn__float_add(net, SNN__CONCAT, a, b, 0.0f);
@@ -6925,6 +8171,38 @@ SNN_DEF int snn_scale(snn_net *net, int x, float factor)
 SNN_DEF int snn_dropout(snn_net *net, int x, float p)
 {
     return snn__float_add(net, SNN__DROPOUT, x, x, p);
+}
+
+SNN_DEF int snn_graded_spikes(snn_net *net, int x, float factor)
+{
+    return snn__float_add(net, SNN__GRADED_SPIKES, x, x, factor);
+}
+SNN_DEF int snn_norm(snn_net *net, int x, const snn_norm_desc *d)
+{
+    int i[SNN__INTS] = {0};
+    float f[SNN__FLOATS] = {0};
+    SNN__LAYER_BEGIN(x);
+    SNN__DESC_CHECK("norm", d);
+    if (x < net->count) {
+        const snn__node *p = &net->node[net->node[x].root];
+        if (p->op == SNN__NEURON || p->signal == SNN__BITS) x = snn_scale(net, x, 1.0f);
+    }
+    i[SNN__NORM_KIND] = (int)d->kind;
+    i[SNN__NORM_AFFINE] = !d->no_affine;
+    i[SNN__NORM_STEPS] = d->steps;
+    f[SNN__NORM_EPS] = snn__float_or(d->eps, 1e-5f);
+    f[SNN__NORM_MOMENTUM] = d->momentum < 0.0f ? 0.0f : snn__float_or(d->momentum, 0.1f);
+    f[SNN__NORM_WEIGHT] = 1.0f;
+    if (d->kind == SNN_NORM_THRESHOLD)
+        f[SNN__NORM_WEIGHT] = snn__float_or(d->alpha, 1.0f) * snn__float_or(d->threshold, 1.0f);
+    return snn__node_add(net, SNN__NORM, d->name, x, 0, i, f, NULL, NULL);
+}
+SNN_DEF int snn_delay(snn_net *net, int x, int steps)
+{
+    int i[SNN__INTS] = {0};
+    SNN__LAYER_BEGIN(x);
+    i[0] = steps;
+    return snn__node_add(net, SNN__DELAY, NULL, x, 0, i, NULL, NULL, NULL);
 }
 
 SNN_DEF int snn_neuron(snn_net *net, int x, const snn_neuron_def *def, const snn_neuron_desc *d)
@@ -6973,16 +8251,42 @@ static int snn__param_spec(const snn_net *net, const snn__node *q, int k, const 
     *trained = 1;
     switch (q->op) {
     case SNN__LINEAR:
+    case SNN__CONV1D:
     case SNN__CONV2D:
+    case SNN__CONV_TRANSPOSE2D:
         *name = k ? "bias" : "weight";
         shape[0] = q->shape[0];
         if (k) return 1;
         shape[1] = x->n;
         if (q->op == SNN__LINEAR) return 2;
-        shape[1] = x->shape[0] / q->i[SNN__CONV_GROUPS];
+        shape[0] = q->conv.o;
+        shape[1] = q->conv.cg;
         shape[2] = q->i[SNN__CONV_KH];
         shape[3] = q->i[SNN__CONV_KW];
-        return 4;
+        if (q->op != SNN__CONV1D) return 4;
+        shape[2] = shape[3];
+        return 3;
+    case SNN__NORM: {
+        static const char *const names[] = {"weight", "bias", "running_mean", "running_var"};
+        const int kind = q->i[SNN__NORM_KIND], first = snn__norm_running(q);
+        const int entry = k < first ? k : 2 + k - first;
+        *name = names[entry];
+        *trained = entry < 2;
+        if (kind == SNN_NORM_LAYER) {
+            for (k = 0; k < q->ndim; k++) shape[k] = q->shape[k];
+            return q->ndim;
+        }
+        shape[0] = q->shape[0];
+        if (kind != SNN_NORM_BATCH_TIME) return 1;
+        shape[0] = q->i[SNN__NORM_STEPS];
+        shape[1] = q->shape[0];
+        return 2;
+    }
+    case SNN__GRADED_SPIKES:
+        *name = "weight";
+        shape[0] = q->shape[0];
+        shape[1] = 1;
+        return 2;
     default: {
         const snn_neuron_def *def = q->neuron.def;
         int learn = q->desc.learn_custom;
@@ -7007,7 +8311,11 @@ static int snn__param_number(const snn__node *q)
 {
     switch (q->op) {
     case SNN__LINEAR: return 1 + (q->i[SNN__LINEAR_BIAS] != 0);
-    case SNN__CONV2D: return 1 + (q->i[SNN__CONV_BIAS] != 0);
+    case SNN__CONV1D:
+    case SNN__CONV2D:
+    case SNN__CONV_TRANSPOSE2D: return 1 + (q->i[SNN__CONV_BIAS] != 0);
+    case SNN__NORM: return snn__norm_running(q) + (q->i[SNN__NORM_KIND] == SNN_NORM_LAYER ? 0 : 2);
+    case SNN__GRADED_SPIKES: return 1;
     case SNN__NEURON: return q->neuron.def->params + 1 + snn__recurrent_params(q);
     default: return 0;
     }
@@ -7053,14 +8361,15 @@ static void snn__plan_graph(snn_net *net)
                 }
         }
         q->add = q->users != 1 || mixed || (q->record & SNN_RECORD_GRADIENT);
-        if (q->users == 1 && !q->record && snn__op_table[q->op].kind == SNN__ROW) {
+        if (q->users == 1 && !q->record && !net->desc.debug &&
+            snn__op_table[q->op].kind == SNN__ROW) {
             const snn__node *u = &net->node[user];
             const snn__op *o = &snn__op_table[u->op];
             if (o->kind == SNN__ROW && !o->keeps_input && net->node[u->in[0]].root == i &&
                 (u->signal == SNN__CONSTANT) == (q->signal == SNN__CONSTANT)) {
                 q->chunk = 1;
                 q->exec = u->exec;
-                q->hwc = q->op == SNN__CONV2D && u->in[0] == i &&
+                q->hwc = (q->op == SNN__CONV2D || q->op == SNN__CONV1D) && u->in[0] == i &&
                          (u->op == SNN__MAX_POOL2D || u->op == SNN__AVG_POOL2D ||
                           u->op == SNN__SUM_POOL2D);
             }
@@ -7355,10 +8664,10 @@ static void snn__init_weights(snn_net *net, int node)
 {
     snn__node *q = &net->node[node];
     snn_tensor *w = &net->param[q->param0].value;
-    const int conv = q->op == SNN__CONV2D;
+    const int conv = snn__is_conv(q);
     const snn_init init = (snn_init)(conv ? q->i[SNN__CONV_INIT] : q->i[SNN__LINEAR_INIT]);
-    const int kernel = conv ? w->shape[2] * w->shape[3] : 1, fan_in = w->shape[1] * kernel,
-              fan_out = w->shape[0] * kernel;
+    const int kernel = conv ? q->i[SNN__CONV_KH] * q->i[SNN__CONV_KW] : 1,
+              fan_in = w->shape[1] * kernel, fan_out = w->shape[0] * kernel;
     const size_t n = snn_tensor_count(w);
     const uint64_t key = snn__rng_key(net->desc.seed, (uint32_t)node, 0);
     float gain = q->f[0], bound, *b = q->params > 1 ? net->param[q->param0 + 1].value.data : NULL;
@@ -7386,8 +8695,28 @@ static void snn__init_weights(snn_net *net, int node)
         }
     if (init == SNN_INIT_ORTHOGONAL) snn__orthogonal(w->data, w->shape[0], fan_in, gain);
     bound = init == SNN_INIT_CONSTANT ? 0.0f : 1.0f / SNN_SQRTF((float)fan_in);
-    for (i = 0; b && i < (size_t)w->shape[0]; i++)
+    for (i = 0; b && i < snn_tensor_count(&net->param[q->param0 + 1].value); i++)
         b[i] = bound * (2.0f * snn_uniform(net->desc.seed, (uint32_t)node, 1, (uint32_t)i) - 1.0f);
+}
+
+/* norms: weight 1 or as the kind says, bias 0, running mean 0, variance 1 */
+static void snn__init_scales(snn_net *net, const snn__node *q)
+{
+    int k;
+    size_t i;
+    for (k = 0; k < q->params; k++) {
+        const snn_tensor *v = &net->param[q->param0 + k].value;
+        const int running = q->op == SNN__NORM ? k - snn__norm_running(q) : -1;
+        const float x = q->op != SNN__NORM ? q->f[0]
+                        : running >= 0     ? (float)running
+                        : k                ? 0.0f
+                                           : q->f[SNN__NORM_WEIGHT];
+        const uint64_t key = snn__rng_key(net->desc.seed, (uint32_t)(q - net->node), 0);
+        for (i = 0; i < snn_tensor_count(v); i++)
+            v->data[i] = q->op != SNN__NORM && x == 0.0f
+                             ? 0.5f + snn__rng_uniform(key, (uint32_t)i)
+                             : x;
+    }
 }
 
 SNN_DEF snn_status snn_net_build(snn_net *net)
@@ -7404,7 +8733,7 @@ SNN_DEF snn_status snn_net_build(snn_net *net)
         snn__node *q = &net->node[i];
         if ((q->op == SNN__LINEAR &&
              (q->i[SNN__LINEAR_INIT] < 0 || q->i[SNN__LINEAR_INIT] > SNN_INIT_CONSTANT)) ||
-            (q->op == SNN__CONV2D &&
+            (snn__is_conv(q) &&
              (q->i[SNN__CONV_INIT] < 0 || q->i[SNN__CONV_INIT] > SNN_INIT_CONSTANT)))
             return snn__fail(net, SNN_ERR_ARGUMENT, "%s \"%s\": no init has that number",
                              snn__op_table[q->op].name, q->name);
@@ -7430,7 +8759,8 @@ SNN_DEF snn_status snn_net_build(snn_net *net)
     snn__plan(net, &a);
     for (i = 0; i < net->count; i++) {
         snn__node *q = &net->node[i];
-        if (q->op == SNN__LINEAR || q->op == SNN__CONV2D) snn__init_weights(net, i);
+        if (q->op == SNN__LINEAR || snn__is_conv(q)) snn__init_weights(net, i);
+        if (q->op == SNN__NORM || q->op == SNN__GRADED_SPIKES) snn__init_scales(net, q);
         if (q->op == SNN__NEURON) snn__recurrent_init(net, q);
         for (k = 0; q->op == SNN__NEURON && k <= q->neuron.def->params; k++) {
             snn_tensor *v = &net->param[q->param0 + k].value;
@@ -7534,6 +8864,48 @@ static void snn__segment_set(snn_net *net, int t0, int len)
         q->dout_row0 = q->whole_dout ? (size_t)t0 * (size_t)net->desc.batch : 0;
     }
 }
+/* debug: remembers the first number of rows [rows][n] that is NaN or infinite */
+static void snn__debug_look(snn_net *net, const snn__node *q, const float *x, size_t rows, size_t n,
+                            size_t row0)
+{
+    const size_t i = net->bad ? rows * n : snn__first_bad(x, rows * n);
+    if (i == rows * n) return;
+    net->bad = 1 + (int)(q - net->node);
+    net->bad_row = row0 + i / n;
+    net->bad_element = i % n;
+}
+static void snn__debug_forward(snn_net *net, const snn__node *q)
+{
+    const size_t n = (size_t)q->n, B = (size_t)net->desc.batch;
+    const size_t row0 = q->signal == SNN__CONSTANT ? 0 : (size_t)net->t0 * B;
+    if (q->op != SNN__NEURON && q->signal != SNN__BITS && q->root == q - net->node)
+        snn__debug_look(net, q, q->out + snn__row_index(net, q, 0) * n, snn__rows(net, q), n, row0);
+}
+/* the gradients that q's backward wrote: of its inputs and parameters */
+static void snn__debug_backward(snn_net *net, const snn__node *q)
+{
+    int k;
+    for (k = 0; k < q->ins; k++) {
+        const snn__node *p = snn__input_of(net, q, k);
+        if (p->backward && !p->chunk && p->dout)
+            snn__debug_look(net, q, snn__row_dout(net, p, NULL, 0), snn__rows(net, p), (size_t)p->n,
+                            p->signal == SNN__CONSTANT ? 0 : (size_t)(net->t0 * net->desc.batch));
+    }
+    for (k = 0; k < q->params; k++)
+        if (snn__param_grad(net, q, k))
+            snn__debug_look(net, q, snn__param_grad(net, q, k), 1,
+                            snn_tensor_count(&net->param[q->param0 + k].grad), 0);
+}
+static snn_status snn__debug_report(snn_net *net, const char *pass)
+{
+    const snn__node *q = &net->node[net->bad ? net->bad - 1 : 0];
+    const size_t B = (size_t)net->desc.batch;
+    if (!net->bad) return SNN_OK;
+    return snn__fail(net, SNN_ERR_NAN,
+                     "%s of %s \"%s\": NaN or infinity at step %u, sample %u, element %u", pass,
+                     snn__op_name(q), q->name, net->bad_row / B, net->bad_row % B,
+                     net->bad_element);
+}
 static void snn__segment_forward(snn_net *net)
 {
     int i;
@@ -7542,6 +8914,7 @@ static void snn__segment_forward(snn_net *net)
         if (q->chunk || !snn__op_table[q->op].forward) continue;
         if (q->signal == SNN__CONSTANT && net->constant_valid) continue;
         snn__run(net, q, 0);
+        if (net->desc.debug && !net->replay) snn__debug_forward(net, q);
     }
     net->constant_valid = 1;
 }
@@ -7559,21 +8932,14 @@ static void snn__segment_backward(snn_net *net)
         }
         if (q->chunk || !q->backward || !snn__op_table[q->op].backward) continue;
         snn__run(net, q, 1);
+        if (net->desc.debug) snn__debug_backward(net, q);
     }
 }
 
 static void snn__states(snn_net *net, int save, int slot)
 {
-    int i, k;
-    for (i = 0; i < net->count; i++) {
-        snn__node *q = &net->node[i];
-        const size_t bn = (size_t)net->desc.batch * (size_t)q->n;
-        for (k = 0; q->saved && k < q->states; k++) {
-            float *s = q->saved + ((size_t)slot * (size_t)q->states + (size_t)k) * bn;
-            if (save) memcpy(s, q->state[k], bn * sizeof(float));
-            else memcpy(q->state[k], s, bn * sizeof(float));
-        }
-    }
+    int i;
+    for (i = 0; i < net->count; i++) snn__state_save(net, &net->node[i], slot, save);
 }
 
 /* the input of `steps` steps into the net; checked */
@@ -7589,12 +8955,13 @@ static snn_status snn__input_load(snn_net *net, const float *x, int steps)
                              "input: a net with spike input keeps no floats, x is NULL");
         x = q->out;
     }
-    for (i = 0; i < rows * n; i++)
-        if (!snn__finite(x[i]))
-            return snn__fail(net, SNN_ERR_NAN, "input: element %u of row %u is NaN or infinite",
-                             i % n, i / n);
+    i = snn__first_bad(x, rows * n);
+    if (i < rows * n)
+        return snn__fail(net, SNN_ERR_NAN, "input: element %u of row %u is NaN or infinite", i % n,
+                         i / n);
     if (q->signal == SNN__BITS) {
-        for (i = 0; i < rows; i++) snn_spikes_pack(q->bits + i * (size_t)q->words, x + i * n, q->n);
+        for (i = 0; i < rows; i++)
+            net->kern->fire(q->bits + i * (size_t)q->words, x + i * n, q->n, SNN__FIRE_NONZERO);
         if (q->rec_spk) memcpy(q->rec_spk, x, rows * n * sizeof(float));
     } else if (x != q->out) memcpy(q->out, x, rows * n * sizeof(float));
     return SNN_OK;
@@ -7614,12 +8981,13 @@ static void snn__pass(snn_net *net, int steps)
 {
     int i, t;
     snn__prepare(net);
+    net->pass_steps = steps;
+    net->bad = 0;
     for (i = 0; i < net->count; i++) net->node[i].spikes = 0;
     for (t = 0; t < steps; t += net->segment) {
         snn__segment_set(net, t, steps - t < net->segment ? steps - t : net->segment);
         snn__segment_forward(net);
     }
-    net->pass_steps = steps;
     net->time = net->time0 + (uint32_t)steps;
     net->ran = 1;
 }
@@ -7636,7 +9004,7 @@ SNN_DEF snn_status snn_net_continue(snn_net *net, const float *x, int steps)
     net->time0 = net->time;
     net->constant_valid = 0;
     snn__pass(net, steps);
-    return SNN_OK;
+    return snn__debug_report(net, "forward");
 }
 SNN_DEF snn_status snn_net_forward(snn_net *net, const float *x)
 {
@@ -7654,16 +9022,18 @@ SNN_DEF snn_status snn_net_step(snn_net *net, const float *x)
     }
     net->time0 = net->time;
     snn__pass(net, 1);
-    return SNN_OK;
+    return snn__debug_report(net, "forward");
 }
 SNN_DEF snn_status snn_net_reset(snn_net *net)
 {
     snn_status status = snn__ready(net);
     int i, k;
     if (status != SNN_OK) return status;
-    for (i = 0; i < net->count; i++)
+    for (i = 0; i < net->count; i++) {
         for (k = 0; k < net->node[i].states; k++)
-            snn__zero(net->node[i].state[k], (size_t)net->desc.batch * (size_t)net->node[i].n);
+            snn__zero(net->node[i].state[k], snn__state_size(net, &net->node[i]));
+        if (net->node[i].op == SNN__NEURON) snn__neuron_start(net, &net->node[i]);
+    }
     net->time = net->time0 = 0;
     net->pass++;
     net->ran = 0;
@@ -7681,7 +9051,17 @@ SNN_DEF snn_status snn_net_backward(snn_net *net)
         return snn__fail(net, SNN_ERR_STATE, "backward: once after each forward or continue");
     for (i = 0; i < net->count; i++)
         for (k = 0; k < net->node[i].states; k++)
-            snn__zero(net->node[i].dstate[k], (size_t)net->desc.batch * (size_t)net->node[i].n);
+            snn__zero(net->node[i].dstate[k], snn__state_size(net, &net->node[i]));
+    net->bad = 0;
+    for (i = net->count - 1; net->desc.debug && i >= 0; i--) { /* what backward is given */
+        const snn__node *q = &net->node[i];
+        const size_t rows = (size_t)net->desc.batch *
+                            (size_t)(q->signal == SNN__CONSTANT ? 1 : net->pass_steps);
+        if ((q->record & SNN_RECORD_GRADIENT) && q->dout)
+            snn__debug_look(net, q, q->dout, rows, (size_t)q->n, 0);
+        for (k = 0; k < SNN_MAX_STATES; k++)
+            if (q->drec[k]) snn__debug_look(net, q, q->drec[k], rows, (size_t)q->n, 0);
+    }
     last = (net->pass_steps - 1) / net->segment;
     if (last > 0) snn__states(net, 1, net->segments);
     for (segment = last; segment >= 0; segment--) {
@@ -7690,7 +9070,9 @@ SNN_DEF snn_status snn_net_backward(snn_net *net)
         if (segment < last) { /* its signals are gone: run it again from the saved states */
             snn__states(net, 0, segment);
             net->constant_valid = 0;
+            net->replay = 1;
             snn__segment_forward(net);
+            net->replay = 0;
         }
         snn__segment_backward(net);
     }
@@ -7698,7 +9080,7 @@ SNN_DEF snn_status snn_net_backward(snn_net *net)
     net->time = net->time0 + (uint32_t)net->pass_steps;
     net->ran = 0;
     net->constant_valid = 0;
-    return SNN_OK;
+    return snn__debug_report(net, "backward");
 }
 
 SNN_DEF snn_status snn_net_zero_grad(snn_net *net)
@@ -7728,6 +9110,43 @@ SNN_DEF snn_status snn_net_params_changed(snn_net *net)
     snn_status status = snn__ready(net);
     if (status == SNN_OK) net->dirty = 1;
     return status;
+}
+
+SNN_DEF int snn_net_fold(snn_net *net)
+{
+    snn_status status = snn__ready(net);
+    int i, c, folded = 0;
+    size_t j;
+    if (status != SNN_OK) return status;
+    for (i = 0; i < net->count; i++) {
+        snn__node *q = &net->node[i], *x = &net->node[q->in[0]];
+        const int kind = q->i[SNN__NORM_KIND], conv = x->op == SNN__CONV2D || x->op == SNN__CONV1D;
+        float *w, *b, *scale, *shift, *mean, *var;
+        size_t row;
+        if (q->op != SNN__NORM || (kind != SNN_NORM_BATCH && kind != SNN_NORM_THRESHOLD) ||
+            (!conv && x->op != SNN__LINEAR) || x->params < 2 || x->users != 1)
+            continue;
+        w = snn__param_value(net, x, 0);
+        b = snn__param_value(net, x, 1);
+        scale = q->i[SNN__NORM_AFFINE] ? snn__param_value(net, q, 0) : NULL;
+        shift = scale ? snn__param_value(net, q, 1) : NULL;
+        mean = snn__param_value(net, q, snn__norm_running(q));
+        var = snn__param_value(net, q, snn__norm_running(q) + 1);
+        row = snn_tensor_count(&net->param[x->param0].value) / (size_t)q->shape[0];
+        for (c = 0; c < q->shape[0]; c++) {
+            const float k = (scale ? scale[c] : q->f[SNN__NORM_WEIGHT]) /
+                            SNN_SQRTF(var[c] + q->f[SNN__NORM_EPS]);
+            for (j = 0; j < row; j++) w[(size_t)c * row + j] *= k;
+            b[c] = (b[c] - mean[c]) * k + (shift ? shift[c] : 0.0f);
+            mean[c] = 0.0f;
+            var[c] = 1.0f - q->f[SNN__NORM_EPS];
+            if (scale) scale[c] = 1.0f, shift[c] = 0.0f;
+        }
+        q->f[SNN__NORM_WEIGHT] = 1.0f;
+        folded++;
+    }
+    net->dirty = 1;
+    return folded;
 }
 
 /* -- looking inside */
@@ -7860,9 +9279,10 @@ SNN_DEF snn_status snn_net_stats(const snn_net *net, int node, snn_layer_stats *
     out->spikes = q->spikes;
     out->rate = q->op == SNN__NEURON ? q->spikes / (steps * q->n) : 0.0;
     if (q->op == SNN__LINEAR) out->dense_ops = (double)net->node[q->in[0]].n * q->n;
-    if (q->op == SNN__CONV2D)
-        out->dense_ops = (double)q->n * (double)(snn_tensor_count(&net->param[q->param0].value) /
-                                                 (size_t)q->shape[0]);
+    if (snn__is_conv(q)) /* positions times the weights that meet at each */
+        out->dense_ops =
+            (double)q->conv.p * (net->built ? (double)snn_tensor_count(&net->param[q->param0].value)
+                                            : 0.0);
     if (!q->ins) return SNN_OK;
     x = snn__input_of(net, q, 0);
     out->synops = out->dense_ops;
@@ -7896,7 +9316,7 @@ SNN_DEF size_t snn_net_print(const snn_net *net, char *text, size_t size)
         line = t.length;
         snn__text_str(&t, q->name);
         snn__text_column(&t, line, 18);
-        snn__text_str(&t, q->op == SNN__NEURON ? q->neuron.def->name : snn__op_table[q->op].name);
+        snn__text_str(&t, snn__op_name(q));
         snn__text_column(&t, line, 32);
         for (k = 0; k < q->ndim; k++) snn__text_format(&t, k ? "x%d" : "%d", q->shape[k]);
         snn__text_column(&t, line, 47);
@@ -7914,6 +9334,8 @@ SNN_DEF size_t snn_net_print(const snn_net *net, char *text, size_t size)
         snn__text_column(&t, line, 72);
         if (s.dense_ops > 0)
             snn__text_format(&t, "%u of %u", (size_t)s.synops, (size_t)s.dense_ops);
+        if (net->pass_steps && q->op == SNN__NEURON && !q->desc.output_membrane)
+            snn__text_str(&t, s.rate == 0 ? "dead" : s.rate > 0.95 ? "saturated" : "");
         ops += s.synops;
         dense += s.dense_ops;
         snn__text_char(&t, '\n');
@@ -7935,7 +9357,7 @@ SNN_DEF snn_status snn_net_loss(snn_net *net, const snn_loss_desc *d, const int 
     snn_tensor spk, mem;
     snn__node *q;
     float value = 0.0f, *dspk, *dmem;
-    int steps;
+    int steps, i, k;
     if (status != SNN_OK) return status;
     if (!d) return snn__fail(net, SNN_ERR_NULL, "loss: desc is NULL");
     if (!net->pass_steps) return snn__fail(net, SNN_ERR_STATE, "loss: no forward pass yet");
@@ -7954,6 +9376,19 @@ SNN_DEF snn_status snn_net_loss(snn_net *net, const snn_loss_desc *d, const int 
         return snn__fail(net, status, "loss %s over %d steps, %d samples, %d outputs: %s",
                          snn_loss_name(d->kind), steps, net->desc.batch, q->n,
                          snn_status_text(status));
+    for (i = 0; d->rates && i < d->num_rates; i++) {
+        const snn_rate_desc *r = &d->rates[i];
+        snn_tensor g = snn_net_dspikes(net, r->node);
+        spk = snn_net_spikes(net, r->node);
+        if (!spk.data || (!g.data && !net->desc.inference))
+            return snn__fail(net, SNN_ERR_STATE,
+                             "loss: the rates of node %d need SNN_RECORD_SPIKES and _GRADIENT",
+                             r->node);
+        q = &net->node[r->node];
+        for (k = 0; k < i && d->rates[k].node != r->node; k++) {} /* prices on one node add up */
+        if (k == i && g.data && g.data != dspk) snn__zero(g.data, snn_tensor_count(&g));
+        value += snn_rate_loss(r, spk.shape[0], net->desc.batch, q->n, spk.data, g.data);
+    }
     if (loss) *loss = value;
     return SNN_OK;
 }
@@ -8101,6 +9536,37 @@ SNN_DEF int snn_batch(const snn_data *data, const int *order, int start, int bat
     return real;
 }
 
+SNN_DEF snn_status snn_data_subset(snn_data *part, const snn_data *data, int parts, int idx)
+{
+    size_t first;
+    if (!part || !snn__data_ok(data)) return SNN_ERR_NULL;
+    if (parts > data->count || idx < 0 || idx >= (parts > 1 ? parts : 1)) return SNN_ERR_ARGUMENT;
+    *part = *data;
+    if (parts <= 1) return SNN_OK;
+    part->count = data->count / parts;
+    first = (size_t)part->count * (size_t)idx;
+    part->y = data->y + first;
+    if (data->x) part->x = data->x + first * (size_t)data->features;
+    if (data->bytes) part->bytes = data->bytes + first * (size_t)data->features;
+    return SNN_OK;
+}
+SNN_DEF int snn_data_split(int *order, int count, float share, uint64_t seed)
+{
+    int held, gap, i, j;
+    if (!order) return SNN_ERR_NULL;
+    if (count < 1 || !(share >= 0.0f && share <= 1.0f)) return SNN_ERR_ARGUMENT;
+    held = (int)((float)count * share);
+    snn_permutation(order, count, seed, 0);
+    order += count - held;
+    for (gap = held / 2; gap > 0; gap /= 2) /* Shell's sort */
+        for (i = gap; i < held; i++) {
+            const int moved = order[i];
+            for (j = i; j >= gap && order[j - gap] > moved; j -= gap) order[j] = order[j - gap];
+            order[j] = moved;
+        }
+    return held;
+}
+
 SNN_DEF double snn_evaluate(snn_net *net, const snn_data *data, snn_metric metric)
 {
     snn__node *q;
@@ -8115,6 +9581,9 @@ SNN_DEF double snn_evaluate(snn_net *net, const snn_data *data, snn_metric metri
         return (double)snn__fail(net, SNN_ERR_SHAPE,
                                  "evaluate: a sample has %d features, the net wants %d",
                                  data ? data->features : 0, T * q->n);
+    if ((int)metric < 0 || metric > SNN_ACCURACY_MEMBRANE)
+        return (double)snn__fail(net, SNN_ERR_ARGUMENT, "evaluate: no metric has number %d",
+                                 (int)metric);
     training = net->training;
     net->training = 0;
     for (start = 0; start < data->count; start += B) {
@@ -8241,7 +9710,9 @@ static const char *const snn__enum_names[] = { /* values by name, in their order
     X(quant.upper, FLOAT, 1) X(quant.multiplier, FLOAT, 1) X(recurrence, RECURRENCE, 1)            \
     X(kernel_h, INT, 1) X(kernel_w, INT, 1) X(V, FLOAT, 1) X(fixed_recurrent, INT, 1)              \
     X(no_recurrent_bias, INT, 1) X(R, FLOAT, 1) X(C, FLOAT, 1) X(time_step, FLOAT, 1)              \
-    X(tau, FLOAT, 1)
+    X(tau, FLOAT, 1) X(kernel_steps, FLOAT, 1) X(input_gain, FLOAT, 1) X(decay_input, INT, 1)      \
+    X(v_rest, FLOAT, 1) X(v_reset, FLOAT, 1) X(refractory, FLOAT, 1) X(detach_reset, INT, 1)       \
+    X(membrane_before_reset, INT, 1)
 static const struct {
     const char *name;
     int offset, type, count;
@@ -8251,7 +9722,7 @@ static const struct {
     SNN__FIELD_LIST(SNN__X)
 #undef SNN__X
 };
-enum { SNN__FIELDS = (int)(sizeof snn__field_table / sizeof snn__field_table[0]), SNN__WORD = 64 };
+enum { SNN__FIELDS = (int)(sizeof snn__field_table / sizeof snn__field_table[0]), SNN__WORD = 192 };
 
 typedef struct snn__attr {
     char name[SNN__WORD];
@@ -8807,8 +10278,8 @@ static int snn__file_param(snn__file *f, snn_net *net, const snn__node *q, int k
 /* the whole file against a net, built or not; the net is not touched */
 static snn_status snn__file_fits(snn__file *f, snn_net *net)
 {
-    static const char ignored[] = ".reset_mechanism_val"; /* a buffer of snnTorch's neurons */
-    const size_t tail = sizeof ignored - 1;
+    /* buffers of snnTorch's neurons and of torch's batch norm */
+    static const char *const ignored[] = {".reset_mechanism_val", ".num_batches_tracked"};
     char show[2 * SNN__WORD], full[sizeof net->param->name];
     int i, k, fits, known, trained, surplus = 0;
     size_t length, shape[SNN_MAX_DIMS];
@@ -8819,6 +10290,7 @@ static snn_status snn__file_fits(snn__file *f, snn_net *net)
             if (fits < 0) return (snn_status)fits;
         }
     for (snn__file_rewind(f); snn__file_next(f, &e); surplus += known) {
+        int ignore = 0;
         length = strlen(snn__json_show(f, e.name, show, sizeof show));
         for (i = 0, known = 0; i < net->count && !known; i++) {
             const snn__node *q = &net->node[i];
@@ -8828,7 +10300,9 @@ static snn_status snn__file_fits(snn__file *f, snn_net *net)
                 known = snn__json_equal(f, e.name, full);
             }
         }
-        if (!known && (length <= tail || strcmp(show + length - tail, ignored)))
+        for (i = 0; i < 2 && !known; i++)
+            ignore |= length > 20 && !strcmp(show + length - 20, ignored[i]);
+        if (!known && !ignore)
             return snn__fail(net, SNN_ERR_MISMATCH, "file: the net has no \"%s\"", show);
     }
     if (surplus) return snn__fail(net, SNN_ERR_FORMAT, "file: two tensors have the same name");

@@ -4,6 +4,7 @@
  *     build/test_vectors DIR [--list] [--skip prefix,prefix,...] [--only prefix] [--verbose]
  *
  * Every *.txt of the folder is one case: a line `# kind: KIND`, then records `name ndim d0 .. : v`.
+ * Files without that line are of the kind that their first line names: `# KIND`.
  * The kind picks a row of the table `kinds`; its function computes what the records hold and
  * compares. Kinds that need a net run once for each row of `variants`, so that every way of running
  * a net meets the reference. File names matter to --skip and --only alone.
@@ -301,9 +302,10 @@ static void net_begin(test_case *c, int batch, int steps, snn_input_kind input)
 static int input_node(test_case *c, const record *x, int lead)
 {
     const int *d = x->dim + lead, axes = x->ndim - lead;
-    if (axes != 1 && axes != 3)
+    if (axes < 1 || axes > 3)
         give_up(c, "%s has %d axes", x->name, x->ndim);
-    c->in = axes == 1 ? snn_input(c->net, d[0], 0, 0) : snn_input(c->net, d[0], d[1], d[2]);
+    c->in = axes == 1 ? snn_input(c->net, d[0], 0, 0)
+                      : snn_input(c->net, d[0], axes == 3 ? d[1] : 1, d[axes - 1]);
     CALL(c, snn_net_record(c->net, c->in, SNN_RECORD_SPIKES | SNN_RECORD_GRADIENT));
     return c->in;
 }
@@ -347,19 +349,48 @@ static int linear_layer(test_case *c, int x, const char *name)
     return CALL(c, snn_linear(c->net, x, &d));
 }
 
-static int conv2d_layer(test_case *c, int x, const char *name)
+/* All but out_channels. */
+static snn_conv2d_desc conv2d_desc(test_case *c, const char *name)
 {
     const record *weight = need_weight(c, name, 4);
     snn_conv2d_desc d = {0};
     d.name = name;
-    d.out_channels = weight->dim[0];
     d.kernel_h = weight->dim[2], d.kernel_w = weight->dim[3];
     d.stride_h = integer(c, "stride_h", 1), d.stride_w = integer(c, "stride_w", 1);
     d.padding_h = integer(c, "pad_h", 0), d.padding_w = integer(c, "pad_w", 0);
     d.dilation_h = integer(c, "dil_h", 1), d.dilation_w = integer(c, "dil_w", 1);
+    d.output_padding_h = integer(c, "output_pad_h", 0);
+    d.output_padding_w = integer(c, "output_pad_w", 0);
     d.groups = integer(c, "groups", 1);
     d.no_bias = !find_part(c, "", name, "bias", "");
+    return d;
+}
+
+static int conv2d_layer(test_case *c, int x, const char *name)
+{
+    snn_conv2d_desc d = conv2d_desc(c, name);
+    d.out_channels = need_weight(c, name, 4)->dim[0];
     return CALL(c, snn_conv2d(c->net, x, &d));
+}
+
+static int conv_transpose2d_layer(test_case *c, int x, const char *name)
+{
+    snn_conv2d_desc d = conv2d_desc(c, name);
+    d.out_channels = need_weight(c, name, 4)->dim[1] * d.groups;
+    return CALL(c, snn_conv_transpose2d(c->net, x, &d));
+}
+
+static int norm_layer(test_case *c, int x, snn_norm_kind kind, const char *name)
+{
+    snn_norm_desc d = {0};
+    d.name = name;
+    d.kind = kind;
+    d.eps = number(c, "eps", 0.0f);
+    d.momentum = number(c, "momentum", 0.1f);
+    if (d.momentum == 0.0f)
+        d.momentum = -1.0f; /* none; 0 itself would mean: not given */
+    d.no_affine = !integer(c, "affine", 1);
+    return CALL(c, snn_norm(c->net, x, &d));
 }
 
 static int pool2d_layer(test_case *c, int x, int average, int kernel_h, int kernel_w)
@@ -586,10 +617,15 @@ static const char *state_name(const test_case *c, int layer, int k)
     return snn_net_state(c->net, c->neuron[layer].node, k).data ? "spk" : NULL;
 }
 
-/* StateLeaky keeps its integrator apart from the membrane; the reference has no such state. */
+/* No file has the states that neurons keep apart from the membrane for their own use, nor the
+ * membrane of one without memory, which is its input. */
 static int reported(const test_case *c, int layer, int k)
 {
-    return strcmp(state_name(c, layer, k), "integral") != 0;
+    static const char *const own[] = {"integral", "refractory", "spike"};
+    for (size_t i = 0; i < COUNT_OF(own); i++)
+        if (!strcmp(state_name(c, layer, k), own[i]))
+            return 0;
+    return c->neuron[layer].def != snn_neuron_info(SNN_MCPITTS);
 }
 
 /* Zero states, or the recorded ones. */
@@ -674,30 +710,34 @@ static void check_steps(test_case *c, const float *x)
 
 /* ---- neurons ------------------------------------------------------------------------------- */
 
-/* The case once more through the functions on plain arrays, sample by sample. With inhibition they
- * have the forward half only. */
-static void check_plain_neuron(test_case *c, const snn_neuron_def *def, const snn_neuron_desc *d)
+/* The case once more through the functions on plain arrays, sample by sample. x: what the neurons
+ * get, all first inputs of a sample, then all second ones; dx, out: its gradient. With inhibition
+ * there is the forward half only, and the answer is 0. */
+static int check_plain_neuron(test_case *c, const snn_neuron_def *def, const snn_neuron_desc *d,
+                              const float *x, float *dx)
 {
-    const record *x = need(c, "x"), *ct_spk = need_count(c, "ct_spk", x->count);
-    const record *ct[SNN_MAX_STATES], *gradient[SNN_MAX_PARAMS + 1];
-    const size_t total = x->count, frame = total / (size_t)x->dim[0], n = frame / (size_t)x->dim[1];
-    float *spk = floats(c, total), *dx = floats(c, total), *dparam[SNN_MAX_PARAMS + 1];
+    const record *ct_spk = need(c, "ct_spk"), *ct[SNN_MAX_STATES], *gradient[SNN_MAX_PARAMS + 1];
+    const size_t total = ct_spk->count, frame = total / (size_t)c->steps;
+    const size_t n = frame / (size_t)c->batch, inputs = def->inputs ? (size_t)def->inputs : 1;
+    float *spk = floats(c, total), *dparam[SNN_MAX_PARAMS + 1];
     float *trace[SNN_MAX_STATES]; /* before step 0, before step 1, ..., after the last step */
-    float *dstart[SNN_MAX_STATES];
-    snn_neuron_model m;
+    float *dstart[SNN_MAX_STATES], *before_reset = floats(c, total);
+    snn_neuron_def held = *def; /* the same, whose spikes reset nothing */
+    snn_neuron_model m, held_m;
 
+    held.jump = NULL;
     CALL(c, snn_neuron_init(&m, def, d));
+    CALL(c, snn_neuron_init(&held_m, &held, d));
     for (int p = 0; p <= def->params; p++) { /* the last one is the graded factor, a scalar */
         const char *name = p < def->params ? def->param[p].name : "graded";
         gradient[p] = find_part(c, "g_", d->name, name, "");
         dparam[p] = gradient[p] ? floats(c, n) : NULL;
         if (p < def->params) {
             const record *r = find_part(c, "", d->name, name, "");
-            float *values = floats(c, n);
-            if (!r)
-                give_up(c, "record %s is missing", name);
-            spread(c, r, values, n);
-            m.param[p] = values;
+            float *values = r ? floats(c, n) : NULL;
+            if (r)
+                spread(c, r, values, n);
+            m.param[p] = held_m.param[p] = values; /* NULL: what the desc says */
         }
     }
     for (int k = 0; k < def->states; k++) {
@@ -716,14 +756,22 @@ static void check_plain_neuron(test_case *c, const snn_neuron_def *def, const sn
         float *state[SNN_MAX_STATES];
         for (int k = 0; k < def->states; k++)
             state[k] = (float *)memcpy(trace[k] + frame + i, trace[k] + i, n * sizeof(float));
-        snn_neuron_forward(&m, (int)n, spk + i, state, x->v + i);
+        if (d->membrane_before_reset) {
+            snn_neuron_forward(&held_m, (int)n, spk + i, state, x + inputs * i);
+            memcpy(before_reset + i, state[0], n * sizeof(float));
+            for (int k = 0; k < def->states; k++)
+                memcpy(state[k], trace[k] + i, n * sizeof(float));
+        }
+        snn_neuron_forward(&m, (int)n, spk + i, state, x + inputs * i);
     }
     check(c, "spk", spk, total, EXACT);
     for (int k = 0; k < def->states; k++)
         if (reported(c, 0, k))
-            check(c, state_name(c, 0, k), trace[k] + frame, total, VALUE);
+            check(c, state_name(c, 0, k),
+                  k == 0 && d->membrane_before_reset ? before_reset : trace[k] + frame, total,
+                  VALUE);
     if (d->inhibition)
-        return;
+        return 0;
 
     for (size_t i = total; i > 0;) {
         const float *state[SNN_MAX_STATES];
@@ -735,9 +783,9 @@ static void check_plain_neuron(test_case *c, const snn_neuron_def *def, const sn
             for (size_t j = 0; ct[k] && j < n; j++)
                 dstate[k][j] += ct[k]->v[i + j];
         }
-        snn_neuron_backward(&m, (int)n, dx + i, dstate, dparam, state, x->v + i, ct_spk->v + i);
+        snn_neuron_backward(&m, (int)n, dx + inputs * i, dstate, dparam, state, x + inputs * i,
+                            ct_spk->v + i);
     }
-    check(c, "g_x", dx, total, GRADIENT);
     for (int k = 0; k < def->states; k++) {
         const record *r = find_format(c, "g_%s0", state_name(c, 0, k));
         if (r)
@@ -749,6 +797,7 @@ static void check_plain_neuron(test_case *c, const snn_neuron_def *def, const sn
             add_sums(gradient[p], sums, dparam[p], n);
             check(c, gradient[p]->name, sums, gradient[p]->count, GRADIENT);
         }
+    return 1;
 }
 
 /* Forward, backward and step by step, of a net with one neuron layer. */
@@ -806,33 +855,70 @@ static void check_tau(test_case *c, const snn_neuron_desc *d)
     check(c, "tau", tau, beta->count, VALUE);
 }
 
+/* x, and behind each row of it the row of K steps before. */
+static float *with_delayed(test_case *c, const record *x, int K)
+{
+    const size_t frame = x->count / (size_t)c->steps, n = frame / (size_t)c->batch;
+    const size_t delay = (size_t)K * frame;
+    float *both = floats(c, 2 * x->count);
+    for (size_t i = 0; i < x->count; i += n) {
+        memcpy(both + 2 * i, x->v + i, n * sizeof(float));
+        if (i >= delay)
+            memcpy(both + 2 * i + n, x->v + i - delay, n * sizeof(float));
+    }
+    return both;
+}
+
+/* Its gradient: that of x. */
+static float *without_delayed(test_case *c, const record *x, int K, const float *both)
+{
+    const size_t frame = x->count / (size_t)c->steps, n = frame / (size_t)c->batch;
+    const size_t delay = (size_t)K * frame;
+    float *g = floats(c, x->count);
+    for (size_t i = 0; i < x->count; i += n)
+        for (size_t j = i; j < i + n; j++) {
+            g[j] = both[i + j];
+            if (i + delay < x->count)
+                g[j] += both[i + j + 2 * delay + n];
+        }
+    return g;
+}
+
 static void run_neuron(test_case *c)
 {
-    const snn_neuron_kind kind = (snn_neuron_kind)c->arg;
+    const int K = integer(c, "kernel_truncation_steps", 0);
+    const snn_neuron_kind kind = K ? SNN_TRUNCATED_LEAKY : (snn_neuron_kind)c->arg;
     const snn_neuron_def *def = snn_neuron_info(kind);
     const record *x = need(c, "x"), *graded = find(c, "graded"), *weight = find(c, "weight");
     snn_neuron_desc d;
     int node;
-    if (integer(c, "kernel_truncation_steps", 0))
+    if (K && c->arg != SNN_STATE_LEAKY)
         give_up(c, "kernel_truncation_steps: not supported");
     if (!integer(c, "output", 1))
         give_up(c, "membranes alone: not supported");
-    if (kind == SNN_STATE_LEAKY && c->how == variants)
+    if (c->arg == SNN_STATE_LEAKY && c->how == variants)
         square_graded(c);
     d = neuron_desc(c, kind, kind == SNN_DELTA_LEAKY ? "delta" : "lif"); /* delta_threshold */
-    if (kind == SNN_STATE_LEAKY)
+    d.kernel_steps = (float)K;
+    if (c->arg == SNN_STATE_LEAKY)
         check_tau(c, &d);
     net_begin(c, x->dim[1], x->dim[0], SNN_INPUT_DENSE);
     node = input_node(c, x, 2);
     if (weight)
         node = linear_layer(c, node, "fc");
+    if (K)
+        node = CALL(c, snn_concat(c->net, node, CALL(c, snn_delay(c->net, node, K))));
     neuron_layer(c, node, kind, &d);
     net_build(c);
     check_neuron(c, x);
     /* plain arrays have one graded factor a layer, and no recurrence or quantiser */
     if (c->how == variants && (!graded || graded->count == 1) && !weight && !d.quant.bits &&
-        def->recurrence == SNN_RECURRENCE_NONE)
-        check_plain_neuron(c, def, &d);
+        def->recurrence == SNN_RECURRENCE_NONE) {
+        float *both = K ? with_delayed(c, x, K) : x->v;
+        float *g = floats(c, (K ? 2 : 1) * x->count);
+        if (check_plain_neuron(c, def, &d, both, g))
+            check(c, "g_x", K ? without_delayed(c, x, K, g) : g, x->count, GRADIENT);
+    }
 }
 
 /* Four gates a neuron from a linear layer, and as many from the recurrence. */
@@ -1045,38 +1131,67 @@ static void run_surrogate(test_case *c)
 
 /* ---- layers -------------------------------------------------------------------------------- */
 
-enum { LINEAR, CONV2D, MAX_POOL2D, AVG_POOL2D };
+enum { LINEAR, CONV2D, CONV_TRANSPOSE2D, MAX_POOL2D, AVG_POOL2D, BATCH_NORM, BNTT, GRADED_SPIKES };
 
 static int layer(test_case *c, int x)
 {
     switch (c->arg) {
     case LINEAR: return linear_layer(c, x, "fc");
     case CONV2D: return conv2d_layer(c, x, "conv");
+    case CONV_TRANSPOSE2D: return conv_transpose2d_layer(c, x, "conv");
+    case BATCH_NORM: return norm_layer(c, x, SNN_NORM_BATCH, "norm");
+    case BNTT: return norm_layer(c, x, SNN_NORM_BATCH_TIME, "norm");
+    case GRADED_SPIKES: return CALL(c, snn_graded_spikes(c->net, x, 1.0f));
     default:
         return pool2d_layer(c, x, c->arg == AVG_POOL2D, integer(c, "kernel_h", 1),
                             integer(c, "kernel_w", 1));
     }
 }
 
+/* Axes of x before those of a sample: 0: none, 1: samples, 2: steps and samples. */
+static int leading_axes(test_case *c, const record *x)
+{
+    int lead;
+    switch (c->arg) {
+    case LINEAR: lead = x->ndim - 1; break;
+    case BATCH_NORM: lead = 1; break;
+    case BNTT: lead = 2; break;
+    case GRADED_SPIKES: lead = x->ndim - 2; break;
+    default: lead = x->ndim - 3;
+    }
+    if (lead < 0 || lead > 2 || (lead == 0 && c->arg != GRADED_SPIKES))
+        give_up(c, "x has %d axes", x->ndim);
+    return lead;
+}
+
+static void check_running(test_case *c)
+{
+    if (c->arg != BATCH_NORM && c->arg != BNTT)
+        return;
+    check_tensor(c, "running_mean_out", need_param(c, "norm.running_mean")->value, VALUE);
+    check_tensor(c, "running_var_out", need_param(c, "norm.running_var")->value, VALUE);
+}
+
 static void run_layer(test_case *c)
 {
     const record *x = need(c, "x");
-    const int lead = x->ndim - (c->arg == LINEAR ? 1 : 3); /* 1: samples, 2: steps and samples */
-    if (lead != 1 && lead != 2)
-        give_up(c, "x has %d axes", x->ndim);
-    for (int constant = 0; constant <= (lead == 1); constant++) {
+    const int lead = leading_axes(c, x);
+    for (int constant = 0; constant <= (lead < 2); constant++) {
         int node;
-        net_begin(c, x->dim[lead - 1], lead == 2 ? x->dim[0] : 1,
+        net_begin(c, lead ? x->dim[lead - 1] : 1, lead == 2 ? x->dim[0] : 1,
                   constant ? SNN_INPUT_CONSTANT : SNN_INPUT_DENSE);
         node = layer(c, input_node(c, x, lead));
         net_build(c);
+        CALL(c, snn_net_train(c->net, integer(c, "train", 1)));
         CALL(c, snn_net_forward(c->net, x->v));
         check_tensor(c, "y", snn_net_spikes(c->net, node), VALUE);
+        check_running(c);
         CALL(c, snn_net_zero_grad(c->net));
         fill(c, snn_net_dspikes(c->net, node), need(c, "ct_y"));
         CALL(c, snn_net_backward(c->net));
         check_tensor(c, "g_x", snn_net_dspikes(c->net, c->in), GRADIENT);
         check_params(c);
+        check_running(c); /* backward moves them no further */
     }
 }
 
@@ -1475,17 +1590,21 @@ static void run_e2e_mlp(test_case *c)
 static void run_e2e_convnet(test_case *c)
 {
     const record *x = need(c, "x");
-    const int constant = x->ndim == 4, pool = integer(c, "pool", 2);
-    const snn_loss_desc d = mse_count_desc(c);
+    const int constant = x->ndim == 4, pool = integer(c, "pool", 2), bntt = c->arg == BNTT;
+    snn_loss_desc d = mse_count_desc(c);
     int node;
+    if (bntt)
+        d.kind = SNN_LOSS_CE_COUNT;
     if (constant)
         net_begin(c, x->dim[0], integer(c, "T", 1), SNN_INPUT_CONSTANT);
     else
         net_begin(c, x->dim[1], x->dim[0], SNN_INPUT_DENSE);
     node = conv2d_layer(c, input_node(c, x, constant ? 1 : 2), "conv1");
-    node = leaky_layer(c, pool2d_layer(c, node, 0, pool, pool), "lif1");
+    if (bntt)
+        node = norm_layer(c, node, SNN_NORM_BATCH_TIME, "bn");
+    node = leaky_layer(c, pool2d_layer(c, node, bntt, pool, pool), "lif1");
     node = conv2d_layer(c, node, "conv2");
-    node = leaky_layer(c, pool2d_layer(c, node, 0, pool, pool), "lif2");
+    node = leaky_layer(c, pool2d_layer(c, node, bntt, pool, pool), "lif2");
     node = CALL(c, snn_flatten(c->net, node));
     leaky_layer(c, linear_layer(c, node, "fc"), "lif3");
     net_build(c);
@@ -1548,6 +1667,204 @@ static void run_bptt(test_case *c)
     check_params(c);
 }
 
+/* ---- neurons of the files without a kind line ---------------------------------------------- */
+
+/* `names`: pairs of a rule's name of a record and the one that the other files use. */
+static void rename_records(test_case *c, const char *const (*names)[2], size_t count)
+{
+    for (size_t k = 0; k < count; k++)
+        for (int i = 0; i < c->count; i++)
+            if (!strcmp(c->records[i].name, names[k][0]))
+                c->records[i].name = names[k][1];
+}
+
+/* Puts the rows of record `second` behind those of `first`, which becomes [T][B][2 n]. */
+static void join(test_case *c, const char *first, const char *second)
+{
+    record *a = NULL;
+    const record *b = need(c, second);
+    float *v;
+    size_t n;
+    for (int i = 0; i < c->count; i++)
+        if (!strcmp(c->records[i].name, first))
+            a = &c->records[i];
+    if (!a || a->ndim != 3 || a->count != b->count)
+        give_up(c, "%s and %s have different shapes", first, second);
+    n = (size_t)a->dim[2];
+    v = floats(c, 2 * a->count);
+    for (size_t i = 0; i < a->count; i += n) {
+        memcpy(v + 2 * i, a->v + i, n * sizeof(float));
+        memcpy(v + 2 * i + n, b->v + i, n * sizeof(float));
+    }
+    a->v = v;
+    a->dim[2] *= 2;
+    a->count *= 2;
+}
+
+/* Records of one sample, [T][n], become [T][1][n], with the names of the neurons' files. beta is
+ * the surrogate's there; `s` stays where the layer hands on something else, `out`. */
+static void convert_rule(test_case *c)
+{
+    static const char *const names[][2] = {
+        {"beta", "surrogate_p0"}, {"decay", "beta"}, {"v0", "threshold"}, {"thr", "threshold"},
+        {"g", "ct_spk"}, {"out", "spk"}, {"v", "mem"}, {"dx", "g_x"}, {"dx_inh", "g_x_inh"},
+    };
+    static const char *const spikes[][2] = {{"s", "spk"}};
+    for (int i = 0; i < c->count; i++) {
+        record *r = &c->records[i];
+        if (r->ndim != 2)
+            continue;
+        r->ndim = 3;
+        r->dim[2] = r->dim[1];
+        r->dim[1] = 1;
+    }
+    rename_records(c, names, COUNT_OF(names));
+    if (!find(c, "spk"))
+        rename_records(c, spikes, 1);
+    if (find(c, "x_inh")) {
+        join(c, "x", "x_inh");
+        join(c, "g_x", "g_x_inh");
+    }
+}
+
+/* spikingdecay is a LIF of decay 1/tau that hands on the spikes of the step before. */
+static void run_rule_neuron(test_case *c)
+{
+    const snn_neuron_kind kind = (snn_neuron_kind)c->arg;
+    const snn_neuron_def *def = snn_neuron_info(kind);
+    const int delayed = !strcmp(c->kind, "rule_st_spikingdecay");
+    const record *x, *tau, *s;
+    snn_neuron_desc d;
+    int node;
+    if (c->how == variants)
+        convert_rule(c);
+    x = need(c, "x"), tau = find(c, "tau"), s = find(c, "s");
+    if (x->ndim != 3)
+        give_up(c, "x has %d axes", x->ndim);
+    d = neuron_desc(c, kind, "lif");
+    d.surrogate = SNN_SIGMOID;
+    d.membrane_before_reset = 1;
+    d.tau = tau ? tau->v[0] : 0.0f;
+    if (kind == SNN_LIF && tau) {
+        d.beta = delayed ? 1.0f / d.tau : (float)exp(-1.0 / (double)d.tau);
+        d.input_gain = delayed ? 1.0f : (float)((double)d.tau * -expm1(-1.0 / (double)d.tau));
+    }
+    if (kind == SNN_BIO_LIF)
+        d.custom[1] = need(c, "nudt")->v[0];
+    net_begin(c, x->dim[1], x->dim[0], SNN_INPUT_DENSE);
+    node = neuron_layer(c, input_node(c, x, 2), kind, &d);
+    if (delayed) {
+        node = CALL(c, snn_delay(c->net, node, 1));
+        CALL(c, snn_net_record(c->net, node, SNN_RECORD_SPIKES | SNN_RECORD_GRADIENT));
+        c->neuron[0].spikes = node;
+    }
+    net_build(c);
+    check_neuron(c, x);
+    if (s) {
+        CALL(c, snn_net_forward(c->net, x->v));
+        check_tensor(c, "s", snn_net_spikes(c->net, c->neuron[0].node), EXACT);
+    }
+    if (c->how == variants && !delayed) {
+        float *g = floats(c, x->count);
+        if (check_plain_neuron(c, def, &d, x->v, g))
+            check(c, "g_x", g, x->count, GRADIENT);
+    }
+}
+
+/* The rate as the paper has it, then without bias and threshold, which is a bias of the
+ * threshold's size. */
+static void run_rule_softlif(test_case *c)
+{
+    const record *x = need(c, "x");
+    const snn_neuron_def *def = snn_neuron_info(SNN_SOFT_LIF);
+    const int n = (int)x->count;
+    for (int n3ml = 0; n3ml < 2; n3ml++) {
+        const char *rate = n3ml ? "rate_n3ml" : "rate_paper";
+        const char *slope = n3ml ? "drate_n3ml" : "drate_paper";
+        float *ones = floats(c, x->count), *g = floats(c, x->count), *y = floats(c, x->count);
+        float *state = floats(c, x->count), *dstate = floats(c, x->count);
+        const float *before = floats(c, x->count);
+        snn_neuron_model m;
+        snn_neuron_desc d = {0};
+        int node;
+        d.name = "soft";
+        for (int p = 1; p < def->params; p++) {
+            const char *name = def->param[p].name;
+            const float value = need(c, name)->v[0];
+            d.custom[p] = n3ml && !strcmp(name, "bias") ? 1.0f : value;
+            if (d.custom[p] == 0.0f)
+                d.custom[p] = 1e-30f; /* 0 itself would mean: not given */
+        }
+        net_begin(c, 1, 1, SNN_INPUT_DENSE);
+        node = neuron_layer(c, input_node(c, x, 0), SNN_SOFT_LIF, &d);
+        CALL(c, snn_net_build(c->net));
+        CALL(c, snn_net_forward(c->net, x->v));
+        check_tensor(c, rate, snn_net_spikes(c->net, node), VALUE);
+        CALL(c, snn_net_zero_grad(c->net));
+        for (int i = 0; i < n; i++)
+            ones[i] = snn_net_dspikes(c->net, node).data[i] = 1.0f;
+        CALL(c, snn_net_backward(c->net));
+        check_tensor(c, slope, snn_net_dspikes(c->net, c->in), GRADIENT);
+        check_steps(c, x->v);
+
+        CALL(c, snn_neuron_init(&m, def, &d));
+        snn_neuron_forward(&m, n, y, &state, x->v);
+        check(c, rate, y, x->count, VALUE);
+        snn_neuron_backward(&m, n, g, &dstate, NULL, &before, x->v, ones);
+        check(c, slope, g, x->count, GRADIENT);
+    }
+}
+
+/* The loss is the squared error of rates, 1/T of that of the counts. */
+static void run_rule_stbp(test_case *c)
+{
+    static const char *const names[][2] = {
+        {"decay", "beta"}, {"th", "threshold"}, {"half_width", "surrogate_p0"},
+        {"W1", "fc1_weight"}, {"b1", "fc1_bias"}, {"W2", "fc2_weight"}, {"b2", "fc2_bias"},
+        {"dW1", "g_fc1_weight"}, {"db1", "g_fc1_bias"}, {"dW2", "g_fc2_weight"},
+        {"db2", "g_fc2_bias"}, {"u1", "mem1"}, {"s1", "spk1"}, {"u2", "mem2"}, {"s2", "spk2"},
+        {"label", "targets"},
+    };
+    const record *x = need(c, "x");
+    const int T = x->dim[0], B = x->dim[1];
+    snn_neuron_desc lif1, lif2;
+    snn_loss_desc l = {0};
+    if (c->how == variants)
+        rename_records(c, names, COUNT_OF(names));
+    lif1 = neuron_desc(c, SNN_LIF, "lif1");
+    lif1.surrogate = SNN_BOXCAR;
+    lif1.membrane_before_reset = 1;
+    lif2 = lif1;
+    lif2.name = "lif2";
+    l.kind = SNN_LOSS_MSE_COUNT; /* of all T spikes, or none */
+    for (int as_spikes = 0; as_spikes <= is_binary(x); as_spikes++) {
+        snn_tensor spikes, dspikes;
+        size_t frame;
+        float *rate, loss = 0.0f;
+        int node;
+        net_begin(c, B, T, as_spikes ? SNN_INPUT_SPIKES : SNN_INPUT_DENSE);
+        node = neuron_layer(c, linear_layer(c, input_node(c, x, 2), "fc1"), SNN_LIF, &lif1);
+        node = neuron_layer(c, linear_layer(c, node, "fc2"), SNN_LIF, &lif2);
+        net_build(c);
+        check_sequence(c, x->v);
+        CALL(c, snn_net_zero_grad(c->net));
+        CALL(c, snn_net_loss(c->net, &l, labels(c, "targets", B), &loss));
+        check_number(c, "loss", (double)loss / T, VALUE);
+        spikes = snn_net_spikes(c->net, node);
+        dspikes = snn_net_dspikes(c->net, node);
+        frame = snn_tensor_count(&spikes) / (size_t)T;
+        rate = floats(c, frame);
+        for (size_t i = 0; i < snn_tensor_count(&spikes); i++) {
+            rate[i % frame] += spikes.data[i] / (float)T;
+            dspikes.data[i] /= (float)T;
+        }
+        check(c, "out", rate, frame, VALUE);
+        CALL(c, snn_net_backward(c->net));
+        check_params(c);
+        check_steps(c, x->v);
+    }
+}
+
 /* ---- the table of kinds -------------------------------------------------------------------- */
 
 static const struct {
@@ -1573,8 +1890,12 @@ static const struct {
     {"surrogate", run_surrogate, 0, 0},
     {"linear", run_layer, 1, LINEAR},
     {"conv2d", run_layer, 1, CONV2D},
+    {"conv_transpose2d", run_layer, 1, CONV_TRANSPOSE2D},
     {"max_pool2d", run_layer, 1, MAX_POOL2D},
     {"avg_pool2d", run_layer, 1, AVG_POOL2D},
+    {"batch_norm", run_layer, 1, BATCH_NORM},
+    {"bntt", run_layer, 1, BNTT},
+    {"graded_spikes", run_layer, 1, GRADED_SPIKES},
     {"cross_entropy", run_cross_entropy, 0, 0},
     {"mse_loss", run_mse, 0, 0},
     {"loss_ce_rate", run_loss, 0, SNN_LOSS_CE_RATE},
@@ -1606,9 +1927,19 @@ static const struct {
     {"e2e_rleaky", run_e2e_mlp, 1, SNN_RLEAKY},
     {"e2e_synaptic", run_e2e_mlp, 1, SNN_SYNAPTIC},
     {"e2e_convnet", run_e2e_convnet, 1, 0},
+    {"e2e_convnet_bntt", run_e2e_convnet, 1, BNTT},
     {"train_mlp_sgd", run_train_mlp, 1, SNN_SGD},
     {"train_mlp_adam", run_train_mlp, 1, SNN_ADAM},
     {"bptt", run_bptt, 1, 0},
+    {"rule_st_if", run_rule_neuron, 1, SNN_IF},
+    {"rule_st_lif", run_rule_neuron, 1, SNN_LIF},
+    {"rule_st_lif_decay", run_rule_neuron, 1, SNN_LIF},
+    {"rule_st_spikingdecay", run_rule_neuron, 1, SNN_LIF},
+    {"rule_st_coarselif", run_rule_neuron, 1, SNN_COARSE_LIF},
+    {"rule_st_biolif", run_rule_neuron, 1, SNN_BIO_LIF},
+    {"rule_st_mcpitts", run_rule_neuron, 1, SNN_MCPITTS},
+    {"rule_softlif", run_rule_softlif, 1, 0},
+    {"rule_stbp", run_rule_stbp, 1, 0},
 };
 
 /* Records that need not be looked at: sizes and flags that other records show as well, settings
@@ -1617,7 +1948,8 @@ static const char *const optional[] = {
     "T", "B", "C", "in_features", "out_features", "in_channels", "out_channels", "kernel_h",
     "kernel_w", "has_bias", "has_weight", "image", "num_classes", "num_steps", "on_count",
     "off_count", "Lambda", "correct_rate", "incorrect_rate", "below_threshold", "from_one_hot",
-    "batches", "quirk", "channels", "input_size", "hidden_size", "H", "W",
+    "batches", "quirk", "channels", "input_size", "hidden_size", "H", "W", "features", "size",
+    "min_margin", "half_spike",
 };
 
 static void run_kind(test_case *c, int row)
@@ -1706,6 +2038,7 @@ static void parse_record(test_case *c, char *line, record *r)
 
 static void parse(test_case *c, char *text)
 {
+    const char *title = NULL;
     size_t lines = 1;
     for (const char *s = text; *s; s++)
         lines += *s == '\n';
@@ -1717,9 +2050,13 @@ static void parse(test_case *c, char *text)
         line[strcspn(line, "\r")] = 0;
         if (!strncmp(line, "# kind: ", 8) && !c->kind)
             c->kind = line + 8;
+        else if (!strncmp(line, "# ", 2) && !title)
+            title = line + 2;
         else if (*line && *line != '#')
             parse_record(c, line, &c->records[c->count++]);
     }
+    if (!c->kind)
+        c->kind = title;
     c->quirk = find(c, "quirk") != NULL;
 }
 
@@ -1731,7 +2068,7 @@ static void run_guarded(test_case *c, char **text, const char *path, int list)
     *text = read_text(c, path);
     parse(c, *text);
     if (!c->kind)
-        give_up(c, "no line `# kind: `");
+        give_up(c, "no line `# kind: ` or `# ` at the top");
     if (list) {
         printf("%-40s %s\n", c->file, c->kind);
         return;
