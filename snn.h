@@ -1441,7 +1441,6 @@ SNN_DEF void snn_idx_free(snn_idx *idx);
     #define SNN__INLINE static inline __attribute__((always_inline, unused))
     #define SNN__RESTRICT __restrict__
     #define SNN__CTZ(x) __builtin_ctz(x)
-    #define SNN__POPCOUNT(x) __builtin_popcount(x)
 #elif defined(_MSC_VER)
     #define SNN__INLINE static __forceinline
     #define SNN__RESTRICT __restrict
@@ -1459,15 +1458,15 @@ static int snn__ctz(uint32_t x)
     }
     return n;
 }
-static int snn__popcount(uint32_t x)
+    #define SNN__CTZ(x) snn__ctz(x)
+#endif
+/* without the instruction the compiler's own is a slow call */
+SNN__INLINE int snn__popcount(uint32_t x)
 {
     x = x - ((x >> 1) & 0x55555555u);
     x = (x & 0x33333333u) + ((x >> 2) & 0x33333333u);
     return (int)((((x + (x >> 4)) & 0x0F0F0F0Fu) * 0x01010101u) >> 24);
 }
-    #define SNN__CTZ(x) snn__ctz(x)
-    #define SNN__POPCOUNT(x) snn__popcount(x)
-#endif
 
 /* Formulas marked so can be called by a CUDA compiler on both sides. */
 #ifdef __CUDACC__
@@ -1854,10 +1853,10 @@ SNN__TARGET_AVX512 static int snn__list_bits_avx512(const uint32_t *words, int n
     for (i = 0; i < n; i += 32) {
         uint32_t w = *words++;
         _mm512_storeu_si512(idx + count, _mm512_maskz_compress_epi32((__mmask16)w, at));
-        count += SNN__POPCOUNT(w & 0xffffu);
+        count += __builtin_popcount(w & 0xffffu);
         at = _mm512_add_epi32(at, step);
         _mm512_storeu_si512(idx + count, _mm512_maskz_compress_epi32((__mmask16)(w >> 16), at));
-        count += SNN__POPCOUNT(w >> 16);
+        count += __builtin_popcount(w >> 16);
         at = _mm512_add_epi32(at, step);
     }
     return count;
@@ -1874,7 +1873,7 @@ SNN__TARGET_AVX512 static int snn__list_floats_avx512(const float *x, int n, uin
         __mmask16 m = _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_NEQ_UQ);
         _mm512_storeu_si512(idx + count, _mm512_maskz_compress_epi32(m, at));
         _mm512_storeu_ps(val + count, _mm512_maskz_compress_ps(m, v));
-        count += SNN__POPCOUNT(_cvtmask16_u32(m));
+        count += __builtin_popcount(_cvtmask16_u32(m));
         at = _mm512_add_epi32(at, step);
     }
     return count;
@@ -2016,7 +2015,7 @@ static const snn__kernels *snn__kernels_select(snn_isa isa, int deterministic)
 static size_t snn__count_bits(const uint32_t *words, size_t n)
 {
     size_t i, s = 0;
-    for (i = 0; i < n; i++) s += (size_t)SNN__POPCOUNT(words[i]);
+    for (i = 0; i < n; i++) s += (size_t)snn__popcount(words[i]);
     return s;
 }
 static size_t snn__count_floats(const float *x, size_t n)
@@ -2038,7 +2037,7 @@ SNN__HD float snn__clamp(float x, float lo, float hi)
     return x > hi ? hi : x;
 }
 /* decayed state must not linger in subnormals, which are slow on many machines */
-SNN__HD float snn__flush(float x) { return x < 1e-30f && x > -1e-30f ? 0.0f : x; }
+SNN__HD float snn__flush(float x) { return SNN_FABSF(x) < 1e-30f ? 0.0f : x; }
 
 static int snn__finite(float x)
 {
@@ -4249,6 +4248,7 @@ typedef struct snn__node {
     int users, last_user; /* nodes reading the buffers; the latest by exec */
     int chunk;          /* only one row a task exists: consumed at once by the next in the chain */
     int hwc;            /* that row is channels-last, in the convolution's scratch */
+    int lazy;           /* the linear layer whose gradient this neuron computes as it needs it */
     int backward;       /* gradients of the output are wanted */
     int add;            /* they are added up, not written */
     int param0, params; /* its entries in net->params */
@@ -4507,6 +4507,7 @@ static int snn__is_conv(const snn__node *q)
  * The sums run in the same order either way, so the choice does not show in the numbers. */
 enum { SNN__LINEAR_OUT, SNN__LINEAR_BIAS, SNN__LINEAR_INIT, SNN__LINEAR_BITS }; /* i[] */
 enum { SNN__LINEAR_ROWS = 16, SNN__LINEAR_TILE = 128 };
+enum { SNN__LAZY = 32 }; /* to so few outputs neurons compute dx = dy w themselves, nothing stored */
 #define SNN__SPARSE_SHARE 0.4 /* nonzero share under which walking the nonzeros wins */
 
 SNN_DEF snn_status snn_quantise_weights(float *out, float *scale, const float *w, int rows,
@@ -4773,7 +4774,7 @@ static void snn__linear_backward(snn_net *net, snn__node *q, snn__task *t, size_
             }
         }
     }
-    if (x->backward)
+    if (x->backward && !x->lazy)
         snn__gemm(net->kern, &net->desc.threads, (int)rows, x->n, q->n, dy, out, 1,
                   snn__weights(net, q), in, snn__row_dout(net, x, NULL, 0), in, NULL, x->add);
 }
@@ -6027,7 +6028,8 @@ enum {
     SNN__SCAN_VAL,
     SNN__SCAN_DREC
 }; /* s[] */
-enum { SNN__WORK_PREV, SNN__WORK_NOISE, SNN__WORK_GS, SNN__WORK_V, SNN__WORK_RETREAT,
+enum { SNN__WORK_PREV, SNN__WORK_NOISE, SNN__WORK_GS, SNN__WORK_V, SNN__WORK_LAZY,
+       SNN__WORK_RETREAT,
        SNN__WORK_COUNT = SNN__WORK_RETREAT + SNN__RETREAT };
 
 static int snn__graded_varies(const snn__node *q)
@@ -6589,6 +6591,20 @@ static void snn__neuron_forward(snn_net *net, snn__node *q, snn__task *t, size_t
     net->bad_element = (first - 1) % (size_t)q->n;
 }
 
+/* gradient of the outputs at .. at+n of a row, from the linear layer that alone reads them */
+static const float *snn__scan_lazy(const snn_net *net, const snn__node *q, const snn__task *t,
+                                   size_t row, int at, int n)
+{
+    const snn__node *u = &net->node[q->lazy];
+    const float *dy = snn__row_dout(net, u, NULL, row);
+    float *dout = SNN__SCRATCH(t, q, SNN__SCAN_WORK, float) + SNN__WORK_LAZY * q->block;
+    uint32_t idx[SNN__LAZY];
+    uint32_t i;
+    for (i = 0; i < (uint32_t)u->n; i++) idx[i] = i;
+    net->kern->gather(dout, NULL, snn__weights(net, u) + at, (size_t)q->n, SNN__PAD(n), idx, dy,
+                      u->n);
+    return dout;
+}
 static void snn__scan_backward_task(void *arg, int id)
 {
     snn__scan *s = (snn__scan *)arg;
@@ -6655,7 +6671,9 @@ static void snn__scan_backward_task(void *arg, int id)
                 const size_t row = (size_t)t * (size_t)B + (size_t)sample,
                              whole = (size_t)(net->t0 * B) + row;
                 const float *dout =
-                    q->backward && q->dout ? q->dout + (q->dout_row0 + row) * n_all + at : NULL;
+                    q->lazy                  ? snn__scan_lazy(net, q, &task, row, at, n)
+                    : q->backward && q->dout ? q->dout + (q->dout_row0 + row) * n_all + at
+                                             : NULL;
                 float *now = tape + (size_t)t * (size_t)(states * K), *dx = step_dx, *to;
                 const float *dv = NULL; /* recorded before the reset: then its gradient waits */
                 if (q->drec[0] && q->desc.membrane_before_reset)
@@ -8361,6 +8379,10 @@ static void snn__plan_graph(snn_net *net)
                 }
         }
         q->add = q->users != 1 || mixed || (q->record & SNN_RECORD_GRADIENT);
+        q->lazy = q->op == SNN__NEURON && q->users == 1 && !(q->record & SNN_RECORD_GRADIENT) &&
+                          net->node[user].op == SNN__LINEAR && net->node[user].n <= SNN__LAZY
+                      ? user
+                      : 0;
         if (q->users == 1 && !q->record && !net->desc.debug &&
             snn__op_table[q->op].kind == SNN__ROW) {
             const snn__node *u = &net->node[user];
@@ -8425,6 +8447,12 @@ static float *snn__pooled(const snn_net *net, const snn__buffer *b)
     return b->size && net->pool ? (float *)(void *)(net->pool + b->offset) : NULL;
 }
 
+/* the moment of the pass until which the gradient of node i's output is needed */
+static int snn__gradient_until(const snn_net *net, int i)
+{
+    const snn__node *x = net->node[i].ins ? snn__input_of(net, &net->node[i], 0) : NULL;
+    return 2 * net->count - 1 - (x && x->lazy == i ? (int)(x - net->node) : i);
+}
 static void snn__plan_buffers(snn_net *net, snn__arena *a)
 {
     const int n = net->count;
@@ -8481,11 +8509,11 @@ static void snn__plan_buffers(snn_net *net, snn__arena *a)
                  net->node[q->last_user].op == SNN__NEURON && !q->whole_out) {
             /* a neuron reads each input current and then writes its gradient to the same place */
             q->dout = NULL;
-            if (q->buf[0].size) q->buf[0].to = 2 * n - 1 - i;
-        } else
+            if (q->buf[0].size) q->buf[0].to = snn__gradient_until(net, i);
+        } else if (!q->lazy)
             snn__buffer_want(&q->buf[1],
                              snn__mul_size(snn__mul_size(rows, (size_t)q->n), sizeof(float)),
-                             2 * n - 1 - q->last_user, 2 * n - 1 - i);
+                             2 * n - 1 - q->last_user, snn__gradient_until(net, i));
     }
     net->pool_size = snn__buffer_place(net);
     net->pool = (char *)snn__arena_take(a, net->pool_size, 1);
@@ -8495,7 +8523,7 @@ static void snn__plan_buffers(snn_net *net, snn__arena *a)
             q->bits = (uint32_t *)(void *)snn__pooled(net, &q->buf[0]);
         else if (q->buf[0].size) q->out = snn__pooled(net, &q->buf[0]);
         if (q->buf[1].size) q->dout = snn__pooled(net, &q->buf[1]);
-        else if (q->backward && !q->chunk && !q->dout) q->dout = q->out;
+        else if (q->backward && !q->chunk && !q->dout && !q->lazy) q->dout = q->out;
         q->argmax = (unsigned char *)snn__pooled(net, &q->buf[2]);
     }
 }

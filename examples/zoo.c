@@ -36,7 +36,7 @@ static const struct {
     { "rsynaptic, one to one", snn_rsynaptic, 0.93, 1,
       { .alpha = 0.5f, .beta = 0.9f, .recurrence = SNN_RECURRENCE_ONE_TO_ONE } },
     { "rsynaptic, all to all", snn_rsynaptic, 0.93, 1, { .alpha = 0.5f, .beta = 0.9f } },
-    { "slstm", snn_slstm, 0.96, 4, { .threshold = 0.5f } },
+    { "slstm", snn_slstm, 0.96, 4, { .threshold = 0.3f } },
     { "state_leaky", snn_state_leaky, 0.93, 1, { .beta = 0.9f } },
     { "delta_leaky", snn_delta_leaky, 0.93, 1, { .beta = 0.9f, .threshold = 0.2f } },
     { "leaky_parallel", snn_leaky_parallel, 0.93, 1, { .beta = 0.9f } },
