@@ -4502,12 +4502,12 @@ static int snn__is_conv(const snn__node *q)
 /* -- linear: y[r][o] = b[o] + sum_i x[r][i] w[o][i]
  *    dx = dy w;  dw[o][i] = sum_r dy[r][o] x[r][i];  db[o] = sum_r dy[r][o]
  *
- * Few nonzero inputs: for each, one row of the transposed weights is added (gather), and in
- * backward dy is added to one row of the transposed gradient (scatter). Many: the matrix product.
- * The sums run in the same order either way, so the choice does not show in the numbers. */
+ * Few nonzero inputs: for each nonzero of a row, a row of the transposed weights is added; in
+ * backward, for each nonzero of a column, a row of dy. Many: the matrix product. The sums run in
+ * the same order either way, so the choice does not show in the numbers. */
 enum { SNN__LINEAR_OUT, SNN__LINEAR_BIAS, SNN__LINEAR_INIT, SNN__LINEAR_BITS }; /* i[] */
-enum { SNN__LINEAR_ROWS = 16, SNN__LINEAR_TILE = 128 };
-enum { SNN__LAZY = 32 }; /* to so few outputs neurons compute dx = dy w themselves, nothing stored */
+enum { SNN__LINEAR_ROWS = 16, SNN__LINEAR_TILE = 128, SNN__LINEAR_COLUMN = 16 };
+enum { SNN__LAZY = 32 }; /* to so few outputs neurons compute dx = dy w themselves */
 #define SNN__SPARSE_SHARE 0.4 /* nonzero share under which walking the nonzeros wins */
 
 SNN_DEF snn_status snn_quantise_weights(float *out, float *scale, const float *w, int rows,
@@ -4568,18 +4568,31 @@ static void snn__linear_plan(snn_net *net, snn__node *q, snn__arena *a)
     q->wt = snn__arena_floats(a, in, snn__linear_ld(q));
     q->rounded = q->i[SNN__LINEAR_BITS] ? snn__arena_floats(a, in, (size_t)q->n) : NULL;
 }
+enum {
+    SNN__LINEAR_IDX,
+    SNN__LINEAR_VAL,
+    SNN__LINEAR_ACC,
+    SNN__LINEAR_WORDS,
+    SNN__LINEAR_COLUMNS,
+    SNN__LINEAR_DENSE = 15 /* the op's own */
+}; /* s[] */
 static void snn__linear_scratch(snn_net *net, snn__node *q, snn__arena *task, snn__arena *op)
 {
-    snn__node *x = snn__input_of(net, q, 0);
-    size_t list = (size_t)SNN__LINEAR_ROWS * (size_t)x->n + SNN__LANES, ld = snn__linear_ld(q),
-           dense, dwt;
-    q->s[0] = snn__scratch_take(task, list, sizeof(uint32_t));
-    q->s[1] = snn__scratch_take(task, list, sizeof(float));
-    q->s[2] = snn__scratch_take(task, SNN__LINEAR_TILE, sizeof(float));
-    /* the op's own: unpacked rows for the product, or the transposed gradient */
-    dense = x->signal == SNN__BITS ? snn__mul_size((size_t)SNN__GEMM_M * 4, (size_t)x->n) : 0;
-    dwt = net->desc.inference ? 0 : snn__mul_size((size_t)x->n, ld);
-    q->s[15] = snn__scratch_take(op, dense > dwt ? dense : dwt, sizeof(float));
+    const snn__node *x = snn__input_of(net, q, 0);
+    const size_t steps = x->signal == SNN__CONSTANT ? 1 : (size_t)net->segment;
+    const size_t rows = net->desc.inference ? 0 : snn__mul_size(steps, (size_t)net->desc.batch);
+    const size_t forward = (size_t)SNN__LINEAR_ROWS * (size_t)x->n;
+    const size_t list = (forward > rows ? forward : rows) + SNN__LANES, ld = SNN__PAD((size_t)q->n);
+    q->s[SNN__LINEAR_IDX] = snn__scratch_take(task, list, sizeof(uint32_t));
+    q->s[SNN__LINEAR_VAL] = snn__scratch_take(task, list, sizeof(float));
+    q->s[SNN__LINEAR_ACC] = snn__scratch_take(
+        task, rows ? SNN__LINEAR_COLUMN * ld : SNN__LINEAR_TILE, sizeof(float));
+    q->s[SNN__LINEAR_WORDS] = snn__scratch_take(task, (rows + 31) / 32 * 32, sizeof(uint32_t));
+    q->s[SNN__LINEAR_COLUMNS] = snn__scratch_take(task, (rows + 31) / 32 * 32, sizeof(uint32_t));
+    /* unpacked rows for the product */
+    q->s[SNN__LINEAR_DENSE] = snn__scratch_take(
+        op, x->signal == SNN__BITS ? snn__mul_size((size_t)SNN__GEMM_M * 4, (size_t)x->n) : 0,
+        sizeof(float));
 }
 static void snn__linear_prepare(snn_net *net, snn__node *q)
 {
@@ -4646,9 +4659,9 @@ static void snn__linear_forward_task(void *arg, int task)
     size_t r, k, o, rows;
     int count[SNN__LINEAR_ROWS];
     t.memory = net->scratch + (size_t)task * net->task_size;
-    idx = SNN__SCRATCH(&t, q, 0, uint32_t);
-    val = SNN__SCRATCH(&t, q, 1, float);
-    acc = SNN__SCRATCH(&t, q, 2, float);
+    idx = SNN__SCRATCH(&t, q, SNN__LINEAR_IDX, uint32_t);
+    val = SNN__SCRATCH(&t, q, SNN__LINEAR_VAL, float);
+    acc = SNN__SCRATCH(&t, q, SNN__LINEAR_ACC, float);
     for (r = job->rows * (size_t)task / (size_t)job->tasks; r < r1; r += SNN__LINEAR_ROWS) {
         rows = r1 - r < SNN__LINEAR_ROWS ? r1 - r : (size_t)SNN__LINEAR_ROWS;
         for (k = 0; k < rows; k++)
@@ -4691,7 +4704,7 @@ static void snn__linear_forward(snn_net *net, snn__node *q, snn__task *t, size_t
                   x->out + snn__row_index(net, x, 0) * in, in, 1, q->wt, ld, y, out, bias, 0);
     else {
         const size_t chunk = (size_t)SNN__GEMM_M * 4;
-        float *dense = (float *)(void *)(net->op_scratch + q->s[15]);
+        float *dense = (float *)(void *)(net->op_scratch + q->s[SNN__LINEAR_DENSE]);
         size_t r, k, m;
         for (r = 0; r < rows; r += chunk) {
             m = rows - r < chunk ? rows - r : chunk;
@@ -4703,33 +4716,64 @@ static void snn__linear_forward(snn_net *net, snn__node *q, snn__task *t, size_t
     }
 }
 
-/* dwt[i][o] for a range of i, over all rows: one writer an element */
+/* bit k of word j becomes bit j of word k (Warren, Hacker's Delight, 7-3) */
+static void snn__transpose_bits(uint32_t *a)
+{
+    uint32_t mask = 0x0000ffffu, t;
+    int j, k;
+    for (j = 16; j; j >>= 1, mask ^= mask << j)
+        for (k = 0; k < 32; k = (k + j + 1) & ~j) {
+            t = ((a[k] >> j) ^ a[k + j]) & mask;
+            a[k] ^= t << j;
+            a[k + j] ^= t;
+        }
+}
+/* dw of a range of columns, over all rows: one writer an element. 32 columns at a time, their
+ * nonzeros are bits [row][column], turned to [column][row] and listed. */
 static void snn__linear_backward_task(void *arg, int task)
 {
     const snn__linear_job *job = (const snn__linear_job *)arg;
     snn_net *net = job->net;
     snn__node *q = job->q, *x = job->x;
     snn__task t;
-    const size_t ld = snn__linear_ld(q), in = (size_t)x->n, out = (size_t)q->n;
-    const size_t i0 = ((size_t)x->words * (size_t)task / (size_t)job->tasks) * 32;
-    size_t i1 = ((size_t)x->words * (size_t)(task + 1) / (size_t)job->tasks) * 32;
-    float *dwt = (float *)(void *)(net->op_scratch + q->s[15]), *dw = snn__param_grad(net, q, 0),
-          *val;
-    uint32_t *idx;
-    size_t r, i, o;
-    if (i1 > in) i1 = in;
-    if (i0 >= i1) return;
+    const size_t ld = SNN__PAD((size_t)q->n), in = (size_t)x->n, out = (size_t)q->n;
+    const size_t groups = (job->rows + 31) / 32;
+    const float *dense = x->signal == SNN__BITS ? NULL : x->out + snn__row_index(net, x, 0) * in;
+    size_t word, r, i, o, j, k;
+    float *dw = snn__param_grad(net, q, 0), *val, *acc;
+    uint32_t *idx, *words, *columns;
     t.memory = net->scratch + (size_t)task * net->task_size;
-    idx = SNN__SCRATCH(&t, q, 0, uint32_t);
-    val = SNN__SCRATCH(&t, q, 1, float);
-    snn__zero(dwt + i0 * ld, (i1 - i0) * ld);
-    for (r = 0; r < job->rows; r++) {
-        const int count = snn__list_row(net, x, NULL, r, i0, i1 - i0, idx, val);
-        net->kern->scatter(dwt + i0 * ld, ld, (int)SNN__PAD(out), idx,
-                           snn__has_values(x) ? val : NULL, count, job->dy + r * out);
+    idx = SNN__SCRATCH(&t, q, SNN__LINEAR_IDX, uint32_t);
+    val = SNN__SCRATCH(&t, q, SNN__LINEAR_VAL, float);
+    acc = SNN__SCRATCH(&t, q, SNN__LINEAR_ACC, float);
+    words = SNN__SCRATCH(&t, q, SNN__LINEAR_WORDS, uint32_t);
+    columns = SNN__SCRATCH(&t, q, SNN__LINEAR_COLUMNS, uint32_t);
+    for (word = (size_t)x->words * (size_t)task / (size_t)job->tasks;
+         word < (size_t)x->words * (size_t)(task + 1) / (size_t)job->tasks; word++) {
+        const size_t first = word * 32, n = in - first < 32 ? in - first : 32;
+        for (r = 0; r < job->rows; r++)
+            if (dense)
+                net->kern->fire(words + r, dense + r * in + first, (int)n, SNN__FIRE_NONZERO);
+            else words[r] = snn__row_bits(net, x, r)[word];
+        for (; r < groups * 32; r++) words[r] = 0;
+        for (r = 0; r < groups; r++) {
+            snn__transpose_bits(words + r * 32);
+            for (k = 0; k < n; k++) columns[k * groups + r] = words[r * 32 + k];
+        }
+        for (i = 0; i < n; i += SNN__LINEAR_COLUMN) {
+            const size_t m = n - i < SNN__LINEAR_COLUMN ? n - i : (size_t)SNN__LINEAR_COLUMN;
+            for (j = 0; j < m; j++) {
+                const int count =
+                    net->kern->list_bits(columns + (i + j) * groups, (int)(groups * 32), idx);
+                for (k = 0; snn__has_values(x) && k < (size_t)count; k++)
+                    val[k] = dense ? dense[idx[k] * in + first + i + j] : snn__gain(x);
+                net->kern->gather(acc + j * ld, NULL, job->dy, out, (int)ld, idx,
+                                  snn__has_values(x) ? val : NULL, count);
+            }
+            for (o = 0; o < out; o++)
+                for (j = 0; j < m; j++) dw[o * in + first + i + j] += acc[j * ld + o];
+        }
     }
-    for (o = 0; o < out; o++)
-        for (i = i0; i < i1; i++) dw[o * in + i] += dwt[i * ld + o];
 }
 
 static void snn__linear_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
@@ -4762,7 +4806,7 @@ static void snn__linear_backward(snn_net *net, snn__node *q, snn__task *t, size_
                       NULL, 1);
         else {
             const size_t chunk = (size_t)SNN__GEMM_M * 4;
-            float *dense = (float *)(void *)(net->op_scratch + q->s[15]);
+            float *dense = (float *)(void *)(net->op_scratch + q->s[SNN__LINEAR_DENSE]);
             size_t k, m;
             for (r = 0; r < rows; r += chunk) {
                 m = rows - r < chunk ? rows - r : chunk;
