@@ -4492,6 +4492,8 @@ static void snn__plain_scratch(snn_net *net, snn__node *q, snn__arena *task, snn
     snn__row_scratch(net, q, task);
 }
 
+static int snn__task_count(size_t units) { return units < SNN__TASKS ? (int)units : SNN__TASKS; }
+
 static snn_status snn__fail(snn_net *net, snn_status status, const char *format, ...);
 static const char *snn__op_name(const snn__node *q); /* of its kind, for sentences */
 static int snn__is_conv(const snn__node *q)
@@ -4594,18 +4596,38 @@ static void snn__linear_scratch(snn_net *net, snn__node *q, snn__arena *task, sn
         op, x->signal == SNN__BITS ? snn__mul_size((size_t)SNN__GEMM_M * 4, (size_t)x->n) : 0,
         sizeof(float));
 }
+typedef struct snn__linear_job {
+    snn_net *net;
+    snn__node *q, *x;
+    size_t rows;
+    int tasks;
+    const float *dy;
+} snn__linear_job;
+static void snn__linear_prepare_task(void *arg, int task)
+{
+    const snn__linear_job *job = (const snn__linear_job *)arg;
+    const snn__node *q = job->q;
+    const size_t in = (size_t)job->x->n, out = (size_t)q->n, ld = snn__linear_ld(q);
+    const size_t i1 = (in * (size_t)(task + 1) / (size_t)job->tasks);
+    const float *w = snn__weights(job->net, q);
+    size_t i, o, i0;
+    for (i0 = in * (size_t)task / (size_t)job->tasks; i0 < i1; i0 += 8) /* strips: rows of w */
+        for (o = 0; o < out; o++)                                        /* stay in cache */
+            for (i = i0; i < i1 && i < i0 + 8; i++) q->wt[i * ld + o] = w[o * in + i];
+    for (i = in * (size_t)task / (size_t)job->tasks; i < i1; i++)
+        snn__zero(q->wt + i * ld + out, ld - out);
+}
 static void snn__linear_prepare(snn_net *net, snn__node *q)
 {
-    const int in = snn__input_of(net, q, 0)->n, out = q->n;
-    const float *w = snn__weights(net, q);
-    const size_t ld = snn__linear_ld(q);
-    int i, o, i0;
+    snn__linear_job job;
+    memset(&job, 0, sizeof job);
+    job.net = net;
+    job.q = q;
+    job.x = snn__input_of(net, q, 0);
+    job.tasks = snn__task_count((size_t)(job.x->n + 63) / 64);
     snn__weights_round(net, q, q->i[SNN__LINEAR_BITS]);
-    for (i0 = 0; i0 < in; i0 += 16) /* in strips, so that rows of w stay in cache */
-        for (o = 0; o < out; o++)
-            for (i = i0; i < in && i < i0 + 16; i++)
-                q->wt[(size_t)i * ld + (size_t)o] = w[(size_t)o * (size_t)in + (size_t)i];
-    for (i = 0; i < in; i++) snn__zero(q->wt + (size_t)i * ld + out, ld - (size_t)out);
+    snn__parallel_for(&net->desc.threads, (double)job.x->n * q->n, job.tasks,
+                      snn__linear_prepare_task, &job);
 }
 
 /* Nonzeros of elements first .. first+n of a row, as the gather and scatter kernels want them;
@@ -4628,13 +4650,6 @@ static int snn__list_row(const snn_net *net, const snn__node *x, const float *de
     return count;
 }
 
-typedef struct snn__linear_job {
-    snn_net *net;
-    snn__node *q, *x;
-    size_t rows;
-    int tasks;
-    const float *dy;
-} snn__linear_job;
 
 static double snn__density(const snn_net *net, const snn__node *x, size_t rows)
 {
@@ -4678,8 +4693,6 @@ static void snn__linear_forward_task(void *arg, int task)
         }
     }
 }
-
-static int snn__task_count(size_t units) { return units < SNN__TASKS ? (int)units : SNN__TASKS; }
 
 static void snn__linear_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
@@ -9474,10 +9487,46 @@ static const snn_param_group *snn__group_of(const snn_optim_desc *d, const char 
     return NULL;
 }
 
+typedef struct snn__optim_job {
+    snn_net *net;
+    const snn_optim_desc *d;
+    int tasks;
+} snn__optim_job;
+/* d as parameter p has it, by its group; 0: not updated */
+static int snn__optim_of(const snn_optim_desc *d, const snn_param *p, snn_optim_desc *one)
+{
+    const snn_param_group *g = snn__group_of(d, p->name);
+    *one = *d;
+    if (g && g->lr_scale != 0.0f) one->lr *= g->lr_scale;
+    if (g) one->weight_decay += g->weight_decay;
+    return p->grad.data && !(g && g->frozen);
+}
+static void snn__optim_task(void *arg, int task) /* a part of the block of trained parameters */
+{
+    const snn__optim_job *job = (const snn__optim_job *)arg;
+    snn_net *net = job->net;
+    const size_t units = net->trained / SNN__LANES;
+    const size_t first = units * (size_t)task / (size_t)job->tasks * SNN__LANES;
+    const size_t last = units * (size_t)(task + 1) / (size_t)job->tasks * SNN__LANES;
+    int i;
+    for (i = 0; i < net->params; i++) {
+        const snn_param *p = &net->param[i];
+        const size_t at = (size_t)(p->value.data - net->values);
+        const size_t from = at > first ? at : first, end = at + snn_tensor_count(&p->value);
+        const size_t to = end < last ? end : last;
+        snn_optim_desc one;
+        if (!snn__optim_of(job->d, p, &one) || from >= to) continue;
+        snn_optim_update(&one, net->optim_step + 1, net->values + from, net->grads + from,
+                         net->moment[0] ? net->moment[0] + from : NULL,
+                         net->moment[1] ? net->moment[1] + from : NULL, to - from);
+    }
+}
 SNN_DEF snn_status snn_net_optim_step(snn_net *net, const snn_optim_desc *d)
 {
     snn_status status = snn__ready(net);
-    int i, needed;
+    snn__optim_job job;
+    snn_optim_desc one;
+    int needed, i;
     if (status != SNN_OK) return status;
     if (!d) return snn__fail(net, SNN_ERR_NULL, "optimiser: desc is NULL");
     if (net->desc.inference)
@@ -9503,21 +9552,18 @@ SNN_DEF snn_status snn_net_optim_step(snn_net *net, const snn_optim_desc *d)
             net->grads[k] *=
                 (float)((double)d->clip_norm / (norm + 1e-6)); /* as torch's clip_grad_norm_ */
     }
-    for (i = 0; i < net->params; i++) {
-        snn_param *p = &net->param[i];
-        const snn_param_group *g = snn__group_of(d, p->name);
-        snn_optim_desc one = *d;
-        const ptrdiff_t at = p->value.data - net->values;
-        if (!p->grad.data || (g && g->frozen)) continue;
-        if (g && g->lr_scale != 0.0f) one.lr *= g->lr_scale;
-        if (g) one.weight_decay += g->weight_decay;
-        status = snn_optim_update(&one, net->optim_step + 1, p->value.data, p->grad.data,
-                                  net->moment[0] ? net->moment[0] + at : NULL,
-                                  net->moment[1] ? net->moment[1] + at : NULL,
-                                  snn_tensor_count(&p->value));
+    for (i = 0; i < net->params; i++) { /* all or nothing */
+        if (!snn__optim_of(d, &net->param[i], &one)) continue;
+        status = snn_optim_update(&one, 1, net->values, net->grads, net->moment[0],
+                                  net->moment[1], 0);
         if (status != SNN_OK)
             return snn__fail(net, status, "optimiser: %s", snn_status_text(status));
     }
+    job.net = net;
+    job.d = d;
+    job.tasks = snn__task_count(net->trained / SNN__LANES);
+    snn__parallel_for(&net->desc.threads, 4.0 * (double)net->trained, job.tasks, snn__optim_task,
+                      &job);
     net->optim_step++;
     net->dirty = 1;
     return SNN_OK;
