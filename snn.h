@@ -108,7 +108,8 @@
  *       >>neurons    one block each               >>layers      linear, conv, pool ..., the scan
  *       >>encode     data to spikes               >>loss        losses and metrics
  *       >>optim      optimisers, schedules        >>net         graph, memory plan, running
- *       >>train      training step, evaluation    >>io          safetensors, IDX
+ *       >>train      training step, evaluation    >>rules       learning without gradients
+ *       >>io         safetensors, IDX, NIR
  *
  * WHAT IT COMPUTES
  *   A net is a graph of layers that runs for T time steps on B samples. Time comes first: a signal
@@ -116,12 +117,12 @@
  *   step and sample. The engine works layer by layer, each over all T steps; snn_net_step does one
  *   step of all layers, with the same numbers. Each edge carries one kind of signal:
  *     constant   one [B][N] for all steps. The input is constant unless net_desc.input says
- *                otherwise, and so is what follows up to the first neuron or dropout: computed
- *                once, not T times, backward too.
+ *                otherwise, and so is what follows up to the first neuron, dropout, delay or norm
+ *                through time: computed once, not T times, backward too.
  *     dense      [T][B][N] floats: currents, membranes, spikes whose values differ by neuron.
- *     spikes     one bit for each neuron and step, and one value for all spikes of a layer. Linear
- *                and convolution walk the nonzeros of a row where they are few, and multiply where
- *                they are many.
+ *     spikes     one bit for each neuron and step, and one value for all spikes of a layer.
+ *                Convolution walks the nonzeros of a row; linear does where they are few, and
+ *                multiplies where they are many.
  *   Backpropagation through time is written by hand. A pass keeps input currents and spikes;
  *   backward computes the membranes again.
  *
@@ -141,7 +142,8 @@
  *                  the neuron's own
  *     when         one step after the spike, as snnTorch does; no_reset_delay = 1: within the step.
  *                  LIF, IF, CoarseLIF, BioLIF, Izhikevich, AdEx always reset within the step, and
- *                  whatever the membrane was before: what most other frameworks do
+ *                  whatever the membrane was before, as most other frameworks do; CoarseLIF and
+ *                  BioLIF to zero, Izhikevich to c
  *     detached     the delayed reset is a constant for gradients; through the immediate one the
  *                  spike's gradient flows, unless detach_reset
  *     reported     the membrane after a reset within the step, with membrane_before_reset the one
@@ -149,7 +151,9 @@
  *     decay        beta, alpha: factors a step, clamped to [0,1] by most neurons; 0 means not
  *                  given, a negative one decay 0. net_desc.dt takes no part: it is saved with the
  *                  model
- *     refractory   LIF, IF: steps after a spike in which input does not count
+ *     refractory   LIF, IF: steps after a spike without input or spike
+ *     input        LIF, IF, LI: times input_gain; decay_input = 1: times 1 - beta
+ *     custom       values of parameters without a field; 0 means the default, 1e-30 as good as 0
  *     spike value  graded: 1 unless given; a parameter like the others
  *     inhibition   one spike a sample and step, of the neuron furthest above its threshold; value
  *                  1
@@ -197,6 +201,7 @@
  *                  them into the layer before
  *     few bits     weight_bits of linear and convolution layers: computed with rounded weights,
  *                  trained in full ones
+ *     data         snn_batch gathers samples, snn_data_subset and snn_data_split part them
  *     doubts       snn_net_gradcheck compares backward with finite differences, on a net with
  *                  SNN_SPIKES_SMOOTH; net_desc.debug names the layer and step of the first NaN;
  *                  snn_net_print marks layers that are dead or saturated
@@ -204,8 +209,9 @@
  * STREAMING
  *   snn_net_reset, then snn_net_step once a tick; states stay in the net, snn_net_state reads or
  *   sets them. NULL goes on with a constant input as it is: what stands before the first neuron is
- *   then not computed again. T calls give the numbers of one forward pass over T steps. For a net
- *   that only streams: inference = 1, batch and steps 1.
+ *   then not computed again. T calls give the numbers of one forward pass over T steps, but for a
+ *   threshold norm in training, which takes the steps of a call together. For a net that only
+ *   streams: inference = 1, batch and steps 1.
  *
  * MEMORY
  *   A net is two blocks: a small one of snn_net_create, and one of snn_net_build for all the rest.
@@ -240,7 +246,7 @@
  *   snn_net_save writes safetensors: a JSON header and little-endian float32 tensors under
  *   PyTorch's names and shapes. Python reads it with
  *   safetensors.torch.load_file("mnist.safetensors"). The graph is in the metadata, a line a layer
- *   with every field spelled out, and dt beside it:
+ *   with every field that is not 0, and dt beside it:
  *       leaky name=lif1 in=2 beta=0.9 ... reset=subtract surrogate=fast_sigmoid surrogate_p0=25 ...
  *   snn_net_open makes a net from the file alone. snn_net_load fills one that you built, also from
  *   a plain file of PyTorch whose layers have the same names; neuron parameters that it lacks stay.
@@ -269,15 +275,18 @@
  *   machine has on x86-64, NEON on 64-bit Arm; other compilers and machines get plain C. IEEE
  *   floats and ints of 32 bits are taken for granted, a byte order is not. One input a net;
  *   SNN_MAX_DIMS axes; 2^28 elements a row; 2^24 samples and steps; pooling windows of 256
- *   elements. Everything is float: quant and packing change values and storage, not arithmetic.
- *   There is no GPU and no learning rule beside gradients.
+ *   elements. Everything is float: quant, weight_bits and packing change values and storage, not
+ *   arithmetic. There is no GPU; STDP works on plain arrays, not yet inside a net; of NIR there
+ *   are the numbers of its neurons, not the files.
  *
  * HOW TO ADD A NEURON
- *   Outside, in a file of yours: a snn_neuron_def with step and grad, given to snn_neuron(). Both
- *   see one time step of n neurons, as snn_neuron_block says: state 0 is the membrane, parameter 0
- *   the threshold, a spike is where drive > 0. Surrogates, grading, immediate resets, recurrence,
- *   packing, time and threads are the engine's. examples/custom_neuron.c is complete; build its net
- *   with SNN_SPIKES_SMOOTH and let snn_net_gradcheck tell whether grad is right.
+ *   Outside, in a file of yours: a snn_neuron_def with step and grad (and jump and fall where a
+ *   spike changes states at once, start for a first state that is not zero), given to
+ *   snn_neuron(). They see one time step of n neurons, as snn_neuron_block says: state 0 is the
+ *   membrane, parameter 0 the threshold, a spike is where drive > 0. Surrogates, grading,
+ *   immediate resets, recurrence, packing, time and threads are the engine's.
+ *   examples/custom_neuron.c is complete; build its net with SNN_SPIKES_SMOOTH and let
+ *   snn_net_gradcheck tell whether grad is right.
  *   Inside, for all users. 1: write the block in >>neurons, before #undef SNN__PARAM. Its comment
  *   has the equations and their source; here V = b w + a w^2 + x - sub R theta with w = (1 - zero
  *   R) U. step1 is one step of one neuron: s are its states, p its parameters (p[0] the threshold),
@@ -536,8 +545,7 @@ typedef struct snn_net_desc {
     snn_input_kind input;      /* constant */
     snn_spike_mode spikes;     /* packed */
     /* steps between stored states: memory grows with it and with T/checkpoint instead of with T,
-     * for
-     * one more forward pass; 0: all T */
+     * for one more forward pass; 0: all T */
     int checkpoint;
     /* optimiser blocks: 2 for Adam, 1 for momentum or RMSprop; 0: 2; -1: none */
     int moments;
@@ -958,9 +966,9 @@ SNN_DEF void snn_spikes_unpack(float *x, const uint32_t *words, int n, float gai
 /* -- formulas: surrogates and neurons on plain arrays -- */
 
 /* snn_surrogate_grad - d[i] = d(x[i]);  snn_surrogate_primitive - its integral in x
- * noise [n]: uniform numbers for SNN_STOCHASTIC, else NULL. d may alias x. Source: see each
- * formula in
- * SNN_SURROGATE_LIST. Matches: snntorch.surrogate. */
+ * noise [n]: uniform numbers for SNN_STOCHASTIC, else NULL. d may alias x. Formulas: see
+ * SNN_SURROGATE_LIST. Source: Neftci, Mostafa, Zenke, Surrogate Gradient Learning in Spiking Neural
+ * Networks, 2019. Matches: snntorch.surrogate. */
 SNN_DEF void snn_surrogate_grad(const snn_surrogate *s, int n, const float *x, const float *noise,
                                 float *d);
 SNN_DEF void snn_surrogate_primitive(const snn_surrogate *s, int n, const float *x,
@@ -1108,6 +1116,102 @@ SNN_DEF snn_status snn_targets_latency(float *out, float *scratch, const int *ta
                                        int B, int C,
                                        const snn_latency_desc *d);
 
+/* -- events: what neuromorphic sensors record -- */
+
+typedef struct snn_event {
+    uint32_t t;     /* microseconds */
+    uint16_t x, y;
+    uint8_t p;      /* polarity: 0 darker, 1 brighter */
+} snn_event;
+
+/* snn_events_nmnist - the events of an N-MNIST recording (.bin): 5 bytes each, x, y, then polarity
+ * (1 bit) and time (23 bits, big-endian). One with y = 240 says that the clock ran over: 2^13 us
+ * more for it and all behind it; it stays in the list and falls out of any picture.
+ * snn_events_aedat - the polarity events of an AEDAT 3.1 file with start <= t < end
+ * snn_events_shd - spike times in seconds of cochlea channels ("units"), as t, x with y = p = 0
+ *   out, max   room for so many events; NULL: only count
+ * Return the number of events in the data (it may exceed max) or a negative status.
+ * Sources: Orchard et al. 2015; inivation's AEDAT 3.1 description; Cramer et al. 2020. Match:
+ * snntorch.spikevision. */
+SNN_DEF int snn_events_nmnist(snn_event *out, int max, const void *memory, size_t size);
+SNN_DEF int snn_events_aedat(snn_event *out, int max, const void *memory, size_t size,
+                             uint32_t start, uint32_t end);
+SNN_DEF int snn_events_shd(snn_event *out, int max, const float *times, const int *units, int n);
+
+typedef struct snn_frames_desc {
+    uint32_t _start;
+    int steps;             /* (required) T */
+    uint32_t dt;           /* microseconds of a step; 1000 */
+    int width, height;     /* (required) of the sensor; what lies outside is dropped */
+    int downsample;        /* cells of so many pixels a side; 1 */
+    int no_polarity;       /* 1: one channel; 0: two, [0] darker, [1] brighter */
+    int reverse;           /* 1: x counts from the other side, as SHD's channels do */
+    int binary;            /* 1: ones instead of counts */
+    uint32_t _end;
+} snn_frames_desc;
+/* snn_event_frames - counts of events, out [T][polarities][height/downsample][width/downsample];
+ * time starts with the first event (inside or not), later events than T steps are dropped. */
+SNN_DEF snn_status snn_event_frames(float *out, const snn_event *events, int count,
+                                    const snn_frames_desc *d);
+
+/* -- learning rules on plain arrays -- */
+
+typedef enum snn_stdp_bound { /* f(w), what a change of w is multiplied by */
+    SNN_STDP_TIMES_W = 0,     /* w, as snnTorch does unless told otherwise */
+    SNN_STDP_ADDITIVE,        /* 1 */
+    SNN_STDP_SOFT             /* (w_max - w)^mu where it grows, (w - w_min)^mu where it shrinks */
+} snn_stdp_bound;
+typedef struct snn_stdp_desc {
+    uint32_t _start;
+    float tau_pre, tau_post;  /* (required) time constants of the traces, steps */
+    int exponential;          /* 1: traces decay by exp(-1/tau); 0: by 1 - 1/tau */
+    int nearest;              /* 1: a spike sets its trace to 1; 0: adds 1 */
+    snn_stdp_bound bound;
+    float a_pre, a_post;      /* sizes of the two changes; 1 */
+    float w_min, w_max, mu;   /* soft: 0, 1, 1 */
+    uint32_t _end;
+} snn_stdp_desc;
+
+/* snn_stdp_linear - one step of pair-based spike-timing-dependent plasticity
+ *   tp = tp decay_pre + pre;  tq = tq decay_post + post
+ *   e_b[o][i] = a_post f(w) post_b[o] tp_b[i] - a_pre f(w) tq_b[o] pre_b[i];  dw += the sum of e_b
+ *   pre [B][I], post [B][O]  spikes;  trace_pre, trace_post  in/out, zeros at first
+ *   w [O][I];  dw [O][I] ADDED to, or NULL;  eligibility [B][O][I] written, or NULL: times a reward
+ *   it is the change of reward-modulated rules
+ * Work grows with the spikes: silent neurons cost nothing but their traces.
+ * Matches: snntorch.functional.stdp_learner.stdp_linear_single_step; exponential: mstdp, mstdpet.
+ * Source: Song, Miller, Abbott 2000; Florian 2007. */
+SNN_DEF snn_status snn_stdp_linear(const snn_stdp_desc *d, int B, int I, int O, const float *pre,
+                                   const float *post, float *trace_pre, float *trace_post,
+                                   const float *w, float *dw, float *eligibility);
+/* snn_stdp_conv2d - the same for a convolution c (dilation and groups 1): pre [B][I][H][W], post
+ * [B][O][OH][OW], w, dw [O][I][kh][kw]; the trace of pre is that of the padded image,
+ * [B][I][H + 2 padding_h][W + 2 padding_w]. conv1d: H = 1, kernel_h = 1. Matches:
+ * stdp_conv1d_single_step, stdp_conv2d_single_step. */
+SNN_DEF snn_status snn_stdp_conv2d(const snn_stdp_desc *d, const snn_conv2d_desc *c, int B, int I,
+                                   int H, int W, const float *pre, const float *post,
+                                   float *trace_pre, float *trace_post, const float *w, float *dw);
+
+/* -- NIR: the neuromorphic intermediate representation -- */
+
+/* A LIF node, tau dv/dt = (v_leak - v) + r i, or with tau_syn > 0 a CubaLIF node, tau_syn di/dt =
+ * -i + w_in s. Times in seconds. */
+typedef struct snn_nir_neuron {
+    float tau_mem, tau_syn;
+    float r, w_in;
+    float v_leak, v_reset, v_threshold;
+} snn_nir_neuron;
+/* snn_nir_export - of Leaky (alpha 0) or Synaptic: tau = dt/(1 - decay), r = tau_mem/dt, w_in =
+ *   tau_syn/dt. The reset is not part of NIR.
+ * snn_nir_import - decays by Euler, 1 - dt/tau. An input factor other than 1, w = r dt/tau_mem
+ *   times w_in dt/tau_syn, goes into the threshold: theta = v_threshold/w. The neuron resets to
+ *   zero within the step. v_leak and v_reset must be 0: for others use snn_lif.
+ * Match: snntorch.export_to_nir, import_from_nir (dt 1e-4 there). Source: Pedersen et al. 2024. */
+SNN_DEF snn_status snn_nir_export(snn_nir_neuron *node, float alpha, float beta, float threshold,
+                                  float dt);
+SNN_DEF snn_status snn_nir_import(float *alpha, float *beta, float *threshold,
+                                  const snn_nir_neuron *node, float dt);
+
 /* -- losses and metrics on plain arrays -- */
 
 /* snn_loss - value and gradient of a loss of section SNN_LOSS_*
@@ -1142,12 +1246,12 @@ SNN_DEF snn_status snn_predict(snn_metric metric, int T, int B, int C, const flo
 /* -- optimisers and schedules on plain arrays -- */
 
 /* snn_optim_update - one step, k = 1, 2, ... , on n parameters
- *   Adam     m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; p -= lr/(1-b1^k) m /
- *   (sqrt(v)/sqrt(1-b2^k) + eps)
+ *   Adam     m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2;
+ *            p -= lr/(1-b1^k) m / (sqrt(v)/sqrt(1-b2^k) + eps)
  *   AdamW    p *= 1 - lr wd first, no decay in g
  *   SGD      b = mu b + (1-damp) g (first step b = g); p -= lr (nesterov ? g + mu b : b)
- *   RMSprop  v = a v + (1-a) g^2; p -= lr g/(sqrt(v)+eps), with momentum b = mu b + g/(...); p -=
- *   lr b
+ *   RMSprop  v = a v + (1-a) g^2; p -= lr g/(sqrt(v)+eps);
+ *            with momentum b = mu b + g/(sqrt(v)+eps); p -= lr b
  *   m1, m2   state blocks [n], zero at first: Adam m, v; SGD b, -; RMSprop v, b
  * Matches: torch.optim with the same flags. clip and groups are the net's business, not applied
  * here. */
@@ -1312,7 +1416,7 @@ SNN_DEF int snn_batch(const snn_data *data, const int *order, int start, int bat
                       float *x, int *y);
 /* snn_data_subset - part idx of data cut into `parts`: samples [n idx, n (idx+1)), n = count/parts
  * snn_data_split - a share held out for validation: order[0 .. count-1] gets all indices, first the
- *   training samples, shuffled, then count*share others, ascending; returns how many those are
+ *   training samples, shuffled, then count*share others, ascending; returns how many others
  * Match: snntorch.utils.data_subset, valid_split (but for the generator). */
 SNN_DEF snn_status snn_data_subset(snn_data *part, const snn_data *data, int parts, int idx);
 SNN_DEF int snn_data_split(int *order, int count, float share, uint64_t seed);
@@ -1364,8 +1468,7 @@ SNN_DEF void snn_idx_free(snn_idx *idx);
 }
 #endif
 
-/* ------------------------- Stop here if you only want to use the library.
- * ------------------------- */
+/* ---------------- Stop here if you only want to use the library. ---------------- */
 
 #endif /* SNN_H_INCLUDED */
 
@@ -2909,7 +3012,8 @@ static const snn_neuron_def snn__rsynaptic_def = {
  *   subtract:  E = e - R theta      N = (1-R) n    V = W + R N'
  *
  * The membrane has no memory of its own; only R sees the last one. alpha > beta is required.
- * Matches: snntorch.Alpha (as it computes, not as its documentation prints tau). */
+ * Matches: snntorch.Alpha (as it computes, not as its documentation prints tau). Source: Eshraghian
+ * et al. 2023; Rall 1967 for the alpha function. */
 enum { SNN__ALPHA_BETA = 1, SNN__ALPHA_ALPHA, SNN__ALPHA_TAU };
 SNN__HD float snn__alpha_step1(float *s, const float *p, const float *x, snn__mode m)
 {
@@ -3296,7 +3400,8 @@ static const snn_neuron_def snn__alif_def = {
  *   Wu (STBP)                  beta 0.2, threshold 0.5, surrogate boxcar
  *   NIR LIF                    beta = 1 - dt/tau, input_gain = r dt/tau, v_rest = v_leak
  * IF is LIF with b = 1. LI never spikes: its output is its membrane, a readout or a synapse's
- * filter. */
+ * filter. Source: Gerstner et al., Neuronal Dynamics, 2014, 1.3; Fang et al., SpikingJelly,
+ * 2023. */
 enum { SNN__LIF_BETA = 1, SNN__LIF_GAIN, SNN__LIF_REST, SNN__LIF_RESET, SNN__LIF_REFRACTORY };
 SNN__HD float snn__lif_step1(float *s, const float *p, const float *x, snn__mode m)
 {
@@ -3470,7 +3575,7 @@ static const snn_neuron_def snn__coarse_lif_def = {
  *
  * Two inputs a neuron, both not negative: all xe, then all xi. threshold is 0.5, custom[1] nudt
  * (0.5). a is a constant for the gradients of the inputs, as in the original; custom[2] = 1: no
- * longer. Matches: spikingtorch BioLIF. */
+ * longer. Matches: spikingtorch BioLIF. Source: the model's equation, solved exactly. */
 enum { SNN__BIO_NUDT = 1, SNN__BIO_EXACT };
 SNN__HD float snn__bio_lif_step1(float *s, const float *p, const float *x, snn__mode m)
 {
@@ -4588,7 +4693,7 @@ static void snn__linear_scratch(snn_net *net, snn__node *q, snn__arena *task, sn
     q->s[SNN__LINEAR_IDX] = snn__scratch_take(task, list, sizeof(uint32_t));
     q->s[SNN__LINEAR_VAL] = snn__scratch_take(task, list, sizeof(float));
     q->s[SNN__LINEAR_ACC] = snn__scratch_take(
-        task, rows ? SNN__LINEAR_COLUMN * ld : SNN__LINEAR_TILE, sizeof(float));
+        task, rows ? SNN__LINEAR_COLUMN * ld : (size_t)SNN__LINEAR_TILE, sizeof(float));
     q->s[SNN__LINEAR_WORDS] = snn__scratch_take(task, (rows + 31) / 32 * 32, sizeof(uint32_t));
     q->s[SNN__LINEAR_COLUMNS] = snn__scratch_take(task, (rows + 31) / 32 * 32, sizeof(uint32_t));
     /* unpacked rows for the product */
@@ -7284,6 +7389,124 @@ SNN_DEF snn_status snn_targets_latency(float *out, float *scratch, const int *ta
     if (B > 0x7fffffff / C) return SNN_ERR_TOO_LARGE;
     return snn_encode_latency(out, scratch + (size_t)B * (size_t)C, scratch, T, B * C, d);
 }
+/* -- events */
+
+static void snn__event_put(snn_event *out, int max, int k, uint32_t t, uint32_t x, uint32_t y,
+                           uint32_t p)
+{
+    if (!out || k >= max) return;
+    out[k].t = t;
+    out[k].x = (uint16_t)x;
+    out[k].y = (uint16_t)y;
+    out[k].p = (uint8_t)p;
+}
+
+SNN_DEF int snn_events_nmnist(snn_event *out, int max, const void *memory, size_t size)
+{
+    const unsigned char *b = (const unsigned char *)memory;
+    uint32_t over = 0;
+    int k, n;
+    if (!b) return SNN_ERR_NULL;
+    if (size % 5) return SNN_ERR_FORMAT;
+    if (size / 5 > 0x7fffffff || max < 0) return SNN_ERR_ARGUMENT;
+    n = (int)(size / 5);
+    for (k = 0; k < n; k++, b += 5) {
+        if (b[1] == 240) over += 1u << 13;
+        snn__event_put(out, max, k,
+                       over + ((uint32_t)(b[2] & 127) << 16 | (uint32_t)b[3] << 8 | b[4]), b[0],
+                       b[1], b[2] >> 7);
+    }
+    return n;
+}
+
+static uint32_t snn__little32(const unsigned char *b)
+{
+    return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
+}
+/* Text lines that begin with #, then packets: 28 bytes of type u16, source u16, event size, time
+ * offset, overflow, capacity, number, valid u32, then the events, all little-endian. Type 1 is
+ * polarity: data u32 (15 bits x, 15 bits y, polarity, valid from the top), time u32. */
+SNN_DEF int snn_events_aedat(snn_event *out, int max, const void *memory, size_t size,
+                             uint32_t start, uint32_t end)
+{
+    const unsigned char *b = (const unsigned char *)memory;
+    size_t at = 0;
+    int found = 0;
+    if (!b) return SNN_ERR_NULL;
+    if (max < 0) return SNN_ERR_ARGUMENT;
+    if (!size || b[0] != '#') return SNN_ERR_FORMAT;
+    while (at < size && b[at] == '#') {
+        const size_t line = at;
+        while (at < size && b[at] != '\n') at++;
+        at += at < size;
+        if (at - line >= 13 && !memcmp(b + line, "#!END-HEADER", 12)) break;
+    }
+    while (at < size) {
+        uint32_t type, bytes, number, k;
+        if (size - at < 28) return SNN_ERR_FORMAT;
+        type = snn__little32(b + at) & 0xffffu;
+        bytes = snn__little32(b + at + 4);
+        number = snn__little32(b + at + 20);
+        at += 28;
+        if (number && (bytes == 0 || (size - at) / bytes < number)) return SNN_ERR_FORMAT;
+        if (type == 1 && number && bytes < 8) return SNN_ERR_FORMAT;
+        for (k = 0; type == 1 && k < number; k++) {
+            const uint32_t data = snn__little32(b + at + (size_t)k * bytes),
+                           t = snn__little32(b + at + (size_t)k * bytes + 4);
+            if (t < start || t >= end) continue;
+            if (found == 0x7fffffff) return SNN_ERR_TOO_LARGE;
+            snn__event_put(out, max, found++, t, data >> 17 & 0x1fffu, data >> 2 & 0x1fffu,
+                           data >> 1 & 1u);
+        }
+        at += (size_t)number * bytes;
+    }
+    return found;
+}
+
+SNN_DEF int snn_events_shd(snn_event *out, int max, const float *times, const int *units, int n)
+{
+    int k;
+    if (!times || !units) return SNN_ERR_NULL;
+    if (n < 0 || max < 0) return SNN_ERR_ARGUMENT;
+    for (k = 0; k < n; k++) {
+        if (!(times[k] >= 0.0f && times[k] < 4e3f)) return SNN_ERR_NAN;
+        if (units[k] < 0 || units[k] > 0xffff) return SNN_ERR_ARGUMENT;
+        snn__event_put(out, max, k, (uint32_t)(times[k] * 1e6f), (uint32_t)units[k], 0, 0);
+    }
+    return n;
+}
+
+SNN_DEF snn_status snn_event_frames(float *out, const snn_event *events, int count,
+                                    const snn_frames_desc *d)
+{
+    const uint32_t dt = d && d->dt ? d->dt : 1000;
+    const int ds = d && d->downsample ? d->downsample : 1;
+    size_t row, frame, at;
+    int k, w, h;
+    if (!out || !d || (!events && count > 0)) return SNN_ERR_NULL;
+    if (d->_start || d->_end) return SNN_ERR_DESC;
+    if (d->steps < 1 || d->steps > 1 << 24 || count < 0 || ds < 1 || d->width < ds ||
+        d->height < 1 || d->width > 1 << 16 || d->height > 1 << 16)
+        return SNN_ERR_ARGUMENT;
+    w = d->width / ds;
+    h = d->height < ds ? 1 : d->height / ds; /* a line of sensors is not thinned across */
+    row = (size_t)w;
+    frame = row * (size_t)h * (d->no_polarity ? 1 : 2);
+    if (snn__mul_size(frame, (size_t)d->steps) > SIZE_MAX / sizeof(float)) return SNN_ERR_TOO_LARGE;
+    snn__zero(out, frame * (size_t)d->steps);
+    for (k = 0; k < count; k++) {
+        const uint32_t step = events[k].t < events[0].t ? 0xffffffffu
+                                                        : (events[k].t - events[0].t) / dt;
+        int x = events[k].x / ds, y = d->height < ds ? events[k].y : events[k].y / ds;
+        if (step >= (uint32_t)d->steps || x >= w || y >= h) continue;
+        if (d->reverse) x = w - 1 - x;
+        at = (size_t)step * frame + (size_t)y * row + (size_t)x;
+        if (!d->no_polarity && events[k].p) at += row * (size_t)h;
+        out[at] = d->binary ? 1.0f : out[at] + 1.0f;
+    }
+    return SNN_OK;
+}
+
 /* ---- >>loss -------------------------------------------------------------------------------- */
 /* Each reads one number per class out of [T][B][C] and sends its gradient back there. */
 
@@ -9791,6 +10014,153 @@ SNN_DEF snn_status snn_net_gradcheck(snn_net *net, const float *x, const int *y,
     return status;
 }
 
+/* ---- >>rules ------------------------------------------------------------------------------- */
+/* Learning without gradients: rules that look at the spikes of the two sides of a synapse. */
+
+static snn_status snn__stdp_check(const snn_stdp_desc *d)
+{
+    if (!d) return SNN_ERR_NULL;
+    if (d->_start || d->_end) return SNN_ERR_DESC;
+    if (!(d->tau_pre > 0.0f) || !(d->tau_post > 0.0f) || !snn__finite(d->tau_pre) ||
+        !snn__finite(d->tau_post) || !snn__finite(d->a_pre) || !snn__finite(d->a_post) ||
+        !snn__finite(d->w_min) || !snn__finite(d->w_max) || !snn__finite(d->mu) ||
+        (int)d->bound < 0 || d->bound > SNN_STDP_SOFT)
+        return SNN_ERR_ARGUMENT;
+    return SNN_OK;
+}
+static snn_stdp_desc snn__stdp_defaults(const snn_stdp_desc *d)
+{
+    snn_stdp_desc r = *d;
+    r.a_pre = snn__float_or(r.a_pre, 1.0f);
+    r.a_post = snn__float_or(r.a_post, 1.0f);
+    r.w_max = snn__float_or(r.w_max, 1.0f);
+    r.mu = snn__float_or(r.mu, 1.0f);
+    return r;
+}
+/* a f(w) of a change that makes w grow, or shrink */
+static float snn__stdp_size(const snn_stdp_desc *d, float w, int grows)
+{
+    const float a = grows ? d->a_post : d->a_pre, room = grows ? d->w_max - w : w - d->w_min;
+    if (d->bound == SNN_STDP_ADDITIVE) return a;
+    if (d->bound == SNN_STDP_TIMES_W) return a * w;
+    if (d->mu == 1.0f) return a * room;
+    return room > 0.0f ? a * SNN_POWF(room, d->mu) : 0.0f;
+}
+static void snn__stdp_trace(const snn_stdp_desc *d, float *trace, const float *spikes, size_t n,
+                            float tau)
+{
+    const float decay = d->exponential ? SNN_EXPF(-1.0f / tau) : 1.0f - 1.0f / tau;
+    size_t i;
+    for (i = 0; i < n; i++)
+        trace[i] = d->nearest && spikes[i] != 0.0f ? spikes[i]
+                                                   : snn__flush(trace[i] * decay) + spikes[i];
+}
+
+SNN_DEF snn_status snn_stdp_linear(const snn_stdp_desc *desc, int B, int I, int O,
+                                   const float *pre, const float *post, float *trace_pre,
+                                   float *trace_post, const float *w, float *dw, float *eligibility)
+{
+    snn_status status = snn__stdp_check(desc);
+    snn_stdp_desc d;
+    const size_t in = (size_t)I, out = (size_t)O;
+    size_t b, i, o;
+    if (status != SNN_OK) return status;
+    if (!pre || !post || !trace_pre || !trace_post || !w) return SNN_ERR_NULL;
+    if (B < 1 || I < 1 || O < 1) return SNN_ERR_SHAPE;
+    d = snn__stdp_defaults(desc);
+    snn__stdp_trace(&d, trace_pre, pre, (size_t)B * in, d.tau_pre);
+    snn__stdp_trace(&d, trace_post, post, (size_t)B * out, d.tau_post);
+    if (eligibility) snn__zero(eligibility, (size_t)B * out * in);
+    for (b = 0; b < (size_t)B; b++, pre += in, post += out, trace_pre += in, trace_post += out) {
+        float *e = eligibility ? eligibility + b * out * in : NULL;
+        for (o = 0; o < out; o++) { /* who fired just now saw these inputs before */
+            if (post[o] == 0.0f) continue;
+            for (i = 0; i < in; i++) {
+                const float g = snn__stdp_size(&d, w[o * in + i], 1) * post[o] * trace_pre[i];
+                if (dw) dw[o * in + i] += g;
+                if (e) e[o * in + i] += g;
+            }
+        }
+        for (i = 0; i < in; i++) { /* an input now comes too late for these spikes */
+            if (pre[i] == 0.0f) continue;
+            for (o = 0; o < out; o++) {
+                const float g = snn__stdp_size(&d, w[o * in + i], 0) * trace_post[o] * pre[i];
+                if (dw) dw[o * in + i] -= g;
+                if (e) e[o * in + i] -= g;
+            }
+        }
+    }
+    return SNN_OK;
+}
+
+SNN_DEF snn_status snn_stdp_conv2d(const snn_stdp_desc *desc, const snn_conv2d_desc *c, int B,
+                                   int I, int H, int W, const float *pre, const float *post,
+                                   float *trace_pre, float *trace_post, const float *w, float *dw)
+{
+    snn_status status = snn__stdp_check(desc);
+    snn_stdp_desc d;
+    int kh, kw, sh, sw, ph, pw, hp, wp, oh, ow, b, i, o, y, x, ky, kx;
+    float decay;
+    if (status != SNN_OK) return status;
+    if (!c || !pre || !post || !trace_pre || !trace_post || !w || !dw) return SNN_ERR_NULL;
+    if (c->_start || c->_end) return SNN_ERR_DESC;
+    kh = snn__either(c->kernel_h, c->kernel, 0), kw = snn__either(c->kernel_w, c->kernel, 0);
+    sh = snn__either(c->stride_h, c->stride, 1), sw = snn__either(c->stride_w, c->stride, 1);
+    ph = snn__either(c->padding_h, c->padding, 0), pw = snn__either(c->padding_w, c->padding, 0);
+    if (B < 1 || I < 1 || H < 1 || W < 1 || c->out_channels < 1 || kh < 1 || kw < 1 || sh < 1 ||
+        sw < 1 || ph < 0 || pw < 0 || H > 1 << 14 || W > 1 << 14 || ph > 1 << 14 || pw > 1 << 14)
+        return SNN_ERR_SHAPE;
+    if (snn__either(c->dilation_h, c->dilation, 1) != 1 || c->groups > 1 ||
+        snn__either(c->dilation_w, c->dilation, 1) != 1)
+        return SNN_ERR_UNSUPPORTED;
+    hp = H + 2 * ph, wp = W + 2 * pw;
+    if (hp < kh || wp < kw) return SNN_ERR_SHAPE;
+    oh = (hp - kh) / sh + 1, ow = (wp - kw) / sw + 1;
+    d = snn__stdp_defaults(desc);
+    snn__stdp_trace(&d, trace_post, post, (size_t)(B * c->out_channels) * (size_t)(oh * ow),
+                    d.tau_post);
+    decay = d.exponential ? SNN_EXPF(-1.0f / d.tau_pre) : 1.0f - 1.0f / d.tau_pre;
+    for (b = 0; b < B * I; b++) /* the padding never spikes, its trace stays 0 */
+        for (y = 0; y < H; y++)
+            for (x = 0; x < W; x++) {
+                const float s = pre[((size_t)b * (size_t)H + (size_t)y) * (size_t)W + (size_t)x];
+                float *t = trace_pre + ((size_t)b * (size_t)hp + (size_t)(y + ph)) * (size_t)wp +
+                           (size_t)(x + pw);
+                *t = d.nearest && s != 0.0f ? s : snn__flush(*t * decay) + s;
+            }
+#define SNN__POST(p) (p)[(((size_t)b * (size_t)c->out_channels + (size_t)o) * (size_t)oh +         \
+                          (size_t)y) * (size_t)ow + (size_t)x]
+#define SNN__AT (((size_t)o * (size_t)I + (size_t)i) * (size_t)kh + (size_t)ky) * (size_t)kw +     \
+                    (size_t)kx
+    for (b = 0; b < B; b++)
+        for (y = 0; y < oh; y++)
+            for (x = 0; x < ow; x++)
+                for (i = 0; i < I; i++)
+                    for (ky = 0; ky < kh; ky++)
+                        for (kx = 0; kx < kw; kx++) {
+                            const int py = y * sh + ky - ph, px = x * sw + kx - pw;
+                            const int inside = py >= 0 && py < H && px >= 0 && px < W;
+                            const size_t image = (size_t)b * (size_t)I + (size_t)i;
+                            const float s = inside ? pre[(image * (size_t)H + (size_t)py) *
+                                                             (size_t)W + (size_t)px] : 0.0f;
+                            const float tp = trace_pre[(image * (size_t)hp +
+                                                        (size_t)(py + ph)) * (size_t)wp +
+                                                       (size_t)(px + pw)];
+                            if (tp == 0.0f) continue; /* nothing came here, or long ago */
+                            for (o = 0; o < c->out_channels; o++) {
+                                const float fired = SNN__POST(post);
+                                if (fired != 0.0f)
+                                    dw[SNN__AT] += snn__stdp_size(&d, w[SNN__AT], 1) * fired * tp;
+                                if (s != 0.0f)
+                                    dw[SNN__AT] -= snn__stdp_size(&d, w[SNN__AT], 0) *
+                                                   SNN__POST(trace_post) * s;
+                            }
+                        }
+#undef SNN__POST
+#undef SNN__AT
+    return SNN_OK;
+}
+
 /* ---- >>io ---------------------------------------------------------------------------------- */
 /* Models as safetensors files; IDX files.
  *
@@ -10700,6 +11070,45 @@ SNN_DEF void snn_idx_free(snn_idx *idx)
     memset(idx, 0, sizeof *idx);
 }
 #endif
+
+/* -- NIR */
+
+SNN_DEF snn_status snn_nir_export(snn_nir_neuron *node, float alpha, float beta, float threshold,
+                                  float dt)
+{
+    if (!node) return SNN_ERR_NULL;
+    if (!snn__finite(alpha) || !snn__finite(beta) || !snn__finite(threshold) || !snn__finite(dt))
+        return SNN_ERR_NAN;
+    if (!(dt > 0.0f) || !(beta >= 0.0f && beta < 1.0f) || !(alpha >= 0.0f && alpha < 1.0f))
+        return SNN_ERR_ARGUMENT;
+    memset(node, 0, sizeof *node);
+    node->tau_mem = dt / (1.0f - beta);
+    node->r = node->tau_mem / dt;
+    node->v_threshold = threshold;
+    if (alpha == 0.0f) return SNN_OK;
+    node->tau_syn = dt / (1.0f - alpha);
+    node->w_in = node->tau_syn / dt;
+    return SNN_OK;
+}
+SNN_DEF snn_status snn_nir_import(float *alpha, float *beta, float *threshold,
+                                  const snn_nir_neuron *node, float dt)
+{
+    float w;
+    if (!alpha || !beta || !threshold || !node) return SNN_ERR_NULL;
+    if (!snn__finite(node->tau_mem) || !snn__finite(node->tau_syn) || !snn__finite(node->r) ||
+        !snn__finite(node->w_in) || !snn__finite(node->v_threshold) || !snn__finite(dt))
+        return SNN_ERR_NAN;
+    if (!(dt > 0.0f) || node->tau_mem < dt || (node->tau_syn != 0.0f && node->tau_syn < dt))
+        return SNN_ERR_ARGUMENT;
+    if (node->v_leak != 0.0f || node->v_reset != 0.0f) return SNN_ERR_UNSUPPORTED;
+    w = node->r * dt / node->tau_mem;
+    if (node->tau_syn > 0.0f) w *= node->w_in * dt / node->tau_syn;
+    if (!(w > 0.0f)) return SNN_ERR_ARGUMENT;
+    *alpha = node->tau_syn > 0.0f ? 1.0f - dt / node->tau_syn : 0.0f;
+    *beta = 1.0f - dt / node->tau_mem;
+    *threshold = SNN_FABSF(w - 1.0f) < 1e-5f ? node->v_threshold : node->v_threshold / w;
+    return SNN_OK;
+}
 
 #ifdef __cplusplus
 }
