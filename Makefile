@@ -11,7 +11,7 @@ EXAMPLES := $(patsubst examples/%.c,$(BUILD)/%,$(wildcard examples/*.c))
 COMPILE = $(CC) $(CPPFLAGS) $(CFLAGS) $(OPENMP) $< -o $@ $(LDFLAGS) -lm
 
 # Reference vectors of parts that are not built yet, as prefixes of file names; shrinks to nothing.
-VECTORS_LATER = stdp_ mstdp nir_ data_ rule_bpstdp rule_convert_ rule_dc_ rule_decolle rule_eprop \
+VECTORS_LATER = rule_bpstdp rule_convert_ rule_dc_ rule_decolle rule_eprop \
     rule_eventprop rule_forward_forward rule_label_assign rule_n3ml_ rule_nef_pes rule_ottt \
     rule_population_code rule_qcfs rule_resume rule_rstdp_ rule_slayer rule_spikenorm_ \
     rule_spikeprop rule_st_encoders rule_stdp_ rule_weight_norm
@@ -67,6 +67,6 @@ $(BUILD)/%: tests/%.c snn.h
 
 $(BUILD)/%: bench/%.c snn.h
 	@mkdir -p $(@D)
-	$(COMPILE)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -DSNN_BENCH_FLAGS="\"$(CFLAGS)\"" $(OPENMP) $< -o $@ $(LDFLAGS) -lm
 
 .PHONY: all help run examples test bench lint matrix asan ubsan valgrind-core clean

@@ -1159,13 +1159,15 @@ SNN_DEF snn_status snn_event_frames(float *out, const snn_event *events, int cou
 typedef enum snn_stdp_bound { /* f(w), what a change of w is multiplied by */
     SNN_STDP_TIMES_W = 0,     /* w, as snnTorch does unless told otherwise */
     SNN_STDP_ADDITIVE,        /* 1 */
-    SNN_STDP_SOFT             /* (w_max - w)^mu where it grows, (w - w_min)^mu where it shrinks */
+    /* (w_max - w)^mu where it grows, (w - w_min)^mu where it shrinks; outside the bounds mu = 1 leads
+     * back, other mu stand still */
+    SNN_STDP_SOFT
 } snn_stdp_bound;
 typedef struct snn_stdp_desc {
     uint32_t _start;
     float tau_pre, tau_post;  /* (required) time constants of the traces, steps */
     int exponential;          /* 1: traces decay by exp(-1/tau); 0: by 1 - 1/tau */
-    int nearest;              /* 1: a spike sets its trace to 1; 0: adds 1 */
+    int nearest;              /* 1: a spike sets its trace; 0: adds to it */
     snn_stdp_bound bound;
     float a_pre, a_post;      /* sizes of the two changes; 1 */
     float w_min, w_max, mu;   /* soft: 0, 1, 1 */
@@ -7389,6 +7391,7 @@ SNN_DEF snn_status snn_targets_latency(float *out, float *scratch, const int *ta
     if (B > 0x7fffffff / C) return SNN_ERR_TOO_LARGE;
     return snn_encode_latency(out, scratch + (size_t)B * (size_t)C, scratch, T, B * C, d);
 }
+
 /* -- events */
 
 static void snn__event_put(snn_event *out, int max, int k, uint32_t t, uint32_t x, uint32_t y,
@@ -7431,16 +7434,17 @@ SNN_DEF int snn_events_aedat(snn_event *out, int max, const void *memory, size_t
 {
     const unsigned char *b = (const unsigned char *)memory;
     size_t at = 0;
-    int found = 0;
+    int found = 0, ended = 0;
     if (!b) return SNN_ERR_NULL;
     if (max < 0) return SNN_ERR_ARGUMENT;
     if (!size || b[0] != '#') return SNN_ERR_FORMAT;
-    while (at < size && b[at] == '#') {
+    while (!ended && at < size && b[at] == '#') {
         const size_t line = at;
         while (at < size && b[at] != '\n') at++;
         at += at < size;
-        if (at - line >= 13 && !memcmp(b + line, "#!END-HEADER", 12)) break;
+        ended = at - line > 12 && b[at - 1] == '\n' && !memcmp(b + line, "#!END-HEADER", 12);
     }
+    if (at == size && !ended) return SNN_ERR_FORMAT;
     while (at < size) {
         uint32_t type, bytes, number, k;
         if (size - at < 28) return SNN_ERR_FORMAT;
@@ -7486,10 +7490,11 @@ SNN_DEF snn_status snn_event_frames(float *out, const snn_event *events, int cou
     if (!out || !d || (!events && count > 0)) return SNN_ERR_NULL;
     if (d->_start || d->_end) return SNN_ERR_DESC;
     if (d->steps < 1 || d->steps > 1 << 24 || count < 0 || ds < 1 || d->width < ds ||
-        d->height < 1 || d->width > 1 << 16 || d->height > 1 << 16)
+        d->height < 1 || (d->height > 1 && d->height < ds) || d->width > 1 << 16 ||
+        d->height > 1 << 16)
         return SNN_ERR_ARGUMENT;
     w = d->width / ds;
-    h = d->height < ds ? 1 : d->height / ds; /* a line of sensors is not thinned across */
+    h = d->height == 1 ? 1 : d->height / ds; /* a line of sensors is not thinned across */
     row = (size_t)w;
     frame = row * (size_t)h * (d->no_polarity ? 1 : 2);
     if (snn__mul_size(frame, (size_t)d->steps) > SIZE_MAX / sizeof(float)) return SNN_ERR_TOO_LARGE;
@@ -7497,7 +7502,7 @@ SNN_DEF snn_status snn_event_frames(float *out, const snn_event *events, int cou
     for (k = 0; k < count; k++) {
         const uint32_t step = events[k].t < events[0].t ? 0xffffffffu
                                                         : (events[k].t - events[0].t) / dt;
-        int x = events[k].x / ds, y = d->height < ds ? events[k].y : events[k].y / ds;
+        int x = events[k].x / ds, y = d->height == 1 ? events[k].y : events[k].y / ds;
         if (step >= (uint32_t)d->steps || x >= w || y >= h) continue;
         if (d->reverse) x = w - 1 - x;
         at = (size_t)step * frame + (size_t)y * row + (size_t)x;
@@ -10117,9 +10122,10 @@ SNN_DEF snn_status snn_stdp_conv2d(const snn_stdp_desc *desc, const snn_conv2d_d
     if (hp < kh || wp < kw) return SNN_ERR_SHAPE;
     oh = (hp - kh) / sh + 1, ow = (wp - kw) / sw + 1;
     d = snn__stdp_defaults(desc);
-    snn__stdp_trace(&d, trace_post, post, (size_t)(B * c->out_channels) * (size_t)(oh * ow),
-                    d.tau_post);
+    snn__stdp_trace(&d, trace_post, post,
+                    (size_t)B * (size_t)c->out_channels * (size_t)oh * (size_t)ow, d.tau_post);
     decay = d.exponential ? SNN_EXPF(-1.0f / d.tau_pre) : 1.0f - 1.0f / d.tau_pre;
+    if ((size_t)B > (size_t)0x7fffffff / (size_t)I) return SNN_ERR_TOO_LARGE;
     for (b = 0; b < B * I; b++) /* the padding never spikes, its trace stays 0 */
         for (y = 0; y < H; y++)
             for (x = 0; x < W; x++) {
@@ -10146,7 +10152,8 @@ SNN_DEF snn_status snn_stdp_conv2d(const snn_stdp_desc *desc, const snn_conv2d_d
                             const float tp = trace_pre[(image * (size_t)hp +
                                                         (size_t)(py + ph)) * (size_t)wp +
                                                        (size_t)(px + pw)];
-                            if (tp == 0.0f) continue; /* nothing came here, or long ago */
+                            /* nothing came here, or long ago */
+                            if (tp == 0.0f && s == 0.0f) continue;
                             for (o = 0; o < c->out_channels; o++) {
                                 const float fired = SNN__POST(post);
                                 if (fired != 0.0f)
@@ -11093,7 +11100,7 @@ SNN_DEF snn_status snn_nir_export(snn_nir_neuron *node, float alpha, float beta,
 SNN_DEF snn_status snn_nir_import(float *alpha, float *beta, float *threshold,
                                   const snn_nir_neuron *node, float dt)
 {
-    float w;
+    float w, theta;
     if (!alpha || !beta || !threshold || !node) return SNN_ERR_NULL;
     if (!snn__finite(node->tau_mem) || !snn__finite(node->tau_syn) || !snn__finite(node->r) ||
         !snn__finite(node->w_in) || !snn__finite(node->v_threshold) || !snn__finite(dt))
@@ -11104,9 +11111,11 @@ SNN_DEF snn_status snn_nir_import(float *alpha, float *beta, float *threshold,
     w = node->r * dt / node->tau_mem;
     if (node->tau_syn > 0.0f) w *= node->w_in * dt / node->tau_syn;
     if (!(w > 0.0f)) return SNN_ERR_ARGUMENT;
+    theta = SNN_FABSF(w - 1.0f) < 1e-5f ? node->v_threshold : node->v_threshold / w;
+    if (!snn__finite(theta)) return SNN_ERR_NAN;
     *alpha = node->tau_syn > 0.0f ? 1.0f - dt / node->tau_syn : 0.0f;
     *beta = 1.0f - dt / node->tau_mem;
-    *threshold = SNN_FABSF(w - 1.0f) < 1e-5f ? node->v_threshold : node->v_threshold / w;
+    *threshold = theta;
     return SNN_OK;
 }
 

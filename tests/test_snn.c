@@ -21,7 +21,7 @@
 
 /* ---- harness ---- */
 
-#define MAX_CASES 4096
+#define MAX_CASES 5120
 #define MAX_KEPT 4096
 #define ZERO(type, name) \
     type name; \
@@ -838,8 +838,13 @@ static void core_canary(int which, int last)
     ZERO(snn_latency_desc, la);
     ZERO(snn_target_desc, tg);
     ZERO(snn_norm_desc, nm);
-    nm._start = (uint32_t)!last;
-    nm._end = (uint32_t)last;
+    ZERO(snn_stdp_desc, sd);
+    ZERO(snn_frames_desc, fr);
+    ZERO(snn_event, event);
+    nm._start = sd._start = fr._start = (uint32_t)!last;
+    nm._end = sd._end = fr._end = (uint32_t)last;
+    sd.tau_pre = sd.tau_post = 2.0f;
+    fr.steps = fr.width = fr.height = 1;
     nd._start = fc._start = cv._start = pl._start = nn._start = (uint32_t)!last;
     ls._start = op._start = la._start = tg._start = (uint32_t)!last;
     nd._end = fc._end = cv._end = pl._end = nn._end = (uint32_t)last;
@@ -872,6 +877,13 @@ static void core_canary(int which, int last)
     else if (which == 13) s = snn_latency_times(v + 4, v, 3, 2, &la);
     else if (which == 14) s = (snn_status)snn_targets_rate(v, y, 1, 2, 2, &tg);
     else if (which == 15) s = (snn_status)snn_latency_steps(v, 3, 2, &la);
+    else if (which == 16) s = snn_event_frames(v, &event, 1, &fr);
+    else if (which == 17) s = snn_stdp_linear(&sd, 1, 1, 1, v, v, v + 4, v + 5, v, v + 6, NULL);
+    else {
+        sd._start = sd._end = (uint32_t)(which == 19);
+        if (which == 19) cv._start = cv._end = 0;
+        s = snn_stdp_conv2d(&sd, &cv, 1, 1, 1, 1, v, v, v + 4, v + 5, v, v + 6);
+    }
     CHECK(s == SNN_ERR_DESC);
 }
 
@@ -3476,6 +3488,521 @@ static void io_idx(int row, int b)
           snn_idx_parse(&idx, NULL, 3) == SNN_ERR_NULL);
 }
 
+/* ---- learning rules on plain arrays ---- */
+
+/* a synapse in double: size of a change of w */
+static double stdp_size(const snn_stdp_desc *d, double w, int grows)
+{
+    const double a = given(grows ? d->a_post : d->a_pre, 1.0), mu = given(d->mu, 1.0);
+    if (d->bound == SNN_STDP_ADDITIVE) return a;
+    if (d->bound == SNN_STDP_TIMES_W) return a * w;
+    return a * pow(grows ? given(d->w_max, 1.0) - w : w - (double)d->w_min, mu);
+}
+
+static void stdp_trace(const snn_stdp_desc *d, double *trace, const float *s, int n, double tau)
+{
+    const double decay = d->exponential ? exp(-1.0 / tau) : 1.0 - 1.0 / tau;
+    int i;
+    for (i = 0; i < n; i++)
+        trace[i] = d->nearest && s[i] != 0.0f ? 1.0 : trace[i] * decay + (double)s[i];
+}
+
+static double stdp_error(const float *got, const double *expected, int n)
+{
+    double worst = 0.0;
+    int i;
+    for (i = 0; i < n; i++) {
+        const double e = fabs((double)got[i] - expected[i]) / (1.0 + fabs(expected[i]));
+        if (!(e <= worst)) worst = e;
+    }
+    return worst;
+}
+
+static void stdp_spikes(float *s, int n, float value, uint32_t stream)
+{
+    int i;
+    for (i = 0; i < n; i++) s[i] = uniform(0.0f, 1.0f, stream, (size_t)i) < 0.3f ? value : 0.0f;
+}
+
+static const snn_stdp_bound stdp_bounds[] = {SNN_STDP_TIMES_W, SNN_STDP_ADDITIVE, SNN_STDP_SOFT};
+static const char *const stdp_names[] = {"times_w", "additive", "soft"};
+
+/* mode: 1 exponential, 2 nearest, 4 sizes and bounds other than the defaults */
+static void stdp_desc(snn_stdp_desc *d, int bound, int mode)
+{
+    memset(d, 0, sizeof *d);
+    d->tau_pre = 3.7f, d->tau_post = 6.2f;
+    d->bound = stdp_bounds[bound];
+    d->exponential = mode & 1, d->nearest = mode >> 1 & 1;
+    if (mode & 4) d->a_pre = 1.3f, d->a_post = 0.6f, d->w_min = -0.5f, d->w_max = 2, d->mu = 0.4f;
+}
+
+static void rules_stdp_linear(int bound, int mode)
+{
+    enum { T = 20, B = 3, I = 7, O = 5 };
+    float pre[B * I], post[B * O], tp[B * I], tq[B * O], w[O * I], dw[O * I], alone[O * I];
+    float e[B * O * I], tp2[B * I], tq2[B * O];
+    double x[B * I], y[B * O], sum[O * I], each[B * O * I], by_sample[O * I];
+    int t, b, o, i;
+    snn_stdp_desc d;
+    stdp_desc(&d, bound, mode);
+    memset(tp, 0, sizeof tp), memset(tq, 0, sizeof tq);
+    memset(tp2, 0, sizeof tp2), memset(tq2, 0, sizeof tq2);
+    memset(x, 0, sizeof x), memset(y, 0, sizeof y);
+    for (i = 0; i < O * I; i++) {
+        w[i] = uniform(0.05f, 0.95f, 900, (size_t)i);
+        sum[i] = by_sample[i] = (double)(dw[i] = alone[i] = (float)i); /* they are added to */
+    }
+    for (t = 0; t < T; t++) {
+        const float value = d.nearest || t % 2 ? 1.0f : 0.5f; /* spikes may be graded */
+        stdp_spikes(pre, B * I, value, 901 + 2 * (uint32_t)t);
+        stdp_spikes(post, B * O, value, 902 + 2 * (uint32_t)t);
+        memset(e, 0x7f, sizeof e); /* this one is written */
+        stdp_trace(&d, x, pre, B * I, (double)d.tau_pre);
+        stdp_trace(&d, y, post, B * O, (double)d.tau_post);
+        for (b = 0; b < B; b++)
+            for (o = 0; o < O; o++)
+                for (i = 0; i < I; i++) {
+                    const int at = o * I + i;
+                    each[b * O * I + at] =
+                        stdp_size(&d, (double)w[at], 1) * (double)post[b * O + o] * x[b * I + i] -
+                        stdp_size(&d, (double)w[at], 0) * y[b * O + o] * (double)pre[b * I + i];
+                    sum[at] += each[b * O * I + at];
+                }
+        CHECK(snn_stdp_linear(&d, B, I, O, pre, post, tp, tq, w, dw, e) == SNN_OK);
+        CHECK(snn_stdp_linear(&d, B, I, O, pre, post, tp2, tq2, w, alone, NULL) == SNN_OK);
+        CHECK(stdp_error(e, each, B * O * I) < 1e-5);
+        for (i = 0; i < B * O * I; i++) by_sample[i % (O * I)] += (double)e[i];
+        if (t % 5 == 4) { /* the eligibility alone */
+            memset(e, 0, sizeof e);
+            memcpy(tp2, tp, sizeof tp), memcpy(tq2, tq, sizeof tq);
+            stdp_trace(&d, x, pre, B * I, (double)d.tau_pre);
+            stdp_trace(&d, y, post, B * O, (double)d.tau_post);
+            CHECK(snn_stdp_linear(&d, B, I, O, pre, post, tp, tq, w, NULL, e) == SNN_OK);
+            CHECK(snn_stdp_linear(&d, B, I, O, pre, post, tp2, tq2, w, NULL, NULL) == SNN_OK);
+        }
+        CHECK(stdp_error(tp, x, B * I) < 1e-5 && stdp_error(tq, y, B * O) < 1e-5);
+    }
+    CHECK(stdp_error(dw, sum, O * I) < 1e-4);
+    CHECK(stdp_error(dw, by_sample, O * I) < 1e-5); /* dw is the sum of the eligibilities */
+    CHECK(same_bits(dw, alone, O * I) && same_bits(tp, tp2, B * I) && same_bits(tq, tq2, B * O));
+}
+
+/* Silence moves traces and nothing else. */
+static void rules_stdp_silent(int bound, int mode)
+{
+    enum { B = 2, I = 9, O = 4 };
+    float zeros[B * I], tp[B * I], tq[B * O], w[O * I], dw[O * I], kept[O * I], e[B * O * I];
+    double x[B * I], y[B * O];
+    int i;
+    ZERO(snn_conv2d_desc, c);
+    snn_stdp_desc d;
+    stdp_desc(&d, bound, mode);
+    memset(zeros, 0, sizeof zeros), memset(e, 0x7f, sizeof e);
+    for (i = 0; i < B * I; i++) x[i] = (double)(tp[i] = (float)i);
+    for (i = 0; i < B * O; i++) y[i] = (double)(tq[i] = (float)i);
+    for (i = 0; i < O * I; i++) w[i] = 0.5f, kept[i] = dw[i] = i ? (float)i : -0.0f;
+    for (i = 0; i < 2; i++) {
+        stdp_trace(&d, x, zeros, B * I, (double)d.tau_pre);
+        stdp_trace(&d, y, zeros, B * O, (double)d.tau_post);
+    }
+    CHECK(snn_stdp_linear(&d, B, I, O, zeros, zeros, tp, tq, w, dw, e) == SNN_OK);
+    c.out_channels = 4, c.kernel = 3; /* on one 3 x 3 channel it is the same layer */
+    CHECK(snn_stdp_conv2d(&d, &c, B, 1, 3, 3, zeros, zeros, tp, tq, w, dw) == SNN_OK);
+    CHECK(same_bits(dw, kept, O * I));
+    CHECK(stdp_error(tp, x, B * I) < 1e-5 && stdp_error(tq, y, B * O) < 1e-5);
+    for (i = 0; i < B * O * I; i++) CHECK(e[i] == 0.0f);
+}
+
+static const struct {
+    int B, I, H, W, O, kh, kw, sh, sw, ph, pw;
+} stdp_convs[] = {
+    {2, 3, 5, 6, 4, 3, 3, 1, 1, 0, 0}, {3, 2, 6, 5, 3, 2, 3, 2, 1, 1, 2},
+    {1, 1, 7, 7, 2, 3, 2, 3, 2, 2, 0}, {2, 2, 1, 9, 3, 1, 3, 1, 2, 0, 1}, /* along one axis */
+    {2, 1, 3, 3, 2, 1, 1, 2, 2, 0, 0}, {1, 2, 2, 2, 2, 5, 5, 1, 1, 2, 2},
+    {2, 2, 4, 4, 1, 2, 2, 4, 4, 3, 1},
+};
+
+static void rules_stdp_conv(int row, int mode)
+{
+    const int B = stdp_convs[row].B, I = stdp_convs[row].I, H = stdp_convs[row].H,
+              W = stdp_convs[row].W, O = stdp_convs[row].O, kh = stdp_convs[row].kh,
+              kw = stdp_convs[row].kw, sh = stdp_convs[row].sh, sw = stdp_convs[row].sw,
+              ph = stdp_convs[row].ph, pw = stdp_convs[row].pw, hp = H + 2 * ph, wp = W + 2 * pw,
+              oh = (hp - kh) / sh + 1, ow = (wp - kw) / sw + 1;
+    enum { MOST = 512, T = 6 };
+    float pre[MOST], padded[MOST], post[MOST], tp[MOST], tq[MOST], w[MOST], dw[MOST];
+    double x[MOST], y[MOST], sum[MOST];
+    int t, b, i, o, r, c, k, l;
+    ZERO(snn_conv2d_desc, conv);
+    snn_stdp_desc d;
+    stdp_desc(&d, row % 3, mode);
+    if (mode == 0) d.tau_pre = 0.5f; /* a decay of -1: traces cancel at a spike */
+    conv.out_channels = O, conv.kernel_h = kh, conv.kernel_w = kw, conv.no_bias = 1;
+    conv.stride_h = sh, conv.stride_w = sw, conv.padding_h = ph, conv.padding_w = pw;
+    if (kh == kw) conv.kernel = kh, conv.kernel_h = conv.kernel_w = 0;
+    if (sh == sw) conv.stride = sh, conv.stride_h = conv.stride_w = 0;
+    if (ph == pw) conv.padding = ph, conv.padding_h = conv.padding_w = 0;
+    memset(tp, 0, sizeof tp), memset(tq, 0, sizeof tq);
+    memset(x, 0, sizeof x), memset(y, 0, sizeof y);
+    for (i = 0; i < O * I * kh * kw; i++) {
+        w[i] = uniform(0.05f, 0.95f, 950, (size_t)i);
+        sum[i] = (double)(dw[i] = (float)i);
+    }
+    for (t = 0; t < T; t++) {
+        stdp_spikes(pre, B * I * H * W, 1.0f, 960 + 2 * (uint32_t)t);
+        stdp_spikes(post, B * O * oh * ow, 1.0f, 961 + 2 * (uint32_t)t);
+        memset(padded, 0, sizeof padded);
+        for (b = 0; b < B * I; b++)
+            for (r = 0; r < H; r++)
+                for (c = 0; c < W; c++)
+                    padded[(b * hp + r + ph) * wp + c + pw] = pre[(b * H + r) * W + c];
+        stdp_trace(&d, x, padded, B * I * hp * wp, (double)d.tau_pre);
+        stdp_trace(&d, y, post, B * O * oh * ow, (double)d.tau_post);
+        for (o = 0; o < O * I * kh * kw; o++) {
+            const int to = o / (I * kh * kw);
+            i = o / (kh * kw) % I, k = o / kw % kh, l = o % kw;
+            for (b = 0; b < B; b++)
+                for (r = 0; r < oh; r++)
+                    for (c = 0; c < ow; c++) {
+                        const int from = ((b * I + i) * hp + r * sh + k) * wp + c * sw + l;
+                        const int at = ((b * O + to) * oh + r) * ow + c;
+                        sum[o] += stdp_size(&d, (double)w[o], 1) * (double)post[at] * x[from] -
+                                  stdp_size(&d, (double)w[o], 0) * y[at] * (double)padded[from];
+                    }
+        }
+        CHECK(snn_stdp_conv2d(&d, &conv, B, I, H, W, pre, post, tp, tq, w, dw) == SNN_OK);
+        CHECK(stdp_error(tp, x, B * I * hp * wp) < 1e-5);
+        CHECK(stdp_error(tq, y, B * O * oh * ow) < 1e-5);
+        if (!(stdp_error(dw, sum, O * I * kh * kw) < 1e-4))
+            fail("step %d: weight change is off by %g", t, stdp_error(dw, sum, O * I * kh * kw));
+    }
+}
+
+/* Weights beyond their bounds do not become NaN. */
+static void rules_stdp_outside(int a, int b)
+{
+    const float pre[2] = {1, 1}, post[2] = {1, 1}, w[4] = {-3.0f, 0.0f, 1.0f, 4.0f};
+    float tp[2] = {1, 1}, tq[2] = {1, 1}, dw[4] = {0, 0, 0, 0};
+    int i;
+    snn_stdp_desc d;
+    (void)a, (void)b;
+    stdp_desc(&d, 2, 0);
+    d.mu = 0.5f;
+    CHECK(snn_stdp_linear(&d, 1, 2, 2, pre, post, tp, tq, w, dw, NULL) == SNN_OK);
+    for (i = 0; i < 4; i++) CHECK(fabs((double)dw[i]) < 100.0);
+    CHECK(dw[0] > 0.0f && dw[3] < 0.0f);
+}
+
+/* ---- events ---- */
+
+/* A copy of exactly this size, so that a sanitizer sees a read behind it. */
+static unsigned char *exact_copy(const void *bytes, size_t size)
+{
+    unsigned char *p = (unsigned char *)keep_bytes(size);
+    if (size) memcpy(p, bytes, size);
+    return p;
+}
+
+static void events_nmnist(int a, int b)
+{
+    static const unsigned char file[] = {
+        3, 4, 0x80, 0, 10, /* bright at 10 */   7, 240, 0x00, 0, 20, /* the clock ran over */
+        5, 6, 0x01, 2, 3,  /* dark */           9, 240, 0xff, 255, 255,
+        255, 255, 0x80, 0, 0};
+    static const snn_event expected[] = {{10, 3, 4, 1},
+                                         {8192 + 20, 7, 240, 0},
+                                         {8192 + 0x10203, 5, 6, 0},
+                                         {16384 + 0x7fffff, 9, 240, 1},
+                                         {16384, 255, 255, 1}};
+    snn_event out[6];
+    int max, n, i;
+    (void)a, (void)b;
+    for (max = 0; max <= 5; max++) {
+        memset(out, 0x55, sizeof out);
+        CHECK(snn_events_nmnist(out, max, file, sizeof file) == 5); /* also without room for all */
+        for (i = 0; i < 6; i++) {
+            const snn_event *e = &expected[i < 5 ? i : 0];
+            if (i < max)
+                CHECK(out[i].t == e->t && out[i].x == e->x && out[i].y == e->y && out[i].p == e->p);
+            else
+                CHECK(out[i].t == 0x55555555u && out[i].x == 0x5555 && out[i].p == 0x55);
+        }
+    }
+    CHECK(snn_events_nmnist(NULL, 0, file, sizeof file) == 5);
+    for (n = 0; n < (int)sizeof file; n++) {
+        i = snn_events_nmnist(out, 6, exact_copy(file, (size_t)n), (size_t)n);
+        CHECK(n % 5 ? i < 0 : i == n / 5);
+    }
+}
+
+static const char aedat_header[] = "#!AER-DAT3.1\r\n#Format: RAW\r\n#Source 1: DVS128\r\n"
+                                   "#Start-Time: 0\r\n#!END-HEADER\r\n";
+enum { AEDAT_HEADER = sizeof aedat_header - 1 };
+
+static void put32(unsigned char *b, uint32_t v)
+{
+    int i;
+    for (i = 0; i < 4; i++) b[i] = (unsigned char)(v >> 8 * i & 255u);
+}
+
+static size_t put_packet(unsigned char *b, int type, uint32_t bytes, uint32_t number)
+{
+    memset(b, 0, 28);
+    b[0] = (unsigned char)type, b[2] = 1;
+    put32(b + 4, bytes), put32(b + 8, 4);
+    put32(b + 16, number), put32(b + 20, number), put32(b + 24, number);
+    return 28;
+}
+
+/* Header, polarity packet of 3, a packet of another type (2 of 12 bytes), polarity packet of 2; the
+ * events are at 100, 200, ... us, x = 10, 11, ..., y = 8000 - x, polarity in turns. */
+static size_t aedat_file(unsigned char *file)
+{
+    size_t n = AEDAT_HEADER;
+    int k;
+    memcpy(file, aedat_header, n);
+    for (k = 0; k < 5; k++) {
+        const uint32_t x = 10 + (uint32_t)k, y = 8000 - x;
+        if (k == 0) n += put_packet(file + n, 1, 8, 3);
+        if (k == 3) {
+            n += put_packet(file + n, 0, 12, 2);
+            memset(file + n, 0xff, 24);
+            n += put_packet(file + n + 24, 1, 8, 2) + 24;
+        }
+        put32(file + n, x << 17 | y << 2 | (uint32_t)(k % 2) << 1 | 1u);
+        put32(file + n + 4, 100 * (uint32_t)(k + 1));
+        n += 8;
+    }
+    return n;
+}
+
+static void events_aedat(int a, int b)
+{
+    unsigned char file[512];
+    snn_event out[6];
+    size_t size = aedat_file(file), n;
+    int max, i, first = AEDAT_HEADER + 28 + 24;
+    (void)a, (void)b;
+    for (max = 0; max <= 5; max++) {
+        memset(out, 0x55, sizeof out);
+        CHECK(snn_events_aedat(out, max, file, size, 0, 1000) == 5);
+        for (i = 0; i < max; i++)
+            CHECK(out[i].t == 100u * (unsigned)(i + 1) && out[i].x == 10 + i &&
+                  out[i].y == 7990 - i && out[i].p == i % 2);
+        CHECK(out[max].t == 0x55555555u);
+    }
+    CHECK(snn_events_aedat(NULL, 0, file, size, 200, 500) == 3); /* start is in, end is not */
+    CHECK(snn_events_aedat(out, 6, file, size, 200, 500) == 3 && out[0].t == 200 &&
+          out[2].t == 400);
+    CHECK(snn_events_aedat(out, 6, file, size, 501, 0xffffffffu) == 0);
+    for (n = 0; n < size; n++) { /* a file may end behind a packet, and nowhere else */
+        const int whole = n == AEDAT_HEADER      ? 0
+                          : (int)n == first      ? 3
+                          : (int)n == first + 52 ? 3
+                                                 : -1;
+        i = snn_events_aedat(out, 6, exact_copy(file, n), n, 0, 1000);
+        if (whole < 0 ? i >= 0 : i != whole) fail("cut to %d bytes: %d", (int)n, i);
+    }
+}
+
+/* Headers of packets that promise what is not there. */
+static const struct {
+    const char *name;
+    int type;
+    uint32_t bytes, number;
+} aedat_packets[] = {
+    {"many", 1, 8, 0xffffffffu},
+    {"wraps", 1, 8, 0x20000000u},
+    {"wraps_by_one", 1, 8, 0x20000001u},
+    {"one_more", 1, 8, 5},
+    {"size_0", 1, 0, 4},
+    {"size_4", 1, 4, 8}, /* as many bytes as there are */
+    {"size_1", 1, 1, 32},
+    {"size_7", 1, 7, 4},
+    {"huge", 1, 0xffffffffu, 1},
+    {"huge_both", 1, 0xfffffff8u, 0xfffffff8u},
+    {"other_many", 2, 8, 0xffffffffu},
+    {"other_wraps", 2, 0x10000u, 0x10000u},
+    {"other_size_0", 2, 0, 0xffffffffu},
+};
+
+static void events_aedat_packet(int row, int b)
+{
+    unsigned char file[AEDAT_HEADER + 28 + 32];
+    snn_event out[8];
+    (void)b;
+    memset(file, 1, sizeof file);
+    memcpy(file, aedat_header, AEDAT_HEADER);
+    put_packet(file + AEDAT_HEADER, aedat_packets[row].type, aedat_packets[row].bytes,
+               aedat_packets[row].number);
+    CHECK(snn_events_aedat(out, 8, exact_copy(file, sizeof file), sizeof file, 0, 0xffffffffu) < 0);
+    put_packet(file + AEDAT_HEADER, 1, 8, 4); /* with the right one it is a file */
+    CHECK(snn_events_aedat(out, 8, exact_copy(file, sizeof file), sizeof file, 0, 0xffffffffu) ==
+          4);
+}
+
+static void events_shd(int a, int b)
+{
+    static const float times[] = {0.25f, 0.0f, 1.0000015f, 0.0105763f};
+    static const int units[] = {3, 699, 0, 65535};
+    static const float bad_times[] = {-0.1f, NAN, INFINITY, -INFINITY, 1e9f};
+    static const int bad_units[] = {-1, 65536, 0x7fffffff};
+    snn_event out[5];
+    int i, max;
+    (void)a, (void)b;
+    for (max = 0; max <= 4; max++) {
+        memset(out, 0x55, sizeof out);
+        CHECK(snn_events_shd(out, max, times, units, 4) == 4);
+        for (i = 0; i < max; i++)
+            CHECK(out[i].t == (uint32_t)(times[i] * 1e6f) && out[i].x == units[i] &&
+                  out[i].y == 0 && out[i].p == 0);
+        CHECK(out[max].t == 0x55555555u);
+    }
+    CHECK(snn_events_shd(NULL, 0, times, units, 4) == 4);
+    for (i = 0; i < COUNT_OF(bad_times); i++)
+        CHECK(snn_events_shd(out, 5, &bad_times[i], units, 1) < 0);
+    for (i = 0; i < COUNT_OF(bad_units); i++)
+        CHECK(snn_events_shd(out, 5, times, &bad_units[i], 1) < 0);
+}
+
+static const struct {
+    int steps, width, height, downsample;
+    uint32_t dt;
+} frame_rows[] = {
+    {9, 32, 24, 0, 1000}, {6, 33, 21, 2, 0}, {13, 40, 30, 5, 700}, {1, 8, 8, 8, 5000},
+    {5, 29, 30, 3, 1},    {4, 40, 1, 4, 1999},
+};
+
+/* option: 1 reverse, 2 no_polarity, 4 binary */
+static void events_frames(int row, int option)
+{
+    enum { N = 700 };
+    snn_event events[N];
+    snn_status status;
+    const int T = frame_rows[row].steps;
+    const int ds = frame_rows[row].downsample ? frame_rows[row].downsample : 1;
+    const int w = frame_rows[row].width / ds, tall = frame_rows[row].height > 1;
+    const int h = tall ? frame_rows[row].height / ds : 1, P = option & 2 ? 1 : 2;
+    const uint32_t dt = frame_rows[row].dt ? frame_rows[row].dt : 1000;
+    const size_t n = (size_t)(T * P * w * h);
+    float *out = floats(n), *expected = floats(n);
+    int i, inside = 0;
+    ZERO(snn_frames_desc, d);
+    for (i = 0; i < N; i++) {
+        events[i].t = 70000u + (i ? (uint32_t)i * dt * (uint32_t)(T + 2) / N : 0);
+        events[i].x = (uint16_t)uniform(0.0f, 44.0f, 980, (size_t)i);
+        events[i].y = (uint16_t)(tall ? uniform(0.0f, 33.0f, 981, (size_t)i) : 0.0f);
+        events[i].p = uniform(0.0f, 1.0f, 982, (size_t)i) < 0.4f;
+    }
+    events[0].x = 60000; /* starts the clock from outside */
+    events[N / 2].t = 3; /* before the first one: in no frame */
+    events[N / 3] = events[N / 3 + 1]; /* two in one cell */
+    d.steps = T, d.width = frame_rows[row].width, d.height = frame_rows[row].height;
+    d.downsample = frame_rows[row].downsample, d.dt = frame_rows[row].dt;
+    d.reverse = option & 1, d.no_polarity = option >> 1 & 1, d.binary = option >> 2 & 1;
+    for (i = 0; i < N; i++) {
+        const double step = floor(((double)events[i].t - (double)events[0].t) / (double)dt);
+        const int x = events[i].x / ds, y = tall ? events[i].y / ds : events[i].y;
+        float *cell;
+        if (step < 0.0 || step >= (double)T || x >= w || y >= h) continue;
+        cell = expected + (((int)step * P + (P == 2 ? events[i].p : 0)) * h + y) * w +
+               (d.reverse ? w - 1 - x : x);
+        *cell = d.binary ? 1.0f : *cell + 1.0f;
+        inside++;
+    }
+    memset(out, 0x7f, n * sizeof(float));
+    status = snn_event_frames(out, events, N, &d);
+    if (status != SNN_OK) fail("%s", snn_status_name(status));
+    CHECK(inside > 10 && same_bits(out, expected, n));
+    events[1].p = 255, events[1].x = events[1].y = 0xffff; /* whatever an event holds */
+    events[2].p = 7, events[2].x = events[2].y = 0;
+    CHECK(snn_event_frames(out, events, N, &d) == SNN_OK);
+    CHECK(snn_event_frames(out, events, 0, &d) == SNN_OK);
+    for (i = 0; i < (int)n; i++) CHECK(out[i] == 0.0f);
+    events[1] = events[2], events[1].t = 3; /* nor does the clock wrap around to the last steps */
+    d.dt = 4000000000u;
+    CHECK(snn_event_frames(out, events, 2, &d) == SNN_OK);
+    for (i = 0; i < (int)n; i++) CHECK(out[i] == 0.0f);
+}
+
+/* ---- NIR ---- */
+
+static void nir_round_trip(int a, int b)
+{
+    static const float decays[] = {0.01f, 0.3f, 0.5f, 0.9f, 0.99f, 0.9999f};
+    static const float steps[] = {1e-4f, 1e-3f, 1.0f};
+    int i, k, s;
+    (void)a, (void)b;
+    for (s = 0; s < COUNT_OF(steps); s++)
+        for (i = 0; i < COUNT_OF(decays); i++)
+            for (k = -1; k < COUNT_OF(decays); k++) {
+                const float alpha = k < 0 ? 0.0f : decays[k], theta = 0.3f + 0.2f * (float)i;
+                const double tau = (double)steps[s] / (1.0 - (double)decays[i]);
+                float back[3];
+                snn_nir_neuron node;
+                memset(&node, 0x55, sizeof node);
+                CHECK(snn_nir_export(&node, alpha, decays[i], theta, steps[s]) == SNN_OK);
+                CHECK(fabs((double)node.tau_mem / tau - 1.0) < 1e-5);
+                CHECK(fabs((double)(node.r * steps[s] / node.tau_mem) - 1.0) < 1e-5);
+                CHECK(node.v_leak == 0.0f && node.v_reset == 0.0f && node.v_threshold == theta);
+                CHECK((node.tau_syn > 0.0f) == (k >= 0));
+                CHECK(snn_nir_import(&back[0], &back[1], &back[2], &node, steps[s]) == SNN_OK);
+                CHECK(fabs((double)(back[0] - alpha)) < 1e-6 && back[2] == theta &&
+                      fabs((double)(back[1] - decays[i])) < 1e-6);
+            }
+}
+
+static const snn_nir_neuron nir_nodes[] = {
+    {5e-4f, 0, 5, 0, 0, 0, 0.8f},     {5e-4f, 0, 2, 0, 0, 0, 0.5f},
+    {2e-3f, 0, 35, 0, 0, 0, 1.1f},
+    {5e-4f, 3e-4f, 5, 3, 0, 0, 2.5f}, {5e-4f, 3e-4f, 2.5f, 9, 0, 0, 3.5f},
+};
+
+/* A net of what was imported spikes as the node itself does, integrated by Euler with its dt. */
+static void nir_net(int row, int b)
+{
+    enum { T = 80, N = 12 };
+    const snn_nir_neuron *node = &nir_nodes[row];
+    const double dt = 1e-4;
+    float alpha, beta, theta, x[T * N];
+    double v, current, input;
+    int t, i, spikes = 0, id, fired;
+    snn_net *net = NULL;
+    snn_tensor s;
+    ZERO(snn_net_desc, d);
+    ZERO(snn_neuron_desc, n);
+    (void)b;
+    CHECK(snn_nir_import(&alpha, &beta, &theta, node, (float)dt) == SNN_OK);
+    for (i = 0; i < T * N; i++) x[i] = uniform(-0.3f, 0.9f, 990, (size_t)i);
+    d.steps = T, d.input = SNN_INPUT_DENSE;
+    n.beta = beta, n.alpha = alpha, n.threshold = theta;
+    n.reset = SNN_RESET_ZERO, n.no_reset_delay = 1;
+    CHECK(snn_net_create(&net, &d) == SNN_OK);
+    keep_net(net);
+    id = snn_input(net, N, 0, 0);
+    id = node->tau_syn > 0.0f ? snn_synaptic(net, id, &n) : snn_leaky(net, id, &n);
+    CHECK(snn_net_build(net) == SNN_OK && snn_net_forward(net, x) == SNN_OK);
+    s = snn_net_spikes(net, id);
+    for (i = 0; i < N; i++)
+        for (v = current = 0.0, t = 0; t < T; t++) {
+            input = (double)x[t * N + i];
+            if (node->tau_syn > 0.0f) {
+                current += dt / (double)node->tau_syn * ((double)node->w_in * input - current);
+                input = current;
+            }
+            v += dt / (double)node->tau_mem * ((double)node->r * input - v);
+            fired = v > (double)node->v_threshold;
+            if (fired) v = 0.0;
+            spikes += fired;
+            if ((s.data[t * N + i] != 0.0f) != fired) {
+                fail("neuron %d, step %d: fires %d instead of %d", i, t, !fired, fired);
+                return;
+            }
+        }
+    CHECK(spikes > 20 && spikes < T * N / 2);
+}
+
 /* ---- bad input ---- */
 
 /* Layers that must be refused, and words that the sentence must contain. The input is 2 x 6 x 6. */
@@ -3817,6 +4344,143 @@ static void bad_call(int a, int b)
         CHECK(strlen(snn_net_error(net)) >= 8);
     }
     if (other) keep_net(other);
+}
+
+/* The same for functions on plain arrays, which leave what they were given as it was. */
+static const char bad_arrays[] =
+    "stdp_desc_null stdp_pre_null stdp_post_null stdp_traces_null stdp_w_null stdp_no_batch "
+    "stdp_batch_negative stdp_no_inputs stdp_no_outputs stdp_no_tau stdp_tau_negative stdp_tau_nan "
+    "stdp_tau_infinite stdp_size_nan stdp_bound_unknown stdp_conv_null stdp_conv_dw_null "
+    "stdp_conv_dilation stdp_conv_dilation_w stdp_conv_groups stdp_conv_no_kernel "
+    "stdp_conv_kernel_too_large stdp_conv_no_channels stdp_conv_stride stdp_conv_padding "
+    "stdp_conv_no_image stdp_conv_huge_image nmnist_null nmnist_room_negative aedat_null "
+    "aedat_empty aedat_no_header aedat_room_negative shd_times_null shd_units_null shd_negative "
+    "frames_desc_null frames_out_null frames_events_null frames_count_negative frames_no_steps "
+    "frames_steps_negative frames_no_width frames_no_height frames_width_negative "
+    "frames_downsample_negative frames_downsample_too_large frames_downsample_too_tall "
+    "frames_too_large nir_node_null nir_out_null nir_export_null nir_leak nir_reset nir_leak_nan "
+    "nir_tau_0 nir_tau_short nir_tau_negative nir_tau_nan nir_syn_short nir_syn_negative "
+    "nir_syn_infinite nir_r_0 nir_r_nan nir_w_in_nan nir_threshold_nan nir_threshold_overflow "
+    "nir_dt_0 nir_dt_nan nir_export_beta_1 nir_export_beta_negative nir_export_alpha_1 "
+    "nir_export_nan nir_export_dt ";
+
+static void bad_array(int a, int b)
+{
+    const char *name = strchr(g_name, '/') + 1;
+    float m[64], kept[64], *dw = m + 48, *pre = m, *post = m + 16;
+    snn_event events[4];
+    int B = 1, I = 2, O = 2, H = 3, s = 0, max = 4, n = 2, i;
+    static const int units[2] = {1, 2};
+    snn_nir_neuron node = nir_nodes[3], changed;
+    float dt = 1e-4f, alpha = 0.9f, beta = 0.9f;
+    snn_stdp_desc d;
+    ZERO(snn_conv2d_desc, c);
+    ZERO(snn_frames_desc, f);
+    (void)a, (void)b;
+    for (i = 0; i < 64; i++) kept[i] = m[i] = (float)(i % 2);
+    memset(events, 0, sizeof events);
+    stdp_desc(&d, 2, 0);
+    c.out_channels = 1, c.kernel = 2;
+    f.steps = 2, f.width = f.height = 4;
+#define IS(text) (!strcmp(name, text))
+    if (IS("stdp_no_batch")) B = 0;
+    if (IS("stdp_batch_negative")) B = -1;
+    if (IS("stdp_no_inputs")) I = 0;
+    if (IS("stdp_no_outputs")) O = 0;
+    if (IS("stdp_no_tau")) d.tau_post = 0.0f;
+    if (IS("stdp_tau_negative")) d.tau_pre = -1.0f;
+    if (IS("stdp_tau_nan")) d.tau_pre = NAN;
+    if (IS("stdp_tau_infinite")) d.tau_post = INFINITY;
+    if (IS("stdp_size_nan")) d.a_post = NAN;
+    if (IS("stdp_bound_unknown")) d.bound = (snn_stdp_bound)3;
+    if (IS("stdp_conv_dilation")) c.dilation = 2;
+    if (IS("stdp_conv_dilation_w")) c.dilation_w = 2;
+    if (IS("stdp_conv_groups")) c.groups = 2;
+    if (IS("stdp_conv_no_kernel")) c.kernel = 0;
+    if (IS("stdp_conv_kernel_too_large")) c.kernel = 4;
+    if (IS("stdp_conv_no_channels")) c.out_channels = 0;
+    if (IS("stdp_conv_stride")) c.stride = -1;
+    if (IS("stdp_conv_padding")) c.padding = -1;
+    if (IS("stdp_conv_no_image")) H = 0;
+    if (IS("stdp_conv_huge_image")) H = 0x7fffffff, c.padding = 0x7fffffff;
+    if (!strncmp(name, "stdp", 4) && strncmp(name, "stdp_conv", 9))
+        s = snn_stdp_linear(IS("stdp_desc_null") ? NULL : &d, B, I, O,
+                            IS("stdp_pre_null") ? NULL : pre, IS("stdp_post_null") ? NULL : post,
+                            IS("stdp_traces_null") ? NULL : m + 24, m + 32,
+                            IS("stdp_w_null") ? NULL : m + 40, dw, NULL);
+    if (!strncmp(name, "stdp", 4)) {
+        const int linear = strncmp(name, "stdp_conv", 9) != 0;
+        if (linear && s >= 0) fail("snn_stdp_linear accepts it");
+        if (!IS("stdp_no_outputs"))
+            s = snn_stdp_conv2d(IS("stdp_desc_null") ? NULL : &d,
+                                IS("stdp_conv_null") ? NULL : &c, B, I, H, 3,
+                                IS("stdp_pre_null") ? NULL : pre,
+                                IS("stdp_post_null") ? NULL : post,
+                                IS("stdp_traces_null") ? NULL : m + 24, m + 44,
+                                IS("stdp_w_null") ? NULL : m + 40,
+                                IS("stdp_conv_dw_null") ? NULL : dw);
+    }
+    if (IS("nmnist_room_negative") || IS("aedat_room_negative")) max = -1;
+    if (!strncmp(name, "nmnist", 6))
+        s = snn_events_nmnist(events, max, IS("nmnist_null") ? NULL : m, 10);
+    if (!strncmp(name, "aedat", 5))
+        s = snn_events_aedat(events, max, IS("aedat_null")        ? NULL
+                                          : IS("aedat_no_header") ? (const void *)"AER-DAT3.1"
+                                                                  : (const void *)aedat_header,
+                             IS("aedat_empty") ? 0 : 10, 0, 9);
+    if (IS("shd_negative")) n = -1;
+    if (!strncmp(name, "shd", 3))
+        s = snn_events_shd(events, 4, IS("shd_times_null") ? NULL : m,
+                           IS("shd_units_null") ? NULL : units, n);
+    if (IS("frames_count_negative")) n = -1;
+    if (IS("frames_no_steps")) f.steps = 0;
+    if (IS("frames_steps_negative")) f.steps = -3;
+    if (IS("frames_no_width")) f.width = 0;
+    if (IS("frames_no_height")) f.height = 0;
+    if (IS("frames_width_negative")) f.width = -4;
+    if (IS("frames_downsample_negative")) f.downsample = -2;
+    if (IS("frames_downsample_too_large")) f.downsample = 5;
+    if (IS("frames_downsample_too_tall")) f.downsample = 4, f.height = 3;
+    if (IS("frames_too_large")) f.steps = 0x7fffffff, f.width = f.height = 0xffff;
+    if (!strncmp(name, "frames", 6))
+        s = snn_event_frames(IS("frames_out_null") ? NULL : m,
+                             IS("frames_events_null") ? NULL : events, n,
+                             IS("frames_desc_null") ? NULL : &f);
+    changed = node;
+    if (IS("nir_leak")) changed.v_leak = 0.1f;
+    if (IS("nir_reset")) changed.v_reset = -0.1f;
+    if (IS("nir_leak_nan")) changed.v_leak = NAN;
+    if (IS("nir_tau_0")) changed.tau_mem = 0.0f;
+    if (IS("nir_tau_short")) changed.tau_mem = 0.9e-4f;
+    if (IS("nir_tau_negative")) changed.tau_mem = -1.0f;
+    if (IS("nir_tau_nan")) changed.tau_mem = NAN;
+    if (IS("nir_syn_short")) changed.tau_syn = 0.9e-4f;
+    if (IS("nir_syn_negative")) changed.tau_syn = -1.0f;
+    if (IS("nir_syn_infinite")) changed.tau_syn = INFINITY;
+    if (IS("nir_r_0")) changed.r = 0.0f;
+    if (IS("nir_r_nan")) changed.r = NAN;
+    if (IS("nir_w_in_nan")) changed.w_in = NAN;
+    if (IS("nir_threshold_nan")) changed.v_threshold = NAN;
+    if (IS("nir_threshold_overflow")) changed.r = 1e-30f, changed.v_threshold = 1e30f;
+    if (IS("nir_dt_0")) dt = 0.0f;
+    if (IS("nir_dt_nan")) dt = NAN;
+    if (!strncmp(name, "nir", 3) && strncmp(name, "nir_export", 10))
+        s = snn_nir_import(IS("nir_out_null") ? NULL : m, m + 1, m + 2,
+                           IS("nir_node_null") ? NULL : &changed, dt);
+    if (IS("nir_export_beta_1")) beta = 1.0f;
+    if (IS("nir_export_beta_negative")) beta = -0.1f;
+    if (IS("nir_export_alpha_1")) alpha = 1.0f;
+    if (IS("nir_export_nan")) beta = NAN;
+    if (IS("nir_export_dt")) dt = -1e-4f;
+    if (!strncmp(name, "nir_export", 10)) {
+        s = snn_nir_export(IS("nir_export_null") ? NULL : &node, alpha, beta, 1.0f, dt);
+        CHECK(!memcmp(&node, &nir_nodes[3], sizeof node));
+    }
+#undef IS
+    if (s >= 0) fail("is accepted (%d)", s);
+    if (strstr(name, "_null") && s != (int)SNN_ERR_NULL)
+        fail("status %s", snn_status_name((snn_status)s));
+    CHECK(same_bits(m, kept, 64));
 }
 
 /* ---- trainer ---- */
@@ -4176,7 +4840,7 @@ static void add_all(void)
     add(core_order, 0, 0, "core/rng_order");
     add(core_permutation, 0, 0, "core/permutation");
     add(core_pack, 0, 0, "core/pack");
-    for (i = 0; i < 32; i++)
+    for (i = 0; i < 40; i++)
         add(core_canary, i / 2, i % 2, "core/canary_%d_%s", i / 2, i % 2 ? "end" : "start");
     for (i = (int)SNN_ISA_SCALAR; i <= (int)snn_isa_best(); i++)
         for (k = 0; k < 2; k++)
@@ -4301,10 +4965,34 @@ static void add_all(void)
     for (i = 0; i < 3; i++) add(io_nan, i, 0, "io/nan_%d", i);
     add(io_other_net, 0, 0, "io/other_net");
     for (i = 0; i < COUNT_OF(idx_files); i++) add(io_idx, i, 0, "io/idx_%s", idx_files[i].name);
+    for (i = 0; i < COUNT_OF(stdp_bounds); i++)
+        for (k = 0; k < 8; k++) {
+            static const char *const modes[] = {
+                "", " exp", " nearest", " exp nearest", " sizes", " exp sizes", " nearest sizes",
+                " exp nearest sizes"};
+            add(rules_stdp_linear, i, k, "rules/stdp_linear %s%s", stdp_names[i], modes[k]);
+            add(rules_stdp_silent, i, k, "rules/stdp_silent %s%s", stdp_names[i], modes[k]);
+        }
+    for (i = 0; i < COUNT_OF(stdp_convs); i++)
+        for (k = 0; k < 8; k++) add(rules_stdp_conv, i, k, "rules/stdp_conv_%d_%d", i, k);
+    add(rules_stdp_outside, 0, 0, "rules/stdp_weights_out_of_bounds");
+    add(events_nmnist, 0, 0, "events/nmnist");
+    add(events_aedat, 0, 0, "events/aedat");
+    for (i = 0; i < COUNT_OF(aedat_packets); i++)
+        add(events_aedat_packet, i, 0, "events/aedat_packet_%s", aedat_packets[i].name);
+    add(events_shd, 0, 0, "events/shd");
+    for (i = 0; i < COUNT_OF(frame_rows); i++)
+        for (k = 0; k < 8; k++)
+            add(events_frames, i, k, "events/frames_%d%s%s%s", i, k & 1 ? "_reverse" : "",
+                k & 2 ? "_no_polarity" : "", k & 4 ? "_binary" : "");
+    add(nir_round_trip, 0, 0, "nir/round_trip");
+    for (i = 0; i < COUNT_OF(nir_nodes); i++) add(nir_net, i, 0, "nir/net_equals_node_%d", i);
     for (i = 0; i < COUNT_OF(bad_layers); i++)
         add(bad_layer, i, 0, "badinput/%s", bad_layers[i].name);
     for (word = bad_calls; *word; word += strcspn(word, " ") + 1)
         add(bad_call, 0, 0, "badinput/%.*s", (int)strcspn(word, " "), word);
+    for (word = bad_arrays; *word; word += strcspn(word, " ") + 1)
+        add(bad_array, 0, 0, "badinput/%.*s", (int)strcspn(word, " "), word);
     for (i = 0; i < (int)SNN_LOSS_COUNT; i++)
         add(train_learns, i, 0, "train/learns_%s", snn_loss_name((snn_loss_kind)i));
     for (i = 1; i < 4; i++)

@@ -1865,6 +1865,308 @@ static void run_rule_stbp(test_case *c)
     }
 }
 
+/* ---- plasticity ---------------------------------------------------------------------------- */
+
+static snn_stdp_desc stdp_desc(test_case *c, int exponential)
+{
+    snn_stdp_desc d = {0};
+    d.tau_pre = need(c, "tau_pre")->v[0];
+    d.tau_post = need(c, "tau_post")->v[0];
+    d.exponential = exponential;
+    return d;
+}
+
+/* Every step: the traces, and the weight change or the eligibility, whichever the file has. */
+static void run_stdp_linear(test_case *c)
+{
+    const snn_stdp_desc d = stdp_desc(c, c->arg);
+    const record *w = need(c, "weight"), *pre = need(c, "pre"), *change = find(c, "delta_w");
+    const int T = pre->dim[0], B = integer(c, "B", 1), O = w->dim[0], I = w->dim[1];
+    const size_t in = (size_t)(B * I), out = (size_t)(B * O);
+    const size_t per_step = w->count * (size_t)(change ? 1 : B);
+    const record *post = need_count(c, "post", (size_t)T * out);
+    float *tp = floats(c, in), *tq = floats(c, out), *result;
+    float *pre_traces = floats(c, (size_t)T * in), *post_traces = floats(c, (size_t)T * out);
+    if (pre->count != (size_t)T * in)
+        give_up(c, "pre has %zu values", pre->count);
+    result = floats(c, (size_t)T * per_step);
+    for (size_t t = 0; t < (size_t)T; t++) {
+        float *to = result + t * per_step;
+        CALL(c, snn_stdp_linear(&d, B, I, O, pre->v + t * in, post->v + t * out, tp, tq, w->v,
+                                change ? to : NULL, change ? NULL : to));
+        memcpy(pre_traces + t * in, tp, in * sizeof(float));
+        memcpy(post_traces + t * out, tq, out * sizeof(float));
+    }
+    check(c, "trace_pre", pre_traces, (size_t)T * in, VALUE);
+    check(c, "trace_post", post_traces, (size_t)T * out, VALUE);
+    check(c, change ? "delta_w" : "eligibility", result, (size_t)T * per_step, VALUE);
+}
+
+/* Convolutions of one axis are of height 1. */
+static void run_stdp_conv(test_case *c)
+{
+    const snn_stdp_desc d = stdp_desc(c, 0);
+    const record *w = need(c, "weight"), *pre = need(c, "pre"), *post = need(c, "post");
+    const int T = pre->dim[0], B = pre->dim[1], I = pre->dim[2], one = w->ndim == 3;
+    const int H = one ? 1 : pre->dim[3], W = pre->dim[pre->ndim - 1];
+    const size_t in = pre->count / (size_t)T, out = post->count / (size_t)T;
+    snn_conv2d_desc conv = {0};
+    size_t padded;
+    float *tp, *tq = floats(c, out), *dw = floats(c, (size_t)T * w->count);
+    float *pre_traces, *post_traces = floats(c, post->count);
+    if (w->ndim < 3 || w->ndim > 4 || pre->ndim != w->ndim + 1 || post->ndim != pre->ndim)
+        give_up(c, "weight, pre and post do not fit");
+    if (one) {
+        conv.kernel_h = 1, conv.kernel_w = w->dim[2];
+        conv.stride_w = integer(c, "stride", 1), conv.padding_w = integer(c, "pad", 0);
+    } else {
+        conv = conv2d_desc(c, "conv1");
+    }
+    conv.out_channels = w->dim[0];
+    padded = (size_t)(B * I) * (size_t)(H + 2 * conv.padding_h) * (size_t)(W + 2 * conv.padding_w);
+    tp = floats(c, padded), pre_traces = floats(c, (size_t)T * padded);
+    for (size_t t = 0; t < (size_t)T; t++) {
+        CALL(c, snn_stdp_conv2d(&d, &conv, B, I, H, W, pre->v + t * in, post->v + t * out, tp, tq,
+                                w->v, dw + t * w->count));
+        memcpy(pre_traces + t * padded, tp, padded * sizeof(float));
+        memcpy(post_traces + t * out, tq, out * sizeof(float));
+    }
+    check(c, "trace_pre", pre_traces, (size_t)T * padded, VALUE);
+    check(c, "trace_post", post_traces, post->count, VALUE);
+    check(c, "delta_w", dw, (size_t)T * w->count, VALUE);
+}
+
+/* A net's spikes teach its layer: the sum over the first T steps, then over the others. */
+static void run_stdp_learner(test_case *c)
+{
+    const snn_stdp_desc d = stdp_desc(c, 0);
+    const record *x = need(c, "x"), *w = need(c, "weight");
+    const int steps = x->dim[0], first = integer(c, "T", 0), B = x->dim[1];
+    const int I = w->dim[1], O = w->dim[0];
+    for (int as_spikes = 0; as_spikes <= is_binary(x); as_spikes++) {
+        float *tp = floats(c, (size_t)(B * I)), *tq = floats(c, (size_t)(B * O));
+        snn_tensor pre, post;
+        int node, t = 0;
+        net_begin(c, B, steps, as_spikes ? SNN_INPUT_SPIKES : SNN_INPUT_DENSE);
+        node = leaky_layer(c, linear_layer(c, input_node(c, x, 2), "fc1"), "lif1");
+        net_build(c);
+        CALL(c, snn_net_forward(c->net, x->v));
+        check_tensor(c, "spk", snn_net_spikes(c->net, node), EXACT);
+        check_steps(c, x->v);
+        CALL(c, snn_net_forward(c->net, x->v));
+        pre = snn_net_spikes(c->net, c->in), post = snn_net_spikes(c->net, node);
+        for (int part = 0; part < 2; part++) {
+            const float factor = part ? -1.0f : number(c, "scale", 1.0f);
+            float *dw = floats(c, w->count);
+            for (; t < (part ? steps : first); t++)
+                CALL(c, snn_stdp_linear(&d, B, I, O, pre.data + (size_t)t * (size_t)(B * I),
+                                        post.data + (size_t)t * (size_t)(B * O), tp, tq, w->v, dw,
+                                        NULL));
+            for (size_t i = 0; i < w->count; i++)
+                dw[i] *= factor;
+            check(c, part ? "weight_grad" : "delta_w", dw, w->count, VALUE);
+        }
+    }
+}
+
+/* ---- event data ---------------------------------------------------------------------------- */
+
+static unsigned char *file_bytes(test_case *c, size_t *size)
+{
+    const record *r = need(c, "bytes");
+    unsigned char *bytes = (unsigned char *)allocate(c, r->count, 1);
+    for (size_t i = 0; i < r->count; i++)
+        bytes[i] = (unsigned char)r->v[i];
+    *size = r->count;
+    return bytes;
+}
+
+static snn_event *event_room(test_case *c, int count)
+{
+    return (snn_event *)allocate(c, (size_t)count, sizeof(snn_event));
+}
+
+/* Columns of the records are t, then the letters of `order`: x, y, p. */
+static void check_events(test_case *c, const snn_event *events, int count, const char *order)
+{
+    float *rows = floats(c, 4 * (size_t)count);
+    for (int i = 0; i < count; i++) {
+        rows[4 * i] = (float)events[i].t;
+        for (int k = 0; k < 3; k++)
+            rows[4 * i + 1 + k] = (float)(order[k] == 'x'   ? events[i].x
+                                          : order[k] == 'y' ? events[i].y
+                                                            : events[i].p);
+    }
+    check(c, "events", rows, 4 * (size_t)count, EXACT);
+}
+
+/* Of (T,2,H,W), or of the (T,W) of a cochlea, whose channels count down. */
+static void check_event_frames(test_case *c, const snn_event *events, int count)
+{
+    const record *r = need(c, "frames");
+    float *frames = floats(c, r->count);
+    snn_frames_desc d = {0};
+    d.steps = integer(c, "num_steps", 0);
+    d.dt = (uint32_t)integer(c, "dt", 0);
+    d.downsample = integer(c, "ds", 1);
+    d.width = r->dim[r->ndim - 1] * d.downsample;
+    d.height = r->ndim == 4 ? r->dim[2] * d.downsample : 1;
+    d.no_polarity = d.reverse = r->ndim == 2;
+    if ((r->ndim != 2 && (r->ndim != 4 || r->dim[1] != 2)) || r->dim[0] != d.steps)
+        give_up(c, "frames are not (T,2,H,W) or (T,W)");
+    CALL(c, snn_event_frames(frames, events, count, &d));
+    check(c, "frames", frames, r->count, EXACT);
+}
+
+static void run_data_nmnist(test_case *c)
+{
+    size_t size;
+    const unsigned char *bytes = file_bytes(c, &size);
+    const int count = CALL(c, snn_events_nmnist(NULL, 0, bytes, size));
+    snn_event *events = event_room(c, count);
+    CALL(c, snn_events_nmnist(events, count, bytes, size));
+    check_events(c, events, count, "pxy");
+    check_event_frames(c, events, count);
+}
+
+/* One sample after the other; the pictures are those of the second, or of the only one. */
+static void run_data_dvsgesture(test_case *c)
+{
+    const record *samples = need(c, "labels");
+    size_t size;
+    const unsigned char *bytes = file_bytes(c, &size);
+    const int rows = samples->dim[0], shown = rows > 1, all = (int)need(c, "events")->dim[0];
+    snn_event *events = event_room(c, all);
+    int count = 0;
+    if (samples->ndim != 2 || samples->dim[1] != 3)
+        give_up(c, "labels are not (samples,3)");
+    for (int i = 0; i < rows; i++) {
+        const uint32_t start = (uint32_t)samples->v[3 * i + 1];
+        const uint32_t end = (uint32_t)samples->v[3 * i + 2];
+        const int n = CALL(c, snn_events_aedat(NULL, 0, bytes, size, start, end));
+        if (n > all - count)
+            give_up(c, "more than %d events", all);
+        CALL(c, snn_events_aedat(events + count, n, bytes, size, start, end));
+        if (i == shown)
+            check_event_frames(c, events + count, n);
+        count += n;
+    }
+    check_events(c, events, count, "xyp");
+}
+
+static void run_data_shd(test_case *c)
+{
+    const record *times = need(c, "times");
+    const int n = (int)times->count;
+    snn_event *events = event_room(c, n);
+    float *t = floats(c, times->count);
+    CALL(c, snn_events_shd(events, n, times->v, labels(c, "units", n), n));
+    for (int i = 0; i < n; i++)
+        t[i] = (float)events[i].t;
+    check(c, "time_us", t, times->count, EXACT);
+    check_event_frames(c, events, n);
+}
+
+/* ---- interchange --------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    size_t at;
+} node_fields[] = {
+    {"tau", offsetof(snn_nir_neuron, tau_mem)},
+    {"tau_mem", offsetof(snn_nir_neuron, tau_mem)},
+    {"tau_syn", offsetof(snn_nir_neuron, tau_syn)},
+    {"r", offsetof(snn_nir_neuron, r)},
+    {"w_in", offsetof(snn_nir_neuron, w_in)},
+    {"v_leak", offsetof(snn_nir_neuron, v_leak)},
+    {"v_reset", offsetof(snn_nir_neuron, v_reset)},
+    {"v_threshold", offsetof(snn_nir_neuron, v_threshold)},
+};
+
+static float *node_field(snn_nir_neuron *node, size_t k)
+{
+    return (float *)(void *)((char *)node + node_fields[k].at);
+}
+
+/* The reference makes one number of n equal ones, of some parameters. */
+static void check_equal(test_case *c, const char *name, const float *v, size_t n)
+{
+    const record *r = find(c, name);
+    if (!r)
+        return;
+    for (size_t i = 1; r->count == 1 && i < n; i++)
+        if (v[i] != v[0])
+            differ(c, "%s is not the same for all", name);
+    check(c, name, v, r->count == 1 ? 1 : n, VALUE);
+}
+
+/* Imports n nodes; their parameters are the records `before`alpha, `before`beta, .. */
+static void check_import(test_case *c, const snn_nir_neuron *nodes, size_t n, const char *before)
+{
+    static const char *const names[] = {"alpha", "beta", "threshold"};
+    float *v = floats(c, 3 * n);
+    for (size_t i = 0; i < n; i++)
+        CALL(c, snn_nir_import(v + i, v + n + i, v + 2 * n + i, nodes + i, number(c, "dt", 0.0f)));
+    for (size_t k = 0; k < COUNT_OF(names); k++) {
+        char name[NAME_BYTES];
+        snprintf(name, sizeof name, "%s%s", before, names[k]);
+        check_equal(c, name, v + k * n, n);
+    }
+}
+
+/* Nodes as the records `before`FIELD have them. */
+static snn_nir_neuron *read_nodes(test_case *c, const char *before, size_t n)
+{
+    snn_nir_neuron *nodes = (snn_nir_neuron *)allocate(c, n, sizeof *nodes);
+    float *v = floats(c, n);
+    for (size_t k = 0; k < COUNT_OF(node_fields); k++) {
+        const record *r = find_format(c, "%s%s", before, node_fields[k].name);
+        if (!r)
+            continue;
+        spread(c, r, v, n);
+        for (size_t i = 0; i < n; i++)
+            *node_field(nodes + i, k) = v[i];
+    }
+    return nodes;
+}
+
+static void run_nir(test_case *c)
+{
+    const size_t n = need(c, "node_v_threshold")->count;
+    const record *alpha = find(c, "alpha"), *V = find(c, "V"), *scaled = find(c, "scaled_tau");
+    float *a = floats(c, n), *b = floats(c, n), *theta = floats(c, n);
+    snn_nir_neuron *nodes = (snn_nir_neuron *)allocate(c, n, sizeof *nodes);
+    if (alpha)
+        spread(c, alpha, a, n);
+    spread(c, need(c, "beta"), b, n);
+    spread(c, need(c, "threshold"), theta, n);
+    for (size_t i = 0; i < n; i++)
+        CALL(c, snn_nir_export(nodes + i, a[i], b[i], theta[i], number(c, "dt", 0.0f)));
+    for (size_t k = 0; k < COUNT_OF(node_fields); k++) {
+        char name[NAME_BYTES];
+        float *v = floats(c, n);
+        snprintf(name, sizeof name, "node_%s", node_fields[k].name);
+        for (size_t i = 0; i < n; i++)
+            v[i] = *node_field(nodes + i, k);
+        check_equal(c, name, v, n);
+    }
+    check_import(c, nodes, n, "");
+    check_import(c, nodes, n, "imported_");
+    check_import(c, read_nodes(c, "node_", n), n, "imported_");
+    if (scaled)
+        check_import(c, read_nodes(c, "scaled_", scaled->count), scaled->count, "scaled_imported_");
+    if (V) { /* a recurrence one to one is a linear node with a diagonal matrix */
+        float *matrix = floats(c, n * n), *diagonal = floats(c, n);
+        spread(c, V, diagonal, n);
+        for (size_t i = 0; i < n; i++)
+            matrix[i * n + i] = diagonal[i];
+        check(c, "node_w_rec", matrix, n * n, EXACT);
+        check_equal(c, "imported_V", diagonal, n);
+    }
+    check_number(c, "imported_reset", 1.0, EXACT); /* to zero, within the step */
+    check_number(c, "imported_reset_delay", 0.0, EXACT);
+}
+
 /* ---- the table of kinds -------------------------------------------------------------------- */
 
 static const struct {
@@ -1940,6 +2242,19 @@ static const struct {
     {"rule_st_mcpitts", run_rule_neuron, 1, SNN_MCPITTS},
     {"rule_softlif", run_rule_softlif, 1, 0},
     {"rule_stbp", run_rule_stbp, 1, 0},
+    {"stdp_linear", run_stdp_linear, 0, 0},
+    {"mstdp_linear", run_stdp_linear, 0, 1},
+    {"mstdpet_linear", run_stdp_linear, 0, 1},
+    {"stdp_conv1d", run_stdp_conv, 0, 0},
+    {"stdp_conv2d", run_stdp_conv, 0, 0},
+    {"stdp_learner", run_stdp_learner, 1, 0},
+    {"data_nmnist", run_data_nmnist, 0, 0},
+    {"data_dvsgesture", run_data_dvsgesture, 0, 0},
+    {"data_shd", run_data_shd, 0, 0},
+    {"nir_lif", run_nir, 0, 0},
+    {"nir_cubalif", run_nir, 0, 0},
+    {"nir_rleaky", run_nir, 0, 0},
+    {"nir_rsynaptic", run_nir, 0, 0},
 };
 
 /* Records that need not be looked at: sizes and flags that other records show as well, settings
