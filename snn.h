@@ -1159,8 +1159,8 @@ SNN_DEF snn_status snn_event_frames(float *out, const snn_event *events, int cou
 typedef enum snn_stdp_bound { /* f(w), what a change of w is multiplied by */
     SNN_STDP_TIMES_W = 0,     /* w, as snnTorch does unless told otherwise */
     SNN_STDP_ADDITIVE,        /* 1 */
-    /* (w_max - w)^mu where it grows, (w - w_min)^mu where it shrinks; outside the bounds mu = 1 leads
-     * back, other mu stand still */
+    /* (w_max - w)^mu where it grows, (w - w_min)^mu where it shrinks; outside the bounds mu = 1
+     * leads back, other mu stand still */
     SNN_STDP_SOFT
 } snn_stdp_bound;
 typedef struct snn_stdp_desc {

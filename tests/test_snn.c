@@ -409,7 +409,7 @@ static int *row_labels(const net_row *r, int classes)
 
 /* Rows for every check of section net, memory and files: each layer kind, kernel and signal kind,
  * with sizes that are no multiple of a vector. */
-static const net_row rows[] = {
+static const net_row fixed_rows[] = {
     {"mlp", SNN_INPUT_CONSTANT, 12, 0, 0, 8, 5, "fc:17 | leaky b.9 t.4 | fc:5 | leaky b.8 t.2"},
     {"mlp_dense", SNN_INPUT_DENSE, 13, 0, 0, 9, 3, "fc:19 | leaky b.9 t.4 | fc:4 | leaky b.7 t.2"},
     {"mlp_spikes", SNN_INPUT_SPIKES, 21, 0, 0, 7, 4,
@@ -534,7 +534,10 @@ static const net_row rows[] = {
      "delay:1 | add@i | conv:3 k3 | leaky b.9 t.4 | delay:3 | max:2 | graded:.8 | flat | fc:4 | "
      "leaky b.9 t.05"},
 };
-#define ROWS COUNT_OF(rows)
+/* and one for each neuron that none of them has */
+static net_row rows[COUNT_OF(fixed_rows) + SNN_NEURON_COUNT];
+static int row_count;
+#define ROWS row_count
 
 /* A threshold norm's statistics are those of all steps: steps and chunks of a pass agree with the
  * whole, and checkpoints are possible, in evaluation only. */
@@ -4810,21 +4813,40 @@ static void mark(const net_row *table, int count, int *layers, int *neurons)
     }
 }
 
-/* A new row of a registry must be in a row of the net tables (neurons are in the gradient check by
- * themselves). */
+static void fill_rows(void)
+{
+    static char layers[SNN_NEURON_COUNT][200];
+    int kinds[SNN__LAYER_COUNT] = {0}, neurons[SNN_NEURON_COUNT] = {0}, k;
+    const net_row plain = {NULL, SNN_INPUT_CONSTANT, 9, 0, 0, 8, 3, NULL};
+    memcpy(rows, fixed_rows, sizeof fixed_rows);
+    row_count = COUNT_OF(fixed_rows);
+    mark(fixed_rows, row_count, kinds, neurons);
+    release();
+    for (k = 0; k < (int)SNN_NEURON_COUNT; k++) {
+        const snn_neuron_def *def = snn_neuron_info((snn_neuron_kind)k);
+        const int inputs = def->inputs > 1 ? def->inputs : 1;
+        if (neurons[k]) continue;
+        snprintf(layers[k], sizeof layers[k],
+                 "fc:%d | %s b.85 a.9 t.2 lc | fc:%d | %s b.8 a.7 t.15", 9 * inputs, def->name,
+                 5 * inputs, def->name);
+        rows[row_count] = plain;
+        rows[row_count].name = def->name;
+        rows[row_count++].layers = layers[k];
+    }
+}
+
+/* A new layer of the registry must be in a row of the net tables; neurons come by themselves. */
 static void registry_rows(int a, int b)
 {
     int loop[SNN__LAYER_COUNT] = {0}, smooth[SNN__LAYER_COUNT] = {0};
-    int neurons[SNN_NEURON_COUNT] = {0}, ignored[SNN_NEURON_COUNT] = {0}, i;
+    int ignored[SNN_NEURON_COUNT] = {0}, i;
     (void)a, (void)b;
-    mark(rows, ROWS, loop, neurons);
+    mark(rows, ROWS, loop, ignored);
     mark(gradient_rows, GRADIENT_ROWS, smooth, ignored);
     for (i = 0; i < (int)SNN__LAYER_COUNT; i++) {
         if (!loop[i]) fail("no row of rows[] has the layer %s", snn__op_table[i].name);
         if (!smooth[i]) fail("no row of gradient_rows[] has the layer %s", snn__op_table[i].name);
     }
-    for (i = 0; i < (int)SNN_NEURON_COUNT; i++)
-        if (!neurons[i]) fail("no row of rows[] has the neuron %s", neuron_makers[i].name);
 }
 
 /* ---- all cases ---- */
@@ -4833,6 +4855,7 @@ static void add_all(void)
 {
     const char *word;
     int i, k;
+    fill_rows();
     add(core_status, 0, 0, "core/status");
     add(core_tensor, 0, 0, "core/tensor");
     add(core_uniform, 0, 0, "core/rng_uniform");
