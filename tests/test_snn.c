@@ -1254,6 +1254,7 @@ static const struct {
     const char *layers;
     float lo, hi;
 } neuron_formulas[] = {
+    {"alif b.9 t.5", -1, 2}, {"alif b.8 t.4 zero c2:.8 c3:.6", -1, 2},
     {"delay:3 @b | from@i | cat@b | truncated_leaky ks3 tau4 t.5", -1, 2},
     {"delay:1 @b | from@i | cat@b | truncated_leaky ks1 b.7 t.5", -1, 2},
     {"lif b.9 t.5", -1, 2}, {"lif b.9 t.5 sub ge", -1, 2}, {"lif b.7 t1.5 keep", -1, 2},
@@ -1281,6 +1282,14 @@ static double neuron_formula(int kind, const snn_neuron_desc *d, double theta, d
     double v = 0.0, a, b, n, decay;
     int k;
     switch ((snn_neuron_kind)kind) {
+    case SNN_ALIF:
+        a = given(c[3], 0.2);
+        b = U > theta + a * s[1]; /* the last spike */
+        s[1] = given(c[2], 0.97) * s[1] + b;
+        s[0] = d->reset == SNN_RESET_ZERO ? beta * (1.0 - b) * U + x[t]
+                                          : beta * U + x[t] - b * theta;
+        *spike = s[0] > theta + a * s[1];
+        return s[0];
     case SNN_TRUNCATED_LEAKY:
         decay = exp(d->tau != 0.0f ? -1.0 / (double)d->tau : beta - 1.0);
         for (k = 0; k < (int)d->kernel_steps && k <= t; k++) v += pow(decay, k) * x[t - k];
