@@ -2027,7 +2027,7 @@ SNN__TARGET_AVX512 static void snn__maximum_avx512(float *y, unsigned char *arg,
             first = _mm512_mask_mov_epi32(first, more, _mm512_set1_epi32(k));
         }
         _mm512_storeu_ps(y + i, best);
-        _mm_storeu_si128((__m128i *)(void *)(arg + i), _mm512_cvtepi32_epi8(first));
+        _mm_storeu_si128((__m128i *)(void *)(arg + i), _mm512_maskz_cvtepi32_epi8(0xffff, first));
     }
 }
 #endif
