@@ -6662,7 +6662,7 @@ static void snn__scan_forward_task(void *arg, int id)
     snn__task task;
     float *work, *h, *spk, *v;
     size_t spikes = 0, bad = 0;
-    int k, t, i, block, sample;
+    int k, t, i, block, sample, loaded = -1; /* the block whose parameters are in scratch */
     task.memory = net->scratch + (size_t)id * net->task_size;
     work = SNN__SCRATCH(&task, q, SNN__SCAN_WORK, float);
     h = work + SNN__WORK_RETREAT * q->block;
@@ -6679,7 +6679,8 @@ static void snn__scan_forward_task(void *arg, int id)
             const size_t first = (size_t)sample * (size_t)q->n + (size_t)at;
             const float *feedback =
                 neuron->def->feedback ? q->state[neuron->def->feedback - 1] + first : NULL;
-            snn__scan_params(net, q, &task, &b, at, n);
+            if (loaded != block) snn__scan_params(net, q, &task, &b, at, n);
+            loaded = block;
             for (k = 0; k < states; k++) b.state[k] = q->state[k] + first;
             spk = q->states > states ? q->state[states] + first : NULL;
             for (t = 0; t < net->len; t++) {
@@ -6787,7 +6788,7 @@ static void snn__scan_backward_task(void *arg, int id)
     snn__task task;
     snn_neuron_block b;
     float *tape, *drives, *work, *dparam, *sum, *step_dx, *drec, *h, *gs;
-    int k, t, i, block, sample;
+    int k, t, i, block, sample, loaded = -1; /* the block whose parameters are in scratch */
     task.memory = net->scratch + (size_t)id * net->task_size;
     tape = SNN__SCRATCH(&task, q, SNN__SCAN_TAPE, float); /* [len+1][states][K] */
     drives = SNN__SCRATCH(&task, q, SNN__SCAN_DRIVES, float);
@@ -6811,7 +6812,8 @@ static void snn__scan_backward_task(void *arg, int id)
             const int fed =
                 def->feedback ? def->feedback - 1 : states - 1; /* state that a recurrence reads */
             float *df = NULL;
-            snn__scan_params(net, q, &task, &b, at, n);
+            if (loaded != block) snn__scan_params(net, q, &task, &b, at, n);
+            loaded = block;
             for (k = 0; k < params; k++) b.dparam[k] = dparam + (size_t)k * n_all + at;
             if (learns) df = dparam + (size_t)params * n_all + at;
             if (!df && !q->gain && !snn__graded_varies(q)) f = NULL;
@@ -6893,7 +6895,8 @@ static void snn__scan_backward_task(void *arg, int id)
     for (block = blocks * ni / s->split_n;
          def->derived && block < blocks * (ni + 1) / s->split_n; block++) {
         const int at = block * q->block, n = q->n - at < q->block ? q->n - at : q->block;
-        snn__scan_params(net, q, &task, &b, at, n);
+        if (loaded != block) snn__scan_params(net, q, &task, &b, at, n);
+        loaded = block;
         for (k = 0; k < params; k++) b.dparam[k] = dparam + (size_t)k * n_all + at;
         def->underive(n, b.param, b.dparam);
     }
@@ -10051,10 +10054,13 @@ static float snn__stdp_size(const snn_stdp_desc *d, float w, int grows)
     if (d->mu == 1.0f) return a * room;
     return room > 0.0f ? a * SNN_POWF(room, d->mu) : 0.0f;
 }
-static void snn__stdp_trace(const snn_stdp_desc *d, float *trace, const float *spikes, size_t n,
-                            float tau)
+static float snn__stdp_decay(const snn_stdp_desc *d, float tau)
 {
-    const float decay = d->exponential ? SNN_EXPF(-1.0f / tau) : 1.0f - 1.0f / tau;
+    return d->exponential ? SNN_EXPF(-1.0f / tau) : 1.0f - 1.0f / tau;
+}
+static void snn__stdp_trace(const snn_stdp_desc *d, float *trace, const float *spikes, size_t n,
+                            float decay)
+{
     size_t i;
     for (i = 0; i < n; i++)
         trace[i] = d->nearest && spikes[i] != 0.0f ? spikes[i]
@@ -10073,8 +10079,8 @@ SNN_DEF snn_status snn_stdp_linear(const snn_stdp_desc *desc, int B, int I, int 
     if (!pre || !post || !trace_pre || !trace_post || !w) return SNN_ERR_NULL;
     if (B < 1 || I < 1 || O < 1) return SNN_ERR_SHAPE;
     d = snn__stdp_defaults(desc);
-    snn__stdp_trace(&d, trace_pre, pre, (size_t)B * in, d.tau_pre);
-    snn__stdp_trace(&d, trace_post, post, (size_t)B * out, d.tau_post);
+    snn__stdp_trace(&d, trace_pre, pre, (size_t)B * in, snn__stdp_decay(&d, d.tau_pre));
+    snn__stdp_trace(&d, trace_post, post, (size_t)B * out, snn__stdp_decay(&d, d.tau_post));
     if (eligibility) snn__zero(eligibility, (size_t)B * out * in);
     for (b = 0; b < (size_t)B; b++, pre += in, post += out, trace_pre += in, trace_post += out) {
         float *e = eligibility ? eligibility + b * out * in : NULL;
@@ -10121,19 +10127,19 @@ SNN_DEF snn_status snn_stdp_conv2d(const snn_stdp_desc *desc, const snn_conv2d_d
     hp = H + 2 * ph, wp = W + 2 * pw;
     if (hp < kh || wp < kw) return SNN_ERR_SHAPE;
     oh = (hp - kh) / sh + 1, ow = (wp - kw) / sw + 1;
+    if ((size_t)B > (size_t)0x7fffffff / (size_t)I) return SNN_ERR_TOO_LARGE;
     d = snn__stdp_defaults(desc);
     snn__stdp_trace(&d, trace_post, post,
-                    (size_t)B * (size_t)c->out_channels * (size_t)oh * (size_t)ow, d.tau_post);
-    decay = d.exponential ? SNN_EXPF(-1.0f / d.tau_pre) : 1.0f - 1.0f / d.tau_pre;
-    if ((size_t)B > (size_t)0x7fffffff / (size_t)I) return SNN_ERR_TOO_LARGE;
+                    (size_t)B * (size_t)c->out_channels * (size_t)oh * (size_t)ow,
+                    snn__stdp_decay(&d, d.tau_post));
+    decay = snn__stdp_decay(&d, d.tau_pre);
     for (b = 0; b < B * I; b++) /* the padding never spikes, its trace stays 0 */
         for (y = 0; y < H; y++)
-            for (x = 0; x < W; x++) {
-                const float s = pre[((size_t)b * (size_t)H + (size_t)y) * (size_t)W + (size_t)x];
-                float *t = trace_pre + ((size_t)b * (size_t)hp + (size_t)(y + ph)) * (size_t)wp +
-                           (size_t)(x + pw);
-                *t = d.nearest && s != 0.0f ? s : snn__flush(*t * decay) + s;
-            }
+            snn__stdp_trace(&d,
+                            trace_pre + ((size_t)b * (size_t)hp + (size_t)(y + ph)) * (size_t)wp +
+                                (size_t)pw,
+                            pre + ((size_t)b * (size_t)H + (size_t)y) * (size_t)W, (size_t)W,
+                            decay);
 #define SNN__POST(p) (p)[(((size_t)b * (size_t)c->out_channels + (size_t)o) * (size_t)oh +         \
                           (size_t)y) * (size_t)ow + (size_t)x]
 #define SNN__AT (((size_t)o * (size_t)I + (size_t)i) * (size_t)kh + (size_t)ky) * (size_t)kw +     \
