@@ -107,9 +107,9 @@
  *       >>core       random numbers, text, RAM    >>surrogates  values, derivatives, integrals
  *       >>neurons    one block each               >>layers      linear, conv, pool ..., the scan
  *       >>encode     data to spikes               >>loss        losses and metrics
- *       >>optim      optimisers, schedules        >>net         graph, memory plan, running
- *       >>train      training step, evaluation    >>rules       learning without gradients
- *       >>io         safetensors, IDX, NIR
+ *       >>optim      optimisers, schedules        >>rules       learning beside backpropagation
+ *       >>net        graph, memory plan, running  >>train       training step, evaluation
+ *       >>convert    ReLU nets into spiking nets  >>io          safetensors, IDX, NIR
  *
  * WHAT IT COMPUTES
  *   A net is a graph of layers that runs for T time steps on B samples. Time comes first: a signal
@@ -141,9 +141,9 @@
  *     reset        SUBTRACT the threshold, to ZERO (LIF: to v_reset), or NONE; SNN_RESET_DEFAULT is
  *                  the neuron's own
  *     when         one step after the spike, as snnTorch does; no_reset_delay = 1: within the step.
- *                  LIF, IF, CoarseLIF, BioLIF, Izhikevich, AdEx always reset within the step, and
- *                  whatever the membrane was before, as most other frameworks do; CoarseLIF and
- *                  BioLIF to zero, Izhikevich to c
+ *                  LIF, IF, CoarseLIF, BioLIF, Izhikevich, AdEx, ConductanceLIF always reset within
+ *                  the step, and whatever the membrane was before, as most other frameworks do;
+ *                  CoarseLIF and BioLIF to zero, Izhikevich to c
  *     detached     the delayed reset is a constant for gradients; through the immediate one the
  *                  spike's gradient flows, unless detach_reset
  *     reported     the membrane after a reset within the step, with membrane_before_reset the one
@@ -205,6 +205,29 @@
  *     doubts       snn_net_gradcheck compares backward with finite differences, on a net with
  *                  SNN_SPIKES_SMOOTH; net_desc.debug names the layer and step of the first NaN;
  *                  snn_net_print marks layers that are dead or saturated
+ *
+ * LEARNING WITHOUT A BACKWARD PASS
+ *   In a net, one snn_net_step after the other:
+ *     STDP         snn_net_stdp, before build: a linear or convolution layer learns in every step,
+ *                  event by event. Optimisers leave its weights alone; other layers of the net may
+ *                  learn by backward
+ *     reward       the same with a snn_reward_desc: steps leave eligibilities, and
+ *                  snn_net_learn(net, rewards) after each step changes the weights
+ *     online       snn_net_online: gradients forward in time (OTTT, e-prop, DECOLLE, ...). After a
+ *                  step write what its loss says into snn_net_signal of the top layer, then
+ *                  snn_net_learn; snn_net_optim_step every step, or after the last
+ *   On plain arrays, each with its equations where it is declared: STDP of pairs, of triplets and
+ *   by Diehl and Cook's four rules (snn_stdp_linear, _conv2d), by reward (snn_reward_update), of
+ *   first spikes (snn_stdp_first_spike); ReSuMe, PES; thresholds that adapt (snn_homeostasis),
+ *   weights kept in proportion (snn_normalise_rows), neurons that get labels and vote
+ *   (snn_assign_labels, snn_vote); the online rules, SLAYER, Forward-Forward, BP-STDP; exact spike
+ *   times (snn_spikeprop_, snn_eventprop_); evolution strategies for what has a score and no
+ *   gradient (snn_es_). They allocate nothing; traces and states are yours.
+ *
+ * CONVERSION
+ *   A net with steps = 1 of linear, convolution and average pooling layers and snn_relu (or
+ *   snn_qcfs) is an ordinary net and trains as one. snn_net_convert makes a spiking net of it; the
+ *   sum of its output currents approaches the ordinary net's outputs as T grows.
  *
  * STREAMING
  *   snn_net_reset, then snn_net_step once a tick; states stay in the net, snn_net_state reads or
@@ -276,8 +299,7 @@
  *   floats and ints of 32 bits are taken for granted, a byte order is not. One input a net;
  *   SNN_MAX_DIMS axes; 2^28 elements a row; 2^24 samples and steps; pooling windows of 256
  *   elements. Everything is float: quant, weight_bits and packing change values and storage, not
- *   arithmetic. There is no GPU; STDP works on plain arrays, not yet inside a net; of NIR there
- *   are the numbers of its neurons, not the files.
+ *   arithmetic. There is no GPU; of NIR there are the numbers of its neurons, not the files.
  *
  * HOW TO ADD A NEURON
  *   Outside, in a file of yours: a snn_neuron_def with step and grad (and jump and fall where a
@@ -381,7 +403,7 @@ extern "C" {
  * left zero means its default, which the comment gives; fields marked (required) have none. */
 
 #define SNN_MAX_DIMS 6   /* axes of a tensor */
-#define SNN_MAX_PARAMS 8 /* parameters of a neuron, derived ones included */
+#define SNN_MAX_PARAMS 12 /* parameters of a neuron, derived ones included */
 #define SNN_MAX_STATES 4 /* states of a neuron */
 #define SNN_NAME_SIZE 32 /* bytes of a layer's name, the final 0 included */
 
@@ -459,7 +481,8 @@ typedef enum snn_isa { /* instruction set of the kernels */
     X(SNN_SPARSE_FAST_SIGMOID, sparse_fast_sigmoid, 25.0f, 1.0f) /* x > B ? 1/(1+k|x|)^2 : 0 */    \
     X(SNN_CUSTOM_SURROGATE, custom, 0.0f, 0.0f)       /* what the callback returns */              \
     X(SNN_NO_SURROGATE, none, 0.0f, 0.0f)             /* 0: spikes carry no gradient */            \
-    X(SNN_BOXCAR, boxcar, 0.5f, 0.0f)                 /* |x| < w ? 1/(2w) : 0, w = p0 */
+    X(SNN_BOXCAR, boxcar, 0.5f, 0.0f)                 /* |x| < w ? 1/(2w) : 0, w = p0 */           \
+    X(SNN_HAT, hat, 1.0f, 1.0f)                       /* h max(0, 1 - |x|/w), w = p0, h = p1 */
 
 typedef enum snn_surrogate_kind {
 #define SNN__X(id, name, p0, p1) id,
@@ -651,7 +674,10 @@ typedef struct snn_pool2d_desc {
     X(SNN_MCPITTS, mcpitts)                                                                        \
     X(SNN_SOFT_LIF, soft_lif)                                                                      \
     X(SNN_IZHIKEVICH, izhikevich)                                                                  \
-    X(SNN_ADEX, adex)
+    X(SNN_ADEX, adex)                                                                              \
+    X(SNN_CONDUCTANCE_LIF, conductance_lif)                                                        \
+    X(SNN_RELU, relu)                                                                              \
+    X(SNN_QCFS, qcfs)
 
 /* One desc for all spiking neurons; each uses the fields that its equations name. */
 typedef struct snn_neuron_desc {
@@ -690,8 +716,11 @@ typedef struct snn_neuron_desc {
     float kernel_steps;      /* TruncatedLeaky: length of its kernel */
     float input_gain;        /* LIF, IF, LI: what an input is worth; 1 */
     int decay_input;         /* LIF, LI: 1: input_gain is 1 - beta */
-    float v_rest, v_reset;   /* LIF, IF: where the membrane decays to, where ZERO puts it; 0 */
-    float refractory;        /* LIF, IF: steps after a spike without input or spike; 0 */
+    /* LIF, IF: where the membrane decays to, where ZERO puts it; 0. ConductanceLIF: -65 */
+    float v_rest, v_reset;
+    /* LIF, IF: steps after a spike without input or spike; 0. ConductanceLIF: 10 */
+    float refractory;
+    float v_start;           /* LIF, IF, LI: the membrane before the first step, less v_rest; 0 */
     /* 1: no gradient through a reset in the spike's own step */
     int detach_reset;
     /* 1: the recorded membrane is the one that the spike was taken from */
@@ -865,6 +894,7 @@ typedef struct snn_param_group { /* overrides for parameters whose names start w
     float lr_scale;      /* 1 */
     float weight_decay;  /* added to the optimiser's */
     int frozen;          /* 1: not updated */
+    float lo, hi;        /* every update ends in [lo, hi]; both 0: anywhere */
 } snn_param_group;
 
 typedef struct snn_optim_desc {
@@ -930,6 +960,96 @@ enum { /* what snn_net_record keeps; the last layer has all of them */
     SNN_RECORD_GRADIENT = 4,
     SNN_RECORD_STATES = 8    /* all states after each step, the membrane among them */
 };
+
+/* How snn_net_convert finds lam, the activation that a spike of each neuron stands for. */
+typedef enum snn_convert_method {
+    SNN_CONVERT_MAX = 0,    /* the largest activation on the calibration data */
+    SNN_CONVERT_PERCENTILE, /* a percentile of them, which outliers do not move (Rueckauer) */
+    SNN_CONVERT_DIEHL,      /* the larger of the largest activation and the largest weight before */
+    SNN_CONVERT_MODEL,      /* what weights and biases allow for inputs in [0,1]; no data */
+    /* the largest current that spikes cause, one layer after the other (Spike-Norm, Sengupta) */
+    SNN_CONVERT_SPIKE_NORM,
+    SNN_CONVERT_QCFS        /* trained thresholds of qcfs layers, all of them (Bu); no data */
+} snn_convert_method;
+
+typedef struct snn_convert_desc {
+    uint32_t _start;
+    snn_convert_method method;
+    /* the new net: batch, steps (required), input, seed, hooks; what is not given of allocator,
+     * threads, isa, deterministic and dt is the old net's */
+    snn_net_desc net;
+    float percentile;     /* PERCENTILE: 99.9; others that look at data: 100, the maximum */
+    int positive_only;    /* 1: percentiles of the positive activations only */
+    int channel_wise;     /* 1: a lam for each channel of images, not one a layer; not MODEL */
+    snn_reset reset;      /* subtract; zero is that of Diehl and Sengupta */
+    float start;          /* membrane before the first step, in thresholds; 0, QCFS: 0.5 */
+    int sweep_steps;      /* SPIKE_NORM: steps a sample is shown; net.steps */
+    int keep_states;      /* SPIKE_NORM: 1: membranes go on from sweep to sweep */
+    int record;           /* SNN_RECORD_* of each neuron of the new net */
+    uint32_t _end;
+} snn_convert_desc;
+
+/* -- exact spike times -- */
+
+/* The spike time of a neuron that stays silent: a number, so that the earliest of several times is
+ * their minimum, and -ffast-math does no harm. */
+#define SNN_NEVER 1e30f
+
+typedef struct snn_spike { /* one spike of a list; lists are sorted by time */
+    double t;
+    int neuron;
+    /* tau_mem dV/dt before the spike: forward writes it, backward reads it, of a layer's spikes */
+    float slope;
+} snn_spike;
+
+typedef struct snn_spikeprop_desc {
+    uint32_t _start;
+    const float *delay;    /* (required) [delays], of the connections between any two neurons */
+    int delays;            /* (required) */
+    float tau;             /* of the response; 7 */
+    float theta;           /* 1; > 0 */
+    float t_end;           /* who has not fired by then stays silent; 0: no end */
+    float step;            /* 0: exact times; else the first multiple where x >= theta */
+    float slope_min;       /* backward takes no slope for less; 0.1; negative: slopes as they are */
+    float eta;             /* learning rate; 0.01 */
+    float w_min, w_max;    /* update clips to them; both 0: it does not */
+    uint32_t _end;
+} snn_spikeprop_desc;
+
+typedef struct snn_eventprop_desc {
+    uint32_t _start;
+    float tau_mem, tau_syn; /* (required) in the unit of the times; they may be equal */
+    float theta;            /* 1; > 0 */
+    float t_end;            /* no spikes after it; 0: no end */
+    uint32_t _end;
+} snn_eventprop_desc;
+
+typedef enum snn_rounding {
+    SNN_ROUND_NEAREST = 0,  /* halves up */
+    SNN_ROUND_EVEN,         /* halves to the even neighbour */
+    SNN_ROUND_DOWN,
+    SNN_ROUND_NONE
+} snn_rounding;
+
+typedef struct snn_population_desc {
+    uint32_t _start;
+    int fields;            /* (required) neurons a value; >= 3 */
+    float beta;            /* how narrow the fields are; 1.5 */
+    float t_max;           /* time of a neuron that does not respond; 10 */
+    float t_silent;        /* later times are silent; 0.9 t_max */
+    snn_rounding rounding; /* of the times, to whole steps */
+    int n3ml;              /* 1: centres one field lower; silent are rounded times >= t_silent */
+    uint32_t _end;
+} snn_population_desc;
+
+/* An evolution strategy: what to try, not how to step. */
+typedef struct snn_es_desc {
+    uint32_t _start;
+    int population;  /* (required) members of a generation, an even number: they come in pairs */
+    float sigma;     /* deviation of the noise; 0.1 */
+    uint64_t seed;
+    uint32_t _end;
+} snn_es_desc;
 
 /* ---- >>api --------------------------------------------------------------------------------- */
 
@@ -1116,6 +1236,30 @@ SNN_DEF snn_status snn_targets_latency(float *out, float *scratch, const int *ta
                                        int B, int C,
                                        const snn_latency_desc *d);
 
+/* snn_encode_draws - spikes where draw <= gain data, for uniform draws [T][n] of your own, as from
+ *   a hardware generator; positive: and draw > 0, so that zeros stay silent. Matches: spikingtorch
+ *   Poisson (gain scale, positive), n3ml Simple (gain 1/scale), SimplePoisson (gain 1/32).
+ * snn_encode_periodic - m += gain data; a spike where m >= 1, then m = 0, or with subtract m -= 1:
+ *   the first fires every ceil(1/(gain data)) steps, the second with rate gain data. Matches:
+ *   spikingtorch Periodic; n3ml's IF generators.
+ * snn_encode_intervals - spikes at the cumulative sums of intervals [T+1][n], in steps, the first
+ *   step being 1; an interval of 0 counts as 1; units with rate[i] = 0 are silent
+ * snn_encode_poisson - the same, intervals drawn from a Poisson distribution of mean 1/(rate dt):
+ *   a more regular train than snn_encode_rate's. rate in Hz, dt in seconds; draws are (seed, stream
+ *   1, i, ..). Match: n3ml and BindsNET Poisson. */
+SNN_DEF snn_status snn_encode_draws(float *out, const float *data, const float *draws, int T,
+                                    int n, float gain, int positive);
+SNN_DEF snn_status snn_encode_periodic(float *out, const float *data, int T, int n, float gain,
+                                       int subtract);
+SNN_DEF snn_status snn_encode_intervals(float *out, const int *intervals, const float *rate, int T,
+                                        int n);
+SNN_DEF snn_status snn_encode_poisson(float *out, const float *rate, int T, int n, float dt,
+                                      uint64_t seed);
+/* snn_decode_sum - out[i] = gain (sum_t spikes[t][i] + offset): gain 1/T the rate; offset -T/2
+ * spikingtorch's Sum. spikes [T][n] */
+SNN_DEF snn_status snn_decode_sum(float *out, const float *spikes, int T, int n, float gain,
+                                  float offset);
+
 /* -- events: what neuromorphic sensors record -- */
 
 typedef struct snn_event {
@@ -1154,45 +1298,430 @@ typedef struct snn_frames_desc {
 SNN_DEF snn_status snn_event_frames(float *out, const snn_event *events, int count,
                                     const snn_frames_desc *d);
 
-/* -- learning rules on plain arrays -- */
+/* -- plasticity: rules that look at the spikes of a synapse's two sides, on plain arrays -- */
 
 typedef enum snn_stdp_bound { /* f(w), what a change of w is multiplied by */
     SNN_STDP_TIMES_W = 0,     /* w, as snnTorch does unless told otherwise */
     SNN_STDP_ADDITIVE,        /* 1 */
     /* (w_max - w)^mu where it grows, (w - w_min)^mu where it shrinks; outside the bounds mu = 1
      * leads back, other mu stand still */
-    SNN_STDP_SOFT
+    SNN_STDP_SOFT,
+    /* exp(-beta (w - w_min)) where it grows, exp(-beta (w_max - w)) where it shrinks */
+    SNN_STDP_EXPONENTIAL
 } snn_stdp_bound;
+typedef enum snn_stdp_order { /* which spikes of the step itself the traces hold when w changes */
+    SNN_STDP_TRACES_FIRST = 0, /* all of them: traces, then both changes */
+    SNN_STDP_TRACES_LAST,      /* none: both changes, then traces; spikes of one step do not pair */
+    SNN_STDP_IN_TURN           /* change by pre, trace of pre, change by post, trace of post */
+} snn_stdp_order;
 typedef struct snn_stdp_desc {
     uint32_t _start;
     float tau_pre, tau_post;  /* (required) time constants of the traces, steps */
     int exponential;          /* 1: traces decay by exp(-1/tau); 0: by 1 - 1/tau */
     int nearest;              /* 1: a spike sets its trace; 0: adds to it */
     snn_stdp_bound bound;
-    float a_pre, a_post;      /* sizes of the two changes; 1 */
-    float w_min, w_max, mu;   /* soft: 0, 1, 1 */
+    float a_pre, a_post;      /* sizes of the changes; 1 if all four are 0 */
+    float w_min, w_max, mu;   /* bounds and the power of SOFT: 0, 1, 1 */
+    snn_stdp_order order;
+    int clip;                 /* 1: in place, changes end at w_min and w_max */
+    float a_pre3, a_post3;    /* triplets: sizes that count with the second traces; 0 */
+    float tau_pre2, tau_post2; /* time constants of these; required where the size is not 0 */
+    float x_tar;              /* what a trace of pre must be for post not to depress; 0 */
+    float beta;               /* EXPONENTIAL; 3 */
     uint32_t _end;
 } snn_stdp_desc;
 
-/* snn_stdp_linear - one step of pair-based spike-timing-dependent plasticity
- *   tp = tp decay_pre + pre;  tq = tq decay_post + post
- *   e_b[o][i] = a_post f(w) post_b[o] tp_b[i] - a_pre f(w) tq_b[o] pre_b[i];  dw += the sum of e_b
- *   pre [B][I], post [B][O]  spikes;  trace_pre, trace_post  in/out, zeros at first
- *   w [O][I];  dw [O][I] ADDED to, or NULL;  eligibility [B][O][I] written, or NULL: times a reward
- *   it is the change of reward-modulated rules
- * Work grows with the spikes: silent neurons cost nothing but their traces.
+/* snn_stdp_linear - one step of spike-timing-dependent plasticity, of pairs or triplets of spikes
+ *   tp = tp decay_pre + pre;  tq = tq decay_post + post;  tp2, tq2 with decays of their own
+ *   e_b[o][i] = post_b[o] (a_post + a_post3 tq2_b[o]) f(w) (tp_b[i] - x_tar)
+ *             - pre_b[i] (a_pre + a_pre3 tp2_b[i]) f(w) tq_b[o];  dw += the sum of e_b
+ *   pre [B][I], post [B][O]  spikes;  trace_pre, trace_post  [B][I], [B][O] in/out, zeros at first;
+ *   [2][B][I] with a_pre3 and [2][B][O] with a_post3: the second traces, which here never hold the
+ *   step's own spikes
+ *   w [O][I];  dw [O][I] ADDED to, or NULL;  eligibility [B][O][I] written, or NULL: what
+ *   snn_reward_update takes
+ * In place: with dw == w it is the weights that change, sample after sample; with clip a weight
+ * that changes ends up within its bounds. A synapse whose two sides fire at once changes by both
+ * from the old w, with IN_TURN by one after the other. EXPONENTIAL: x_tar counts with the f of what
+ * shrinks. Work grows with the spikes: silent neurons cost nothing but their traces.
+ * Known rules, all in place and with exponential = 1, clip = 1:
+ *   Song, van Rossum, Guetig   TRACES_LAST; ADDITIVE, SOFT, SOFT with mu below 1
+ *   Pfister and Gerstner       TRACES_LAST, ADDITIVE, a_pre3, a_post3, no clip
+ *   Diehl and Cook             IN_TURN. 1: SOFT, a_post, x_tar; 2: EXPONENTIAL, a_post, x_tar; 3: 1
+ *                              and a_pre; 4: ADDITIVE, nearest, a_pre, a_post3
+ *   n3ml PostPre               ADDITIVE, nearest
  * Matches: snntorch.functional.stdp_learner.stdp_linear_single_step; exponential: mstdp, mstdpet.
- * Source: Song, Miller, Abbott 2000; Florian 2007. */
+ * Source: Song, Miller, Abbott 2000; Guetig et al. 2003; Pfister, Gerstner 2006; Diehl, Cook
+ * 2015. */
 SNN_DEF snn_status snn_stdp_linear(const snn_stdp_desc *d, int B, int I, int O, const float *pre,
                                    const float *post, float *trace_pre, float *trace_post,
                                    const float *w, float *dw, float *eligibility);
 /* snn_stdp_conv2d - the same for a convolution c (dilation and groups 1): pre [B][I][H][W], post
- * [B][O][OH][OW], w, dw [O][I][kh][kw]; the trace of pre is that of the padded image,
- * [B][I][H + 2 padding_h][W + 2 padding_w]. conv1d: H = 1, kernel_h = 1. Matches:
- * stdp_conv1d_single_step, stdp_conv2d_single_step. */
+ * [B][O][OH][OW], w, dw [O][I][kh][kw]; the traces of pre are those of the padded image,
+ * [B][I][H + 2 padding_h][W + 2 padding_w]. In place: place after place. conv1d: H = 1, kernel_h =
+ * 1. Matches: stdp_conv1d_single_step, stdp_conv2d_single_step. */
 SNN_DEF snn_status snn_stdp_conv2d(const snn_stdp_desc *d, const snn_conv2d_desc *c, int B, int I,
                                    int H, int W, const float *pre, const float *post,
                                    float *trace_pre, float *trace_post, const float *w, float *dw);
+
+/* A reward and how eligibilities become changes of weights; zero = default. */
+typedef struct snn_reward_desc {
+    uint32_t _start;
+    float lr;              /* (required) */
+    float tau;             /* steps that an eligibility lasts; 0: only its own */
+    float gain;            /* of e into the eligibility; 1 */
+    float tau_dopamine;    /* steps that a reward lasts; 0: only its own */
+    float tau_mean;        /* rewards over which their running mean goes; 0: no mean */
+    int clip;              /* 1: w stays in bounds */
+    float w_min, w_max;    /* 0, 1 */
+    uint32_t _end;
+} snn_reward_desc;
+typedef struct snn_reward { /* of one sample, zeros at first */
+    float dopamine, mean;
+} snn_reward;
+
+/* snn_reward_update - one step of a reward-modulated rule on n weights, sample after sample
+ *   z = z exp(-1/tau) + gain e;  w += lr d z
+ *   d = r, or with tau_dopamine d exp(-1/tau_dopamine) + r;  with tau_mean r counts as r - mean,
+ *   then mean += (r - mean)/tau_mean
+ *   w [n];  e [B][n] the eligibility of snn_stdp_linear, or NULL: nothing new
+ *   z [B][n] in/out, zeros at first;  tau 0: written, or NULL
+ *   state [B], NULL without dopamine and mean;  r [B] rewards, or NULL: none came in this step, and
+ *   a mean stays as it is
+ * Florian: MSTDP tau 0; MSTDPET gain 1/tau; e of ADDITIVE, exponential STDP; his reward of a step
+ * answers to the spikes of the step before. Izhikevich: tau, tau_dopamine, clip; e of TRACES_LAST.
+ * Fremaux: tau_mean, without which the unsupervised part of STDP prevails.
+ * Source: Florian 2007; Izhikevich 2007; Fremaux, Sprekeler, Gerstner 2010. */
+SNN_DEF snn_status snn_reward_update(const snn_reward_desc *d, int B, size_t n, float *w, float *z,
+                                     const float *e, snn_reward *state, const float *r);
+
+typedef struct snn_first_spike_desc { /* zero = default */
+    uint32_t _start;
+    float right_before, right_after; /* a of a right decision; 0.004, -0.003 if both are 0 */
+    float wrong_before, wrong_after; /* a of a wrong one; -0.004, 0.0005 if both are 0 */
+    int hits, decisions; /* of the last batch: right ones count 1 - hits/decisions, wrong ones
+                          * hits/decisions; decisions 0: both count 1 */
+    uint32_t _end;
+} snn_first_spike_desc;
+/* snn_stdp_first_spike - dw[o][i] += a w (1 - w), a the one of `before` where input i was not later
+ * than winner o, of `after` where it was, or was silent
+ *   t_pre [I], t_post [O]  step of the first spike, negative: none; a silent output learns nothing
+ *   right [O]  1: rewarded, 0: punished
+ *   w, dw [O][I]  dw ADDED to; dw == w: in place
+ * Rows are winners: those that won nothing have t_post -1.
+ * Source: Mozafari et al. 2018, 2019. */
+SNN_DEF snn_status snn_stdp_first_spike(const snn_first_spike_desc *d, int I, int O,
+                                        const int *t_pre, const int *t_post, const int *right,
+                                        const float *w, float *dw);
+
+typedef struct snn_resume_desc {
+    uint32_t _start;
+    float lr;                    /* (required) */
+    float tau;                   /* (required) steps that a spike of pre counts */
+    float a;                     /* of any spike of post, whatever came in; 0 */
+    float gain;                  /* of what came in; 1 */
+    float actual_tau, actual_a, actual_gain; /* the same for actual spikes; 0: as for wanted ones */
+    uint32_t _end;
+} snn_resume_desc;
+/* snn_resume_linear - one step of ReSuMe: remote supervision by a wanted spike train
+ *   dw[o][i] += lr sum_b (wanted_b[o] - post_b[o]) (a + gain tp_b[i]);  tp = (tp + pre) exp(-1/tau)
+ *   tp is the trace of steps before: a spike of pre counts from the next step on
+ *   pre [B][I], post, wanted [B][O]  spikes;  dw [O][I] ADDED to: the weights themselves, if you
+ *   like
+ *   trace in/out [B][I], zeros at first; with actual_tau [2][B][I]
+ * Work grows with the spikes of post and wanted that are not the same.
+ * Differs: n3ml's Ponulak takes exp(-t/tau) of the time t of the input's spike, not of its age, and
+ * adds actual_a instead of subtracting it.
+ * Source: Ponulak 2005; Ponulak, Kasinski 2010. */
+SNN_DEF snn_status snn_resume_linear(const snn_resume_desc *d, int B, int I, int O,
+                                     const float *pre, const float *post, const float *wanted,
+                                     float *trace, float *dw);
+
+/* snn_pes_linear - prescribed error sensitivity, the delta rule on spikes, sample after sample
+ *   out_b = w pre_b;  w += lr (target_b - out_b) pre_b^T
+ *   pre [B][I], spikes or filtered ones;  target [B][O];  w [O][I] in/out
+ *   out [B][O]  what the decoder w said, before it learned;  NULL: target holds the errors
+ * The ensemble of the Neural Engineering Framework is w, neurons like snn_lif and an encoder.
+ * Matches: n3ml's Voelker. Source: MacNeil, Eliasmith 2011; Voelker 2015. */
+SNN_DEF snn_status snn_pes_linear(float lr, int B, int I, int O, const float *pre,
+                                  const float *target, float *w, float *out);
+
+/* snn_normalise_rows - scales each row of w [rows][columns] to the sum `total`; absolute = 1: of
+ * absolute values. Rows whose sum is 0 stay. Matches: n3ml's normalize. Source: Diehl, Cook
+ * 2015. */
+SNN_DEF snn_status snn_normalise_rows(float *w, int rows, int columns, float total, int absolute);
+
+/* snn_assign_labels - what neurons that learned without labels stand for
+ *   counts [N][neurons]  spikes of each sample;  y [N]  its label, 0 .. classes-1
+ *   rates  out [classes][neurons]  mean count for the samples of a class; 0 without any
+ *   assign out [neurons]  class of the highest rate, the lowest of equals; -1: never fired
+ * snn_vote - classes of samples by the neurons' labels
+ *   rates  NULL: all-activity voting; as above: proportion weighting, a neuron's count times the
+ *          share of its label in its rates
+ *   score  out [N][classes] or NULL  mean count of the neurons of a class; 0 without any
+ *   y      out [N] or NULL  class of the highest score, the lowest of equals
+ * Errors: labels out of range. Match: bindsnet.evaluation.all_activity, proportion_weighting.
+ * Source: Diehl, Cook 2015; Hazan et al. 2018. */
+SNN_DEF snn_status snn_assign_labels(int N, int neurons, int classes, const float *counts,
+                                     const int *y, float *rates, int *assign);
+SNN_DEF snn_status snn_vote(int N, int neurons, int classes, const float *counts,
+                            const int *assign, const float *rates, float *score, int *y);
+
+/* snn_homeostasis - a threshold that rises with a neuron's own spikes, so that all take their turn
+ *   theta = theta decay + plus spikes;   threshold = base + theta decay
+ *   theta      in/out [n]   how much each is raised, after the step of spikes
+ *   threshold  out [n]      for the next step, before which theta decays once more: point param[0]
+ *                           of a snn_neuron_model at it
+ *   spikes     in [n]       of the step just taken; NULL: theta stands, threshold is written
+ * decay = exp(-dt/tau). One within 1e-6 of 1 is lost in a float's rounding: decay = 1 in the steps,
+ * and every so many of them one call with plus 0 and the decay of all. To freeze theta don't call.
+ * Errors: SNN_ERR_NULL; SNN_ERR_SHAPE: n < 1; SNN_ERR_ARGUMENT: decay outside [0,1];
+ * SNN_ERR_NAN: base or plus.
+ * Source: Diehl, Cook 2015: plus 0.05 mV, tau 1e7 ms, base -72 mV with theta from 20 mV on. n3ml's
+ * DiehlAndCook: decay 1, on SNN_LIF with refractory. */
+SNN_DEF snn_status snn_homeostasis(int n, float *theta, float *threshold, const float *spikes,
+                                   float base, float decay, float plus);
+
+/* -- gradients forward in time, and other rules without a stored past, on plain arrays -- */
+
+/* snn_dense_forward - y = x W^T + b: the product that the rules below have on both sides
+ *   y out [B][O]   x [B][I]   w [O][I]   b [O] or NULL        zeros in x cost nothing
+ * snn_dense_backward - dx = dy W (written), dw += dy^T x, db += sum over samples of dy
+ *   dy [B][O], its zeros cost nothing; dx, dw, db may each be NULL, and x and w where nothing needs
+ *   them. dx alone is also what carries an error through a feedback matrix w [O][I]. */
+SNN_DEF snn_status snn_dense_forward(float *y, const float *x, const float *w, const float *b,
+                                     int B, int I, int O);
+SNN_DEF snn_status snn_dense_backward(float *dx, float *dw, float *db, const float *dy,
+                                      const float *x, const float *w, int B, int I, int O);
+
+/* Three-factor rules: gradients forward in time, from traces instead of a stored past. All of them
+ * are one step of one dense layer, by the settings of snn_online_desc; e is the eligibility of a
+ * synapse, psi the surrogate's slope at the neuron, signal what the loss of this step says to it:
+ *
+ *     Q = decay Q + k pre          P = decay2 P + k2 Q (or Q)            k = 1, or 1 - decay
+ *     E = carry E + P (or P)       e = psi (E - adaptation A)            A = adaptation_decay A + e
+ *     F = smooth F + e (or e)      dw += sum over samples of signal F    (A moves after its use)
+ *     g = signal psi               db += sum of g,   dpre = g W
+ *
+ *   rule             decay  others            psi                signal
+ *   OTTT             lam    -                 hat                dL_t/ds; below, dpre from above
+ *   SLTT             -      -                 any surrogate      as OTTT
+ *   e-prop           alpha  adaptation beta,  hat, w = v_th,     B^T (y - y*), B = W_out or random
+ *                           adaptation_decay  h = gamma/v_th
+ *                           rho, smooth kappa
+ *   e-prop's readout kappa  -                 NULL               y - y*
+ *   DECOLLE          beta   decay2 alpha,     boxcar w = 1/2     G^T (G s - target)
+ *                           normalise
+ *   OSTL             -      carry             any surrogate      dL_t/ds; below, dpre from above
+ *
+ * carry is dV_t/dV_(t-1) of each neuron, its reset included: exact for a layer without recurrence.
+ * The neurons are any of the library's: OTTT's is LIF with SNN_RESET_SUBTRACT, e-prop's ALIF with
+ * subtract. DECOLLE's is ALIF on W P + b, beta -1 (no memory), SNN_RESET_NONE, threshold 1e-30, the
+ * paper's gamma as rho, its rho (1 - gamma) as kappa. For recurrent weights pre are the last step's
+ * spikes.
+ * With adaptation, smooth or carry there is a value a synapse and sample, and work for each; else
+ * the traces are the inputs', and work goes with the neurons whose psi and signal are not 0.
+ * Sources: Xiao et al., OTTT, NeurIPS 2022; Meng et al., SLTT, ICCV 2023; Bellec et al., e-prop,
+ * Nature Communications 2020; Kaiser et al., DECOLLE, Frontiers in Neuroscience 2020; Bohnstingl et
+ * al., OSTL, IEEE TNNLS 2022. */
+typedef struct snn_online_desc {
+    uint32_t _start;
+    float decay;            /* of the inputs' trace, in [0,1]; 0: the inputs themselves */
+    float decay2;           /* of a second filter behind it; 0: none */
+    int normalise;          /* 1: filters take 1 - decay of what comes in */
+    float adaptation;       /* threshold per unit of an adaptive neuron's trace (beta); 0 */
+    float adaptation_decay; /* of that trace (rho), in [0,1] */
+    float smooth;           /* filter of the eligibility (kappa), in [0,1]; 0: none */
+    const float *carry;     /* [B][O] of this step, or always NULL */
+    uint32_t _end;
+} snn_online_desc;
+
+/* snn_online_size - floats of the state, zeros at first (a new sequence: zeros again); 0: bad desc
+ * snn_online_trace - only moves the traces; returns P [B][I] in the state, NULL on bad input. For
+ *   layers that compute with P, before snn_online_linear with pre NULL
+ * snn_online_linear - one step
+ *   pre   [B][I]  inputs of the layer;  NULL: the traces have moved already
+ *   psi   [B][O]  slopes, as snn_surrogate_grad of membrane - threshold makes; NULL: ones
+ *   signal [B][O] NULL: eligibilities move, nothing is learnt in this step
+ *   w     [O][I]  for dpre alone
+ *   dw [O][I], db [O]  ADDED to: gradients, to go down;  dpre [B][I] written;  each may be NULL */
+SNN_DEF size_t snn_online_size(const snn_online_desc *d, int B, int I, int O);
+SNN_DEF const float *snn_online_trace(const snn_online_desc *d, int B, int I, const float *pre,
+                                      float *state);
+SNN_DEF snn_status snn_online_linear(const snn_online_desc *d, int B, int I, int O,
+                                     const float *pre, const float *psi, const float *signal,
+                                     const float *w, float *state, float *dw, float *db,
+                                     float *dpre);
+
+/* SLAYER: neurons that answer spikes with eps(t) = (t/tau) exp(1 - t/tau), t in steps
+ *   a = eps * x,  u_t = W a_t + sum_(k<t) nu(t-k) s_k,  s = H(u - threshold), >=
+ *   nu(t) = -refractory threshold (t/tau_refractory) exp(1 - t/tau_refractory)
+ *   backward, with e = dL/ds and rho(u) = height exp(-steepness |u - threshold|):
+ *   d = rho(u) e;  dw = sum_t d_t a_t^T;  dL/dx_t = sum_(k>=t) eps(k-t) W^T d_k
+ * The kernels are not cut off: two states a neuron make them, so time is linear in T. The
+ * refractory path carries no gradient. Source: Shrestha, Orchard, SLAYER, NeurIPS 2018. */
+typedef struct snn_slayer_desc {
+    uint32_t _start;
+    float tau;                /* (required) steps */
+    float tau_refractory;     /* 1 */
+    float threshold;          /* 1 */
+    float refractory;         /* 2 */
+    float height, steepness;  /* 1, 1; often 1/threshold for both */
+    uint32_t _end;
+} snn_slayer_desc;
+/* snn_slayer_forward - x [T][B][I], w [O][I]; a [T][B][I], u, s [T][B][O] written
+ * snn_slayer_backward - e [T][B][O] becomes d; dw [O][I] ADDED to, dx [T][B][I] written, or NULL
+ * snn_alpha_filter - y = eps * x along the time of [T][n]; reverse: its transpose, sum_(k>=t)
+ *   eps(k-t) x_k, which a loss on filtered spikes needs for its gradient. y may be x. */
+SNN_DEF snn_status snn_slayer_forward(const snn_slayer_desc *d, int T, int B, int I, int O,
+                                      const float *x, const float *w, float *a, float *u,
+                                      float *s);
+SNN_DEF snn_status snn_slayer_backward(const snn_slayer_desc *d, int T, int B, int I, int O,
+                                       const float *a, const float *u, const float *w, float *e,
+                                       float *dw, float *dx);
+SNN_DEF snn_status snn_alpha_filter(float tau, int T, int n, const float *x, float *y,
+                                    int reverse);
+
+typedef struct snn_forward_forward_desc {
+    uint32_t _start;
+    float threshold;  /* 2 */
+    int mean;         /* goodness: 0: sum of h^2, 1: their mean */
+    int negative;     /* 1: the samples are negative ones */
+    uint32_t _end;
+} snn_forward_forward_desc;
+/* snn_forward_forward - one layer that learns to tell positive from negative samples by itself
+ *   h = relu(W x/(|x| + 1e-8) + b);  G = sum h^2;  loss = mean over samples of
+ *   log(1 + exp(threshold - G)), negative ones log(1 + exp(G - threshold))
+ *   x [B][I], w [O][I], b [O];  h [B][O] written, the next layer's x;  goodness [B] and loss (one
+ *   number) written, dw and db ADDED to, each may be NULL
+ * For a spiking layer x and h are spike counts over T steps. Prediction: the label written into x
+ * whose goodness, summed over the layers, is largest. Source: Hinton, The Forward-Forward
+ * Algorithm, 2022. */
+SNN_DEF snn_status snn_forward_forward(const snn_forward_forward_desc *d, int B, int I, int O,
+                                       const float *x, const float *w, const float *b, float *h,
+                                       float *goodness, float *loss, float *dw, float *db);
+
+/* BP-STDP: at the steps when a sample's teacher fires, spikes of the last `window` steps (this one
+ * included) stand for rates
+ *   xi_o = 1 for the label if it was silent, -1 for another neuron that was not, else 0
+ *   dw += xi n_pre^T (a change, to be added to w with a rate);  xi_pre = (W^T xi) where n_pre > 0
+ * snn_bpstdp_error - moves the output's window with spikes [B][O]; xi [B][O] written
+ *   teacher [B]  0: silent, xi = 0; NULL: all fire
+ * snn_bpstdp_linear - moves the window of pre [B][I]; dw [O][I] ADDED to; xi_pre [B][I] written or
+ *   NULL, it is the xi of the layer before. From the last layer to the first, in each step.
+ *   state  (window + 1) B O, (window + 1) B I floats, zeros at first;  t = 0, 1, ... the step
+ * IF neurons (SNN_IF: threshold, zero, fire_at_threshold) stand for rectified units. Source:
+ * Tavanaei, Maida, BP-STDP, Neurocomputing 2019. */
+SNN_DEF snn_status snn_bpstdp_error(int window, int t, int B, int O, const float *spikes,
+                                    const int *label, const float *teacher, float *state,
+                                    float *xi);
+SNN_DEF snn_status snn_bpstdp_linear(int window, int t, int B, int I, int O, const float *pre,
+                                     const float *xi, const float *w, float *state, float *dw,
+                                     float *xi_pre);
+
+/* -- learning in exact spike times -- */
+
+/* snn_population_fields - Gaussian receptive fields over lo..hi of each feature
+ *   centre_i = lo + (2 i - 3)/2 (hi - lo)/(fields - 2), i = 1 .. fields (n3ml: 0 .. fields - 1)
+ *   width = (hi - lo)/(beta (fields - 2))
+ *   centre  out [features][fields] or NULL     width  out [features] or NULL
+ * snn_encode_population - the responses of these fields, and spike times, early for strong ones
+ *   act = exp(-(x - centre)^2/(2 width^2));  t = t_max (1 - act), rounded; SNN_NEVER where silent
+ *   times  out [B][features][fields] or NULL   act    out, the same shape, or NULL
+ *   x      in  [B][features], may lie outside  lo, hi in  [features]
+ * Whether a neuron is silent is seen before rounding; t_silent > t_max: none is. Rounded times are
+ * exact: they are computed in double. Errors: lo >= hi, fields < 3, a value that is not finite.
+ * Source: Bohte, Kok, La Poutre 2002, section 4. Matches: n3ml's Population with n3ml = 1 and
+ * SNN_ROUND_EVEN, its PopulationEncoder with SNN_ROUND_DOWN. */
+SNN_DEF snn_status snn_population_fields(const snn_population_desc *d, int features, float *centre,
+                                         float *width, const float *lo, const float *hi);
+SNN_DEF snn_status snn_encode_population(const snn_population_desc *d, int B, int features,
+                                         float *times, float *act, const float *x, const float *lo,
+                                         const float *hi);
+
+/* SpikeProp: one spike a neuron, K = delays connections for each pair of neurons
+ *   x_j(t) = sum_ik w_jik eps(t - t_i - delay_k),  eps(s) = s/tau exp(1 - s/tau) for s > 0
+ *   t_j = the first t where x_j reaches theta, from below; SNN_NEVER where it does not
+ * snn_spikeprop_forward - the spike times of one layer
+ *   t_out  out [B][O]             slope  out [B][O]  dx/dt at t_out, for backward; 0 where silent
+ *   t_in   in  [B][I]             w      in  [O][I][K]
+ *   spikes scratch [I*K + O]      state  scratch [2*O]
+ *   Between two arrivals x is (a + b t) exp(-t/tau), its maximum known: no crossing is missed and
+ *   no grid is needed. The times are exact to the last bits of a float.
+ * snn_spikeprop_backward - from the gradient of t_out
+ *   delta_j = -dt_j/max(slope_j, slope_min);  dw_jik = delta_j eps(t_j - t_i - delay_k)
+ *   dt_i = -sum_jk delta_j w_jik eps'(t_j - t_i - delay_k)
+ *   dw     [O][I][K] ADDED to, or NULL        dt_in  out [B][I] or NULL
+ *   delta  out [B][O] or NULL                 dt_out in  [B][O], t - target for half squares
+ *   Silent neurons neither give nor get a gradient; outputs that must not stay silent want start
+ *   weights that make them fire. w is read for dt_in alone: the paper takes the weights of the
+ *   forward pass, n3ml those after the output layer's update.
+ * snn_spikeprop_update - w = clip(w - eta dw), n weights
+ * Times in any unit, that of tau and delay. Negative times are times like others. Errors: t_in that
+ * is not finite (SNN_NEVER is), step without t_end.
+ * Source: Bohte, Kok, La Poutre, Error-backpropagation in temporally encoded networks of spiking
+ * neurons, 2002. Matches: n3ml's Bohte2002 with step 1, slope_min -1, w_min 0.02, w_max 1. */
+SNN_DEF snn_status snn_spikeprop_forward(const snn_spikeprop_desc *d, int B, int I, int O,
+                                         float *t_out, float *slope, const float *t_in,
+                                         const float *w, snn_spike *spikes, double *state);
+SNN_DEF snn_status snn_spikeprop_backward(const snn_spikeprop_desc *d, int B, int I, int O,
+                                          float *dw, float *dt_in, float *delta,
+                                          const float *dt_out, const float *t_out,
+                                          const float *slope, const float *t_in, const float *w);
+SNN_DEF snn_status snn_spikeprop_update(const snn_spikeprop_desc *d, int n, float *w,
+                                        const float *dw);
+
+/* EventProp: any number of spikes, exact gradients of what depends on their times
+ *   tau_mem V' = -V + I;  tau_syn I' = -I;  an input spike of i adds w_ji to I_j
+ *   spike at V = theta, from below: V -> 0, I goes on
+ * snn_eventprop_forward - the spikes of one layer and one sample
+ *   out    out [max]    sorted by time        in     in [count]   sorted by time
+ *   w      in  [O][I]                         state  scratch [2*O]
+ *   Returns their number; SNN_ERR_TOO_LARGE where there are more than max.
+ * snn_eventprop_backward - gradients from dt_out, those of the times of out; with s = T - t
+ *   tau_mem dlV/ds = -lV;  tau_syn dlI/ds = -lI + lV, from 0
+ *   at a spike of out: lV += (theta lV + dt_out)/(tau_mem V')
+ *   at a spike of in:  dw_ji -= tau_syn lI_j;  dt_in = sum_j w_ji (lV_j - lI_j)
+ *   dw     [O][I] ADDED to, or NULL           dt_in  out [count] or NULL: dt_out of the layer below
+ *   dt_out in  [out_count]                    in, out  those of forward, not changed
+ *   A layer of O neurons keeps its spikes and nothing else. A silent neuron gets no gradient.
+ * Errors: lists that are not sorted or name neurons that are not there.
+ * snn_spikes_sort - by time, at equal times by neuron
+ * Source: Wunderlich, Pehle, Event-based backpropagation can compute exact gradients for spiking
+ * neural networks, 2021. */
+SNN_DEF int snn_eventprop_forward(const snn_eventprop_desc *d, int I, int O, snn_spike *out,
+                                  int max, const snn_spike *in, int count, const float *w,
+                                  double *state);
+SNN_DEF snn_status snn_eventprop_backward(const snn_eventprop_desc *d, int I, int O, float *dw,
+                                          float *dt_in, const float *dt_out, const snn_spike *out,
+                                          int out_count, const snn_spike *in, int count,
+                                          const float *w, double *state);
+SNN_DEF void snn_spikes_sort(snn_spike *spikes, int count);
+
+/* -- evolution strategy: learning from a score alone, for control and what has no gradient -- */
+
+/* The members of a generation are the parameters with noise, in pairs of opposite signs; those that
+ * scored better pull the parameters towards themselves:
+ *   theta_m = theta + sigma e_m;  e_m = eps_(m/2) for even m, -eps_(m/2) for odd m
+ *   g = -1/(population sigma) sum over m of u_m e_m;  theta -= lr g
+ *   u_m  the rank of member m's fitness, from -1/2, the worst, to 1/2; equal ones share their mean
+ * g estimates the gradient of what is to fall, as the optimisers take it: snn_optim_update with
+ * SNN_SGD and weight_decay is the paper's update; Adam, or snn_net_optim_step after writing g to
+ * snn_net_grads, work as well. The noise is snn_normal(seed, generation, m/2, i): nothing is
+ * stored, any thread can run any member, in any order, and all arrive at the same bits.
+ * Source: Salimans, Ho, Chen, Sidor, Sutskever, Evolution Strategies as a Scalable Alternative to
+ * Reinforcement Learning, 2017. */
+
+/* snn_es_sample - the parameters of one member
+ *   theta  in [n]   the present parameters      out  out [n]   member's own; may be theta itself
+ *   member  0 .. population-1 */
+SNN_DEF snn_status snn_es_sample(const snn_es_desc *d, uint32_t generation, int member, size_t n,
+                                 const float *theta, float *out);
+/* snn_es_gradient - g of the generation, from the members' scores
+ *   fitness  in [population]   higher is better; NaN or infinity is an error
+ *   g        out [n]           written, not added to; 0 where all members are equal */
+SNN_DEF snn_status snn_es_gradient(const snn_es_desc *d, uint32_t generation, size_t n,
+                                   const float *fitness, float *g);
 
 /* -- NIR: the neuromorphic intermediate representation -- */
 
@@ -1393,6 +1922,30 @@ SNN_DEF snn_status snn_net_gradcheck(snn_net *net, const float *x, const int *y,
                                      const snn_loss_desc *loss,
                                      float eps, float *worst);
 
+/* -- net: layers that learn in the step, without a backward pass -- */
+
+/* snn_net_stdp - a linear or convolution layer learns by snn_stdp_linear, snn_stdp_conv2d in every
+ *   snn_net_step: its weights change in place, work grows with the spikes, optimisers leave it alone
+ *   reward  NULL; else (linear layers) steps leave eligibilities, and snn_net_learn changes the
+ *           weights by snn_reward_update
+ * snn_net_online - a linear layer whose gradients snn_net_learn adds up by snn_online_linear, for
+ *   snn_net_optim_step whenever you like; psi is the slope of the neurons' own surrogate
+ * Both come before build, when one neuron layer and nothing else reads the layer. The rest of the
+ * net may learn by backward. A net that rests (snn_net_train 0) does not learn; snn_net_reset
+ * clears traces and eligibilities. Errors: another kind of layer, groups or dilation, a desc out of
+ * range; online in a net for inference.
+ *
+ * snn_net_signal - [B][O] what the loss of this step says to the layer's neurons: dL/ds, or what
+ *   the table of rules has. You write it after the step, for the top layer (snn_net_loss leaves
+ *   dL/ds in snn_net_dspikes); from there snn_net_learn carries it down through W to the layers
+ *   below that learn so too. It is zero again after that
+ * snn_net_learn - after each step, where a layer waits for a signal or a reward [B] (NULL: none) */
+SNN_DEF snn_status snn_net_stdp(snn_net *net, int node, const snn_stdp_desc *d,
+                                const snn_reward_desc *reward);
+SNN_DEF snn_status snn_net_online(snn_net *net, int node, const snn_online_desc *d);
+SNN_DEF snn_tensor snn_net_signal(const snn_net *net, int node);
+SNN_DEF snn_status snn_net_learn(snn_net *net, const float *reward);
+
 /* -- trainer -- */
 
 /* snn_net_loss - loss of the last pass over the output node; gradients into its dspikes and
@@ -1424,6 +1977,42 @@ SNN_DEF snn_status snn_data_subset(snn_data *part, const snn_data *data, int par
 SNN_DEF int snn_data_split(int *order, int count, float share, uint64_t seed);
 /* snn_evaluate - accuracy over all samples, in evaluation mode; negative on error */
 SNN_DEF double snn_evaluate(snn_net *net, const snn_data *data, snn_metric metric);
+
+/* -- conversion of a trained ReLU net into a spiking net -- */
+
+/* snn_percentile - percentile of n values, 0 the least and 100 the largest, linear between order
+ * statistics: rank (n-1) percent/100. positive_only: of the values > 0; 0 where there are none.
+ * x is overwritten. Errors: n 0, a percentage out of range, NaN. Matches: numpy.percentile. */
+SNN_DEF snn_status snn_percentile(float *out, float *x, size_t n, double percent,
+                                  int positive_only);
+
+/* snn_net_convert - a new net, built, in which each relu or qcfs of the built net ann is an IF
+ *   v += z;  s = v >= lam;  v -= lam s  (reset zero: v = 0 where s);  output lam s
+ *   out           the net, for snn_net_destroy; layers keep their names, so lam of "relu1" is in
+ *                 the parameters relu1.threshold and relu1.graded_spikes_factor
+ *   ann           of relu, qcfs, linear, convolutions, pools, flatten, add, concat, scale, dropout
+ *                 (left out) and batch norms that snn_net_fold has emptied. It is not changed
+ *   calibration   samples to measure activations on; y is not read. For SPIKE_NORM what the new
+ *                 net will see: with sequence input a sample is [T][N], features T N
+ * Threshold and value of a spike are both lam: signals keep ann's units, weights and biases stay as
+ * they are, and the mean over time of what a neuron puts out approaches its activation, within
+ * about lam/T a layer, as long as that is at most lam. The spikes are those of threshold 1, spikes
+ * of 1, weights W lam_before/lam and biases b/lam, which the papers write; without biases also
+ * those of unchanged weights, spikes of 1 and thresholds lam/lam_before.
+ * Inputs are constant, a current of the image at each step, or spikes that you draw
+ * (snn_encode_rate, net.input = SNN_INPUT_SPIKES). A last layer without relu stays a current: its
+ * sum over time is the answer, snn_evaluate with SNN_ACCURACY_MEMBRANE.
+ * Average pooling is exact, it passes a fraction on. Max pooling of spikes passes one on whenever
+ * any in the window fires, more than the largest rate unless they fire together; before the first
+ * neuron, on constants, it is exact. Where nothing is active lam is the layer's largest, or 1.
+ * Allocates, with net.allocator or else ann's, besides the result a copy of ann and its largest
+ * activations, freed at the end. Errors: *out is NULL, the sentence is in snn_net_error(ann).
+ * Sources: Diehl et al., Fast-classifying, high-accuracy spiking deep networks, 2015 (MODEL, MAX,
+ * DIEHL); Rueckauer et al., Conversion of continuous-valued deep networks, 2017 (PERCENTILE,
+ * biases, reset by subtraction); Sengupta et al., Going deeper in spiking neural networks, 2019
+ * (SPIKE_NORM); Kim et al., Spiking-YOLO, 2020 (channel_wise); Bu et al. 2022 (QCFS). */
+SNN_DEF snn_status snn_net_convert(snn_net **out, snn_net *ann, const snn_convert_desc *d,
+                                   const snn_data *calibration);
 
 /* -- files -- */
 
@@ -2551,6 +3140,11 @@ SNN__HD float snn__sparse_fast_sigmoid_grad1(float x, float k, float b)
     return x > b ? snn__fast_sigmoid_grad1(x, k) : 0.0f;
 }
 SNN__HD float snn__boxcar_grad1(float x, float w) { return SNN_FABSF(x) < w ? 0.5f / w : 0.0f; }
+SNN__HD float snn__hat_grad1(float x, float w, float h)
+{
+    const float y = 1.0f - SNN_FABSF(x) / w;
+    return y > 0.0f ? h * y : 0.0f;
+}
 
 /* The integral of d, so that finite differences of a smooth net test the backward pass exactly. */
 static float snn__surrogate_primitive1(snn_surrogate_kind kind, float x, float p0, float p1,
@@ -2572,6 +3166,9 @@ static float snn__surrogate_primitive1(snn_surrogate_kind kind, float x, float p
     case SNN_SPARSE_FAST_SIGMOID:
         return x > p1 ? x / (1.0f + p0 * SNN_FABSF(x)) - p1 / (1.0f + p0 * SNN_FABSF(p1)) : 0.0f;
     case SNN_BOXCAR: return 0.5f / p0 * snn__clamp(x, -p0, p0);
+    case SNN_HAT:
+        x = snn__clamp(x / p0, -1.0f, 1.0f);
+        return p1 * p0 * (x - 0.5f * x * SNN_FABSF(x));
     default: return 0.0f;
     }
 }
@@ -2600,6 +3197,7 @@ SNN__INLINE void snn__surrogate_loop(const snn_surrogate *s, int n, const float 
     case SNN_LEAKY_SPIKE: SNN__LOOP(snn__leaky_spike_grad1(x[i], p0))
     case SNN_SPARSE_FAST_SIGMOID: SNN__LOOP(snn__sparse_fast_sigmoid_grad1(x[i], p0, p1))
     case SNN_BOXCAR: SNN__LOOP(snn__boxcar_grad1(x[i], p0))
+    case SNN_HAT: SNN__LOOP(snn__hat_grad1(x[i], p0, p1))
     default: SNN__LOOP(0.0f)
     }
 #undef SNN__LOOP
@@ -3391,7 +3989,7 @@ static const snn_neuron_def snn__alif_def = {
  *   U = V - h theta (subtract),  V + h (reset - V) (zero, the default),  V (none)
  *
  * b = clamp(beta); g is input_gain (1; with decay_input 1 - beta); rest v_rest, reset v_reset, both
- * 0 unless given. The membrane starts at rest. Gradients flow through the reset unless
+ * 0 unless given. The membrane starts at rest + v_start. Gradients flow through the reset unless
  * detach_reset; >= is fire_at_threshold; membrane_before_reset reports V instead of U.
  *   spikingjelly IFNode, LIFNode(tau, v_reset)   v_rest = v_reset, beta = 1 - 1/tau, decay_input,
  *                                                fire_at_threshold; v_reset None: SUBTRACT
@@ -3404,7 +4002,8 @@ static const snn_neuron_def snn__alif_def = {
  * IF is LIF with b = 1. LI never spikes: its output is its membrane, a readout or a synapse's
  * filter. Source: Gerstner et al., Neuronal Dynamics, 2014, 1.3; Fang et al., SpikingJelly,
  * 2023. */
-enum { SNN__LIF_BETA = 1, SNN__LIF_GAIN, SNN__LIF_REST, SNN__LIF_RESET, SNN__LIF_REFRACTORY };
+enum { SNN__LIF_BETA = 1, SNN__LIF_GAIN, SNN__LIF_REST, SNN__LIF_RESET, SNN__LIF_REFRACTORY,
+       SNN__LIF_START, SNN__LIF_PARAMS };
 SNN__HD float snn__lif_step1(float *s, const float *p, const float *x, snn__mode m)
 {
     SNN__NO_CONTRACT
@@ -3448,7 +4047,9 @@ SNN__HD float snn__lif_fall1(float *ds, float *dp, const float *s, const float *
 }
 static void snn__lif_start(const snn_neuron_block *b)
 {
-    memcpy(b->state[0], b->param[SNN__LIF_REST], (size_t)b->n * sizeof(float));
+    int i;
+    for (i = 0; i < b->n; i++)
+        b->state[0][i] = b->param[SNN__LIF_REST][i] + b->param[SNN__LIF_START][i];
 }
 static snn_status snn__lif_resolve(snn_neuron_desc *d)
 {
@@ -3463,16 +4064,16 @@ static snn_status snn__li_resolve(snn_neuron_desc *d)
     snn__no_reset_resolve(d);
     return snn__lif_resolve(d);
 }
-SNN__NEURON_LOOPS(lif, 2, 6, 1)
-SNN__JUMPS(lif, 2, 6)
+SNN__NEURON_LOOPS(lif, 2, 7, 1)
+SNN__JUMPS(lif, 2, 7)
 #define SNN__LIF_DEF(name, prefix, title, beta, reset, resolve)                                    \
     {                                                                                              \
-        name, prefix, title, 2, 6, {"mem", "refractory"},                                          \
+        name, prefix, title, 2, 7, {"mem", "refractory"},                                          \
             {SNN__THETA, beta,                                                                     \
              {"input_gain", 1.0f, (int)offsetof(snn_neuron_desc, input_gain), 0, 0},               \
              SNN__FIXED(v_rest, 0.0f),                                                             \
              {"v_reset", 0.0f, (int)offsetof(snn_neuron_desc, v_reset), 0, 0},                     \
-             SNN__FIXED(refractory, 0.0f)},                                                        \
+             SNN__FIXED(refractory, 0.0f), SNN__FIXED(v_start, 0.0f)},                             \
             reset, SNN__RUN(lif), 1, 1, 0, SNN_RECURRENCE_NONE, resolve, SNN__NO_DERIVED,          \
             snn__lif_start, snn__lif_jump, snn__lif_fall, &snn__lif_wide                           \
     }
@@ -3854,6 +4455,196 @@ static const snn_neuron_def snn__adex_def = {
      SNN__CUSTOM("a", 0.0f, 0), SNN__CUSTOM("jump", 0.1f, 0), SNN__CUSTOM("sharpness", 0.5f, 0)},
     SNN_RESET_ZERO, SNN__RUN(adex), 0, 1, 0, SNN_RECURRENCE_NONE, snn__adex_resolve,
     SNN__NO_DERIVED, SNN__JUMP(adex), &snn__adex_wide};
+
+/* -- ReLU: V = max(x, 0), the activation of an ordinary net; no memory, does not spike. For nets
+ * that are trained first and converted then (snn_net_convert). A recurrence reads V. The drive is
+ * positive on one side of the kink, so that gradient checks see when x crosses it. */
+SNN__HD float snn__relu_step1(float *s, const float *p, const float *x, snn__mode m)
+{
+    (void)p;
+    (void)m;
+    s[0] = x[0] > 0.0f ? x[0] : 0.0f;
+    return x[0];
+}
+SNN__HD void snn__relu_grad1(float *ds, float *dp, float *dx, const float *s, const float *p,
+                             const float *x, float dd, snn__mode m)
+{
+    (void)dp;
+    (void)s;
+    (void)p;
+    (void)dd;
+    (void)m;
+    dx[0] = x[0] > 0.0f ? ds[0] : 0.0f;
+    ds[0] = 0.0f;
+}
+static snn_status snn__activation_resolve(snn_neuron_desc *d)
+{
+    d->output_membrane = 1;
+    return snn__no_reset_resolve(d);
+}
+SNN__NEURON_LOOPS(relu, 1, 1, 1)
+static const snn_neuron_def snn__relu_def = {
+    "relu", "relu", "Rectifier, does not spike", 1, 1, {"value"}, {SNN__FIXED(threshold, 1.0f)},
+    SNN_RESET_NONE, SNN__RUN(relu), 0, 1, 1, SNN_RECURRENCE_NONE, snn__activation_resolve,
+    SNN__NO_DERIVED, SNN__NO_JUMP, &snn__relu_wide};
+
+/* -- QCFS: quantised clip-floor-shift, the rate of an IF neuron after L steps, for training
+ *
+ *   V = lam clip(floor(x L/lam + 1/2)/L, 0, 1);  lam the threshold, custom[1] L, the levels (8)
+ *   dV/dx   = 1 for -h < x < lam - h, h = lam/(2L), else 0; through the floor as if it were not
+ *   dV/dlam = (V - x)/lam there, 0 below, 1 above
+ *
+ * custom[2] = 1: 0 <= x <= lam instead, as the public program has it, which clamps first. lam is
+ * trained with learn_threshold; it is taken as at least 1e-6. Source: Bu et al., Optimal ANN-SNN
+ * Conversion for High-accuracy and Ultra-low-latency Spiking Neural Networks, ICLR 2022. */
+enum { SNN__QCFS_LEVELS = 1, SNN__QCFS_CLAMP };
+SNN__HD float snn__qcfs_lambda1(const float *p) { return p[0] > 1e-6f ? p[0] : 1e-6f; }
+SNN__HD float snn__qcfs_value1(const float *p, float x)
+{
+    SNN__NO_CONTRACT
+    const float lambda = snn__qcfs_lambda1(p), levels = p[SNN__QCFS_LEVELS];
+    const float u = x * levels / lambda + 0.5f; /* 0 to levels: then a cast is the floor */
+    return lambda * ((float)(int)(u > 0.0f ? u < levels ? u : levels : 0.0f) / levels);
+}
+SNN__HD float snn__qcfs_low1(const float *p) /* where the gradient starts to pass; it ends lam on */
+{
+    SNN__NO_CONTRACT
+    return p[SNN__QCFS_CLAMP] != 0.0f ? 0.0f
+                                      : -0.5f * snn__qcfs_lambda1(p) / p[SNN__QCFS_LEVELS];
+}
+SNN__HD float snn__qcfs_step1(float *s, const float *p, const float *x, snn__mode m)
+{
+    SNN__NO_CONTRACT
+    const float low = snn__qcfs_low1(p);
+    (void)m;
+    s[0] = snn__qcfs_value1(p, x[0]);
+    return (x[0] - low) * (snn__qcfs_lambda1(p) + low - x[0]);
+}
+SNN__HD void snn__qcfs_grad1(float *ds, float *dp, float *dx, const float *s, const float *p,
+                             const float *x, float dd, snn__mode m)
+{
+    SNN__NO_CONTRACT
+    const float lambda = snn__qcfs_lambda1(p), low = snn__qcfs_low1(p), z = x[0], g = ds[0];
+    const float up = p[SNN__QCFS_CLAMP] != 0.0f ? lambda : lambda + low;
+    const float edge = p[SNN__QCFS_CLAMP] != 0.0f && (z == low || z == up) ? 1.0f : 0.0f;
+    const float pass = z > low && z < up ? 1.0f : edge;
+    (void)s;
+    (void)dd;
+    (void)m;
+    dp[0] += g * (pass != 0.0f ? (snn__qcfs_value1(p, z) - z) / lambda : z > low ? 1.0f : 0.0f);
+    dx[0] = pass * g;
+    ds[0] = 0.0f;
+}
+static snn_status snn__qcfs_resolve(snn_neuron_desc *d)
+{
+    const float levels = d->custom[SNN__QCFS_LEVELS];
+    snn__activation_resolve(d);
+    if (levels == 0.0f || (levels >= 1.0f && levels <= 16777216.0f)) return SNN_OK;
+    return SNN_ERR_ARGUMENT;
+}
+SNN__NEURON_LOOPS(qcfs, 1, 3, 1)
+static const snn_neuron_def snn__qcfs_def = {
+    "qcfs", "qcfs", "Quantised clip-floor-shift, does not spike", 1, 3, {"value"},
+    {SNN__THETA, SNN__CUSTOM("levels", 8.0f, SNN_PARAM_FIXED),
+     SNN__CUSTOM("clamp_first", 0.0f, SNN_PARAM_FIXED)}, SNN_RESET_NONE, SNN__RUN(qcfs), 0, 1, 1,
+    SNN_RECURRENCE_NONE, snn__qcfs_resolve, SNN__NO_DERIVED, SNN__NO_JUMP, &snn__qcfs_wide};
+
+/* -- ConductanceLIF: excitation and inhibition as conductances that decay
+ *
+ *   e = E' + xe;  n = N' + xi                  conductances, in units of the leak's
+ *   D = (rest - U) + e (E_exc - U) + n (E_inh - U);  G = 1 + e + n
+ *   V = U + rate D                             Euler, rate = dt/tau
+ *   V = U + (1 - exp(-rate G))/G D             exponential = 1: exact while e and n stand still
+ *   E = e decay_exc;  N = n decay_inh
+ *   S = H(V - theta):  V = v_reset, held there for `refractory` steps without integration or spike
+ *
+ * Two inputs a neuron: all xe, then all xi. Defaults: the excitatory neurons of Diehl and Cook in
+ * steps of 0.5 ms, mV: threshold -52, v_rest -65, v_reset -65, refractory 10 (a negative one: 0),
+ * custom[1..6]: rate (0.5/100), exponential (0), E_exc (0), E_inh (-100), decay_exc exp(-0.5/1),
+ * decay_inh exp(-0.5/2). Their inhibitory ones: threshold -40, v_rest -60, v_reset -45, refractory
+ * 4, rate 0.5/10, E_inh -85. The membrane starts at rest. For a threshold that adapts point the
+ * model's param[0] at what snn_homeostasis keeps.
+ * Source: Diehl, Cook, Unsupervised Learning of Digit Recognition Using Spike-Timing-Dependent
+ * Plasticity, 2015. */
+enum { SNN__COND_RATE = 1, SNN__COND_EXPONENTIAL, SNN__COND_E_EXC, SNN__COND_E_INH,
+       SNN__COND_DECAY_EXC, SNN__COND_DECAY_INH, SNN__COND_REST, SNN__COND_RESET,
+       SNN__COND_REFRACTORY };
+SNN__HD float snn__conductance_lif_step1(float *s, const float *p, const float *x, snn__mode m)
+{
+    SNN__NO_CONTRACT
+    const float open = s[3] > 0.0f ? 0.0f : 1.0f, e = s[1] + x[0], n = s[2] + x[1];
+    const float d = (p[SNN__COND_REST] - s[0]) + e * (p[SNN__COND_E_EXC] - s[0]) +
+                    n * (p[SNN__COND_E_INH] - s[0]), g = 1.0f + e + n, rate = p[SNN__COND_RATE];
+    const float k = p[SNN__COND_EXPONENTIAL] != 0.0f ? (1.0f - snn__exp1(-rate * g)) / g : rate;
+    (void)m;
+    s[0] = snn__flush(open > 0.0f ? s[0] + k * d : p[SNN__COND_RESET]);
+    s[1] = snn__flush(e * p[SNN__COND_DECAY_EXC]);
+    s[2] = snn__flush(n * p[SNN__COND_DECAY_INH]);
+    s[3] = s[3] > 1.0f ? s[3] - 1.0f : 0.0f;
+    return open * (s[0] - p[0]) - (1.0f - open);
+}
+SNN__HD void snn__conductance_lif_grad1(float *ds, float *dp, float *dx, const float *s,
+                                        const float *p, const float *x, float dd, snn__mode m)
+{
+    SNN__NO_CONTRACT
+    const float open = s[3] > 0.0f ? 0.0f : 1.0f, e = s[1] + x[0], n = s[2] + x[1];
+    const float up = p[SNN__COND_E_EXC] - s[0], down = p[SNN__COND_E_INH] - s[0];
+    const float d = (p[SNN__COND_REST] - s[0]) + e * up + n * down, g = 1.0f + e + n;
+    const float rate = p[SNN__COND_RATE], exact = p[SNN__COND_EXPONENTIAL] != 0.0f ? 1.0f : 0.0f;
+    const float a = exact > 0.0f ? snn__exp1(-rate * g) : 1.0f; /* dk/drate */
+    const float k = exact > 0.0f ? (1.0f - a) / g : rate, dk = exact * (rate * a - k) / g;
+    const float gv = open * (ds[0] + dd);
+    (void)m;
+    dp[0] -= open * dd;
+    dp[SNN__COND_RATE] += gv * a * d;
+    dp[SNN__COND_E_EXC] += gv * k * e;
+    dp[SNN__COND_E_INH] += gv * k * n;
+    dp[SNN__COND_DECAY_EXC] += ds[1] * e;
+    dp[SNN__COND_DECAY_INH] += ds[2] * n;
+    dp[SNN__COND_RESET] += (1.0f - open) * ds[0];
+    ds[0] = gv * (1.0f - k * g);
+    dx[0] = ds[1] = ds[1] * p[SNN__COND_DECAY_EXC] + gv * (k * up + dk * d);
+    dx[1] = ds[2] = ds[2] * p[SNN__COND_DECAY_INH] + gv * (k * down + dk * d);
+    ds[3] = 0.0f;
+}
+SNN__HD void snn__conductance_lif_jump1(float *s, const float *p, float h, snn__mode m)
+{
+    SNN__NO_CONTRACT
+    (void)m;
+    s[0] += h * (p[SNN__COND_RESET] - s[0]);
+    s[3] += h * (p[SNN__COND_REFRACTORY] - s[3]);
+}
+SNN__HD float snn__conductance_lif_fall1(float *ds, float *dp, const float *s, const float *p,
+                                         float h, snn__mode m)
+{
+    SNN__NO_CONTRACT
+    const float a = ds[0];
+    (void)m;
+    dp[SNN__COND_RESET] += h * a;
+    ds[0] = (1.0f - h) * a;
+    ds[3] = 0.0f;
+    return a * (p[SNN__COND_RESET] - s[0]);
+}
+static void snn__conductance_lif_start(const snn_neuron_block *b)
+{
+    memcpy(b->state[0], b->param[SNN__COND_REST], (size_t)b->n * sizeof(float));
+}
+SNN__NEURON_LOOPS(conductance_lif, 4, 10, 2)
+SNN__JUMPS(conductance_lif, 4, 10)
+static const snn_neuron_def snn__conductance_lif_def = {
+    "conductance_lif", "cond", "LIF with excitatory and inhibitory conductances", 4, 10,
+    {"mem", "g_exc", "g_inh", "refractory"},
+    {SNN__PARAM(threshold, -52.0f, 0), SNN__CUSTOM("rate", 0.005f, 0),
+     SNN__CUSTOM("exponential", 0.0f, SNN_PARAM_FIXED), SNN__CUSTOM("E_exc", 0.0f, 0),
+     SNN__CUSTOM("E_inh", -100.0f, 0),
+     SNN__CUSTOM("decay_exc", 0.60653066f, SNN_PARAM_CLAMP01),
+     SNN__CUSTOM("decay_inh", 0.77880078f, SNN_PARAM_CLAMP01),
+     SNN__FIXED(v_rest, -65.0f),
+     {"v_reset", -65.0f, (int)offsetof(snn_neuron_desc, v_reset), 0, 0},
+     SNN__FIXED(refractory, 10.0f)},
+    SNN_RESET_NONE, SNN__RUN(conductance_lif), 1, 2, 0, SNN_RECURRENCE_NONE,
+    snn__no_reset_resolve, SNN__NO_DERIVED, snn__conductance_lif_start,
+    snn__conductance_lif_jump, snn__conductance_lif_fall, &snn__conductance_lif_wide};
 
 #undef SNN__PARAM
 #undef SNN__FIXED
@@ -4338,6 +5129,19 @@ typedef struct snn__span {
     int32_t k, p, len;
 } snn__span;
 
+enum { SNN__NO_RULE, SNN__STDP, SNN__REWARD, SNN__ONLINE };
+typedef struct snn__rule {
+    int kind, post;   /* post: the neurons behind the layer */
+    snn_stdp_desc stdp;
+    snn_reward_desc reward;
+    snn_online_desc online;
+    /* one block of `size` floats, zero after a reset: traces of both sides; with a reward the
+     * step's eligibility [B][O][I], what lasts of it, and the rewards' state; or the online rule's
+     * state, signal [B][O], signal for the layer below [B][I] */
+    float *pre, *post_trace, *e, *z, *rewards, *state, *signal, *below;
+    size_t size;
+} snn__rule;
+
 typedef struct snn__node {
     int op;
     char name[SNN_NAME_SIZE];
@@ -4387,6 +5191,8 @@ typedef struct snn__node {
     int32_t *span_at[2]; /* [h+1], [w+1]: where they start */
     snn__conv_shape conv;
     int block;     /* neurons: neurons a task scans together */
+    snn__rule rule; /* what its weights learn by in snn_net_step */
+    float *psi;     /* neurons: [B][n] surrogate's slope at the last step, where a rule reads it */
     size_t s[16];  /* offsets in a task's scratch; s[15]: in the op's own */
     double spikes; /* counted in the last pass */
 } snn__node;
@@ -4484,6 +5290,7 @@ struct snn_net {
     snn_status status;
     int built, training, dirty, constant_valid;
     int ran; /* a pass is there to go backward through */
+    int stepped; /* and it was one step, which snn_net_learn may follow */
     int replay; /* backward runs a segment again: nothing may count twice */
     int bad;    /* debug: node + 1 of the first NaN or infinity of the pass, 0: none */
     size_t bad_row, bad_element;
@@ -4737,6 +5544,22 @@ static void snn__linear_prepare(snn_net *net, snn__node *q)
                       snn__linear_prepare_task, &job);
 }
 
+/* the prepared weights once more, of the inputs and outputs that fired: all that STDP changed */
+static void snn__linear_touch(const snn_net *net, snn__node *q, const float *pre,
+                              const float *post)
+{
+    const size_t in = (size_t)snn__input_of(net, q, 0)->n, out = (size_t)q->n,
+                 ld = snn__linear_ld(q);
+    const float *w = snn__param_value(net, q, 0);
+    size_t b, i, o;
+    for (b = 0; b < (size_t)net->desc.batch; b++, pre += in, post += out) {
+        for (o = 0; o < out; o++)
+            for (i = 0; post[o] != 0.0f && i < in; i++) q->wt[i * ld + o] = w[o * in + i];
+        for (i = 0; i < in; i++)
+            for (o = 0; pre[i] != 0.0f && o < out; o++) q->wt[i * ld + o] = w[o * in + i];
+    }
+}
+
 /* Nonzeros of elements first .. first+n of a row, as the gather and scatter kernels want them;
  * dense: the row's floats, where they are not in its buffer. Plain spikes have no values, graded
  * ones all the same; so packed and dense signals give the same sums. */
@@ -4756,7 +5579,6 @@ static int snn__list_row(const snn_net *net, const snn__node *x, const float *de
     for (i = 0; snn__has_values(x) && i < count; i++) val[i] = snn__gain(x);
     return count;
 }
-
 
 static double snn__density(const snn_net *net, const snn__node *x, size_t rows)
 {
@@ -6690,6 +7512,10 @@ static void snn__scan_forward_task(void *arg, int id)
                 snn__neuron_advance(neuron, &b, snn__scan_noise(s, &task, t, sample, at, n),
                                     h_wanted ? h : NULL, work + SNN__WORK_PREV * q->block, v);
                 if (spk) snn__scan_spikes(q, n, f, h, spk);
+                if (q->psi)
+                    snn_surrogate_grad(&neuron->surrogate, n, b.drive,
+                                       snn__scan_noise(s, &task, t, sample, at, n),
+                                       q->psi + first);
                 for (k = 0; net->desc.debug && k < states; k++)
                     for (i = 0; i < n; i++)
                         if (!snn__finite(b.state[k][i]) &&
@@ -6984,6 +7810,7 @@ static const char *snn__op_name(const snn__node *q)
 /* ---- >>encode ------------------------------------------------------------------------------ */
 /* Data into spikes and labels into targets, time first; every draw is counter-based. */
 
+static int snn__either(int a, int b, int fallback) { return a ? a : b ? b : fallback; }
 static float snn__float_or(float value, float fallback) { return value != 0.0f ? value : fallback; }
 
 static float snn__round_even(float x)
@@ -7512,6 +8339,107 @@ SNN_DEF snn_status snn_event_frames(float *out, const snn_event *events, int cou
         if (!d->no_polarity && events[k].p) at += row * (size_t)h;
         out[at] = d->binary ? 1.0f : out[at] + 1.0f;
     }
+    return SNN_OK;
+}
+
+/* -- encoders of other frameworks, and decoders */
+
+SNN_DEF snn_status snn_encode_draws(float *out, const float *data, const float *draws, int T,
+                                    int n, float gain, int positive)
+{
+    size_t t, i;
+    if (!out || !data || !draws) return SNN_ERR_NULL;
+    if (T < 1 || n < 1 || !snn__finite(gain)) return SNN_ERR_ARGUMENT;
+    if (!snn__all_finite(data, (size_t)n)) return SNN_ERR_NAN;
+    for (t = 0; t < (size_t)T; t++)
+        for (i = 0; i < (size_t)n; i++, draws++)
+            *out++ = *draws <= gain * data[i] && (*draws > 0.0f || !positive) ? 1.0f : 0.0f;
+    return SNN_OK;
+}
+
+SNN_DEF snn_status snn_encode_periodic(float *out, const float *data, int T, int n, float gain,
+                                       int subtract)
+{
+    size_t t, i;
+    if (!out || !data) return SNN_ERR_NULL;
+    if (T < 1 || n < 1 || !snn__finite(gain)) return SNN_ERR_ARGUMENT;
+    if (!snn__all_finite(data, (size_t)n)) return SNN_ERR_NAN;
+    for (i = 0; i < (size_t)n; i++) {
+        float m = 0.0f;
+        for (t = i; t < (size_t)T * (size_t)n; t += (size_t)n) {
+            m += gain * data[i];
+            out[t] = m >= 1.0f ? 1.0f : 0.0f;
+            if (m >= 1.0f) m = subtract ? m - 1.0f : 0.0f;
+        }
+    }
+    return SNN_OK;
+}
+
+SNN_DEF snn_status snn_encode_intervals(float *out, const int *intervals, const float *rate, int T,
+                                        int n)
+{
+    size_t i, k, N;
+    if (!out || !intervals || !rate) return SNN_ERR_NULL;
+    if (T < 1 || n < 1) return SNN_ERR_ARGUMENT;
+    N = (size_t)n;
+    for (k = 0; k < (size_t)T * N + N; k++)
+        if (intervals[k] < 0) return SNN_ERR_ARGUMENT;
+    if (!snn__all_finite(rate, N)) return SNN_ERR_NAN;
+    snn__zero(out, (size_t)T * N);
+    for (i = 0; i < N; i++) {
+        int step = 0;
+        for (k = i; rate[i] != 0.0f; k += N) {
+            const int gap = intervals[k] > 1 ? intervals[k] : 1;
+            if (gap > T - step) break; /* at the latest after T intervals */
+            step += gap;
+            out[(size_t)(step - 1) * N + i] = 1.0f;
+        }
+    }
+    return SNN_OK;
+}
+
+SNN_DEF snn_status snn_encode_poisson(float *out, const float *rate, int T, int n, float dt,
+                                      uint64_t seed)
+{
+    size_t i, N;
+    if (!out || !rate) return SNN_ERR_NULL;
+    if (T < 1 || n < 1 || !(dt > 0.0f) || !snn__finite(dt)) return SNN_ERR_ARGUMENT;
+    N = (size_t)n;
+    if (!snn__all_finite(rate, N)) return SNN_ERR_NAN;
+    for (i = 0; i < N; i++)
+        if (rate[i] < 0.0f) return SNN_ERR_ARGUMENT;
+    snn__zero(out, (size_t)T * N);
+    for (i = 0; i < N; i++) {
+        const uint64_t key = snn__rng_key(seed, 1, (uint32_t)i);
+        const double mean = 1.0 / ((double)rate[i] * (double)dt);
+        uint32_t draw = 0;
+        int step = 0;
+        while (rate[i] > 0.0f) {
+            /* events of a process of rate 1 in a time of `mean`; more than T + 1 are of no use */
+            double left = mean;
+            int gap = -1;
+            while (left > 0.0 && gap <= T) {
+                left += (double)SNN_LOGF(1.0f - snn__rng_uniform(key, draw++));
+                gap++;
+            }
+            if (gap < 1) gap = 1;
+            if (gap > T - step) break;
+            step += gap;
+            out[(size_t)(step - 1) * N + i] = 1.0f;
+        }
+    }
+    return SNN_OK;
+}
+
+SNN_DEF snn_status snn_decode_sum(float *out, const float *spikes, int T, int n, float gain,
+                                  float offset)
+{
+    int t, i;
+    if (!out || !spikes) return SNN_ERR_NULL;
+    if (T < 1 || n < 1 || !snn__finite(gain) || !snn__finite(offset)) return SNN_ERR_ARGUMENT;
+    for (i = 0; i < n; i++) out[i] = offset;
+    for (t = 0; t < T; t++) snn__accumulate(out, spikes + (size_t)t * (size_t)n, (size_t)n);
+    for (i = 0; i < n; i++) out[i] *= gain;
     return SNN_OK;
 }
 
@@ -8109,6 +9037,1302 @@ SNN_DEF float snn_schedule(const snn_schedule_desc *d, int k)
     #pragma GCC pop_options
 #endif
 
+/* ---- >>rules ------------------------------------------------------------------------------- */
+/* Learning without gradients: rules that look at the spikes of the two sides of a synapse. */
+
+/* A desc with its defaults, and what the loops need of it. */
+typedef struct snn__stdp {
+    snn_stdp_desc d;
+    float decay_pre[2], decay_post[2]; /* of the first and the second traces */
+    float f[2][2];                     /* affine: f(w) = f[grows][0] + f[grows][1] w */
+    float least, most;                 /* what w is clipped to */
+    int affine, in_turn;
+} snn__stdp;
+
+static float snn__stdp_decay(const snn_stdp_desc *d, float tau)
+{
+    return d->exponential ? SNN_EXPF(-1.0f / tau) : 1.0f - 1.0f / tau;
+}
+static snn_status snn__stdp_begin(snn__stdp *s, const snn_stdp_desc *desc, int in_place)
+{
+    snn_stdp_desc *const d = &s->d;
+    if (!desc) return SNN_ERR_NULL;
+    if (desc->_start || desc->_end) return SNN_ERR_DESC;
+    *d = *desc;
+    if (!snn__finite(d->tau_pre) || !snn__finite(d->tau_post) || !snn__finite(d->tau_pre2) ||
+        !snn__finite(d->tau_post2) || !snn__finite(d->a_pre) || !snn__finite(d->a_post) ||
+        !snn__finite(d->a_pre3) || !snn__finite(d->a_post3) || !snn__finite(d->w_min) ||
+        !snn__finite(d->w_max) || !snn__finite(d->mu) || !snn__finite(d->x_tar) ||
+        !snn__finite(d->beta) || (int)d->bound < 0 || d->bound > SNN_STDP_EXPONENTIAL ||
+        (int)d->order < 0 || d->order > SNN_STDP_IN_TURN)
+        return SNN_ERR_ARGUMENT;
+    if (d->a_pre == 0.0f && d->a_post == 0.0f && d->a_pre3 == 0.0f && d->a_post3 == 0.0f)
+        d->a_pre = d->a_post = 1.0f;
+    d->w_max = snn__float_or(d->w_max, 1.0f);
+    d->mu = snn__float_or(d->mu, 1.0f);
+    d->beta = snn__float_or(d->beta, 3.0f);
+    if (d->a_pre3 == 0.0f) d->tau_pre2 = d->tau_pre;
+    if (d->a_post3 == 0.0f) d->tau_post2 = d->tau_post;
+    if (!(d->tau_pre > 0.0f) || !(d->tau_post > 0.0f) || !(d->tau_pre2 > 0.0f) ||
+        !(d->tau_post2 > 0.0f) || (d->clip && d->w_min > d->w_max))
+        return SNN_ERR_ARGUMENT;
+    s->decay_pre[0] = snn__stdp_decay(d, d->tau_pre);
+    s->decay_pre[1] = snn__stdp_decay(d, d->tau_pre2);
+    s->decay_post[0] = snn__stdp_decay(d, d->tau_post);
+    s->decay_post[1] = snn__stdp_decay(d, d->tau_post2);
+    s->least = in_place && d->clip ? d->w_min : -3.4e38f;
+    s->most = in_place && d->clip ? d->w_max : 3.4e38f;
+    s->in_turn = in_place && d->order == SNN_STDP_IN_TURN;
+    s->affine = d->bound <= SNN_STDP_ADDITIVE || (d->bound == SNN_STDP_SOFT && d->mu == 1.0f);
+    s->f[0][0] = s->f[1][0] = d->bound == SNN_STDP_ADDITIVE ? 1.0f : 0.0f;
+    s->f[0][1] = s->f[1][1] = d->bound == SNN_STDP_TIMES_W ? 1.0f : 0.0f;
+    if (d->bound == SNN_STDP_SOFT)
+        s->f[0][0] = -d->w_min, s->f[0][1] = 1.0f, s->f[1][0] = d->w_max, s->f[1][1] = -1.0f;
+    return SNN_OK;
+}
+
+/* What is compiled for speed, see >>kernels. */
+#if SNN__KERNEL_PRAGMA
+    #pragma GCC push_options
+    #pragma GCC optimize("O3", "no-trapping-math", "no-math-errno", "fp-contract=off")
+#endif
+static void snn__stdp_trace(const snn_stdp_desc *d, float *trace, const float *spikes, size_t n,
+                            float decay)
+{
+    size_t i;
+    if (!spikes)
+        for (i = 0; i < n; i++) trace[i] = snn__flush(trace[i] * decay);
+    else
+        for (i = 0; i < n; i++) {
+            const float t = snn__flush(trace[i] * decay) + spikes[i];
+            trace[i] = d->nearest && spikes[i] != 0.0f ? spikes[i] : t;
+        }
+}
+/* One side's traces before the changes (`after` 0: they decay; `first`: and take the spikes) and
+ * after them. The second traces lie `second` behind the first; 0: there are none. */
+static void snn__stdp_traces(const snn_stdp_desc *d, float *trace, size_t second,
+                             const float *spikes, size_t n, const float *decay, int first,
+                             int after)
+{
+    if (!after) snn__stdp_trace(d, trace, first ? spikes : NULL, n, decay[0]);
+    else if (!first) snn__stdp_trace(d, trace, spikes, n, 1.0f);
+    if (second) snn__stdp_trace(d, trace + second, after ? spikes : NULL, n, after ? 1 : decay[1]);
+}
+
+SNN__INLINE float snn__stdp_f(const snn__stdp *s, float w, int grows, int affine)
+{
+    const float room = grows ? s->d.w_max - w : w - s->d.w_min;
+    if (affine) return s->f[grows][0] + s->f[grows][1] * w;
+    if (s->d.bound == SNN_STDP_EXPONENTIAL) /* the room that is left on the other side */
+        return SNN_EXPF(-s->d.beta * (grows ? w - s->d.w_min : s->d.w_max - w));
+    return room > 0.0f ? SNN_POWF(room, s->d.mu) : 0.0f;
+}
+SNN__INLINE float snn__stdp_clip(const snn__stdp *s, float w)
+{
+    return w < s->least ? s->least : w > s->most ? s->most : w;
+}
+/* What w changes by: post fired and counts `up` for the trace tp, pre fired and counts `down`. */
+SNN__INLINE float snn__stdp_change(const snn__stdp *s, float w, float tp, float up, float down,
+                                   int affine)
+{
+    float minus = 0.0f, plus = 0.0f;
+    if (affine || down != 0.0f) minus = down * snn__stdp_f(s, w, 0, affine);
+    if (s->in_turn) {
+        const float left = snn__stdp_clip(s, w - minus);
+        minus = w - left;
+        w = left;
+    }
+    if (affine || (up != 0.0f && s->d.bound == SNN_STDP_SOFT))
+        plus = up * (tp - s->d.x_tar) * snn__stdp_f(s, w, 1, affine);
+    else if (up != 0.0f)
+        plus = up * (tp * snn__stdp_f(s, w, 1, 0) - s->d.x_tar * snn__stdp_f(s, w, 0, 0));
+    return plus - minus;
+}
+SNN__INLINE float snn__stdp_add(const snn__stdp *s, float w, float change)
+{
+    const float sum = snn__stdp_clip(s, w + change);
+    return change != 0.0f ? sum : w;
+}
+
+/* The synapses of an output, in parts that are computed before they are written: w may be dw. */
+static void snn__stdp_row(const snn__stdp *rule, size_t n, float up, float tq, const float *pre,
+                          const float *tp, const float *tp2, const float *w, float *dw, float *e)
+{
+    float change[128];
+    const snn__stdp copy = *rule, *const s = &copy; /* which no store can change */
+    const float a = s->d.a_pre, a3 = s->d.a_pre3;
+    size_t i, k;
+    for (; n; n -= k, pre += k, tp += k, tp2 += k, w += k) {
+        k = n < 128 ? n : 128;
+        if (s->affine)
+            for (i = 0; i < k; i++)
+                change[i] = snn__stdp_change(s, w[i], tp[i], up, pre[i] * (a + a3 * tp2[i]) * tq,
+                                             1);
+        else
+            for (i = 0; i < k; i++)
+                change[i] = snn__stdp_change(s, w[i], tp[i], up, pre[i] * (a + a3 * tp2[i]) * tq,
+                                             0);
+        if (e) memcpy(e, change, k * sizeof(float)), e += k;
+        if (!dw) continue;
+        for (i = 0; i < k; i++) dw[i] = snn__stdp_add(s, dw[i], change[i]);
+        dw += k;
+    }
+}
+/* Silent outputs: only the inputs that fired matter, whose list makes this cheap. */
+static void snn__stdp_columns(const snn__stdp *s, size_t I, size_t O, const float *pre,
+                              const float *post, const float *tp2, const float *tq, const float *w,
+                              float *dw, float *e)
+{
+    int list[128];
+    float size[128];
+    size_t i = 0, o, k, n;
+    while (i < I) {
+        for (n = 0; i < I && n < 128; i++)
+            if (pre[i] != 0.0f) {
+                list[n] = (int)i;
+                size[n++] = pre[i] * (s->d.a_pre + s->d.a_pre3 * tp2[i]);
+            }
+        for (o = 0; n && o < O; o++) {
+            if (post[o] != 0.0f || tq[o] == 0.0f) continue;
+            for (k = 0; k < n; k++) {
+                const size_t at = o * I + (size_t)list[k];
+                const float change = snn__stdp_change(s, w[at], 0.0f, 0.0f, size[k] * tq[o],
+                                                      s->affine);
+                if (e) e[at] = change;
+                if (dw) dw[at] = snn__stdp_add(s, dw[at], change);
+            }
+        }
+    }
+}
+
+SNN_DEF snn_status snn_stdp_linear(const snn_stdp_desc *desc, int B, int I, int O,
+                                   const float *pre, const float *post, float *trace_pre,
+                                   float *trace_post, const float *w, float *dw, float *eligibility)
+{
+    snn__stdp s;
+    snn_status status = snn__stdp_begin(&s, desc, w == dw);
+    const size_t in = (size_t)I, out = (size_t)O, n_pre = (size_t)B * in, n_post = (size_t)B * out;
+    size_t b, o, second_pre, second_post;
+    int pre_first, post_first;
+    if (status != SNN_OK) return status;
+    if (!pre || !post || !trace_pre || !trace_post || !w) return SNN_ERR_NULL;
+    if (B < 1 || I < 1 || O < 1) return SNN_ERR_SHAPE;
+    pre_first = s.d.order != SNN_STDP_TRACES_LAST, second_pre = s.d.a_pre3 != 0.0f ? n_pre : 0;
+    post_first = s.d.order == SNN_STDP_TRACES_FIRST, second_post = s.d.a_post3 != 0.0f ? n_post : 0;
+    snn__stdp_traces(&s.d, trace_pre, second_pre, pre, n_pre, s.decay_pre, pre_first, 0);
+    snn__stdp_traces(&s.d, trace_post, second_post, post, n_post, s.decay_post, post_first, 0);
+    if (eligibility) snn__zero(eligibility, (size_t)B * out * in);
+    for (b = 0; b < (size_t)B; b++) {
+        const float *x = pre + b * in, *y = post + b * out, *tp = trace_pre + b * in;
+        const float *tp2 = tp + second_pre, *tq = trace_post + b * out, *tq2 = tq + second_post;
+        float *e = eligibility ? eligibility + b * out * in : NULL;
+        size_t i, fired = 0; /* inputs that change weights */
+        if (s.d.a_pre != 0.0f || s.d.a_pre3 != 0.0f)
+            for (i = 0; i < in; i++) fired += x[i] != 0.0f;
+        for (o = 0; o < out; o++) /* where many inputs fired, rows are faster than a list */
+            if (y[o] != 0.0f || (fired > in / 8 && tq[o] != 0.0f))
+                snn__stdp_row(&s, in, y[o] * (s.d.a_post + s.d.a_post3 * tq2[o]), tq[o], x, tp,
+                              tp2, w + o * in, dw ? dw + o * in : NULL, e ? e + o * in : NULL);
+        if (fired && fired <= in / 8) snn__stdp_columns(&s, in, out, x, y, tp2, tq, w, dw, e);
+    }
+    snn__stdp_traces(&s.d, trace_pre, second_pre, pre, n_pre, s.decay_pre, pre_first, 1);
+    snn__stdp_traces(&s.d, trace_post, second_post, post, n_post, s.decay_post, post_first, 1);
+    return SNN_OK;
+}
+
+/* snn__stdp_traces of the images of a batch within their padding, which never spikes */
+static void snn__stdp_images(const snn__stdp *s, float *trace, size_t second, const float *pre,
+                             int images, int H, int W, int ph, int pw, int after)
+{
+    const size_t wide = (size_t)W + 2 * (size_t)pw, high = (size_t)H + 2 * (size_t)ph;
+    int b, y;
+    for (b = 0; b < images; b++)
+        for (y = 0; y < H; y++)
+            snn__stdp_traces(&s->d,
+                             trace + ((size_t)b * high + (size_t)(y + ph)) * wide + (size_t)pw,
+                             second, pre + ((size_t)b * (size_t)H + (size_t)y) * (size_t)W,
+                             (size_t)W, s->decay_pre, s->d.order != SNN_STDP_TRACES_LAST, after);
+}
+
+SNN_DEF snn_status snn_stdp_conv2d(const snn_stdp_desc *desc, const snn_conv2d_desc *c, int B,
+                                   int I, int H, int W, const float *pre, const float *post,
+                                   float *trace_pre, float *trace_post, const float *w, float *dw)
+{
+    snn__stdp s;
+    snn_status status = snn__stdp_begin(&s, desc, w == dw);
+    int kh, kw, sh, sw, ph, pw, hp, wp, oh, ow, b, i, o, y, x, ky, kx, first;
+    size_t second_pre, second_post, n_post;
+    if (status != SNN_OK) return status;
+    if (!c || !pre || !post || !trace_pre || !trace_post || !w || !dw) return SNN_ERR_NULL;
+    if (c->_start || c->_end) return SNN_ERR_DESC;
+    kh = snn__either(c->kernel_h, c->kernel, 0), kw = snn__either(c->kernel_w, c->kernel, 0);
+    sh = snn__either(c->stride_h, c->stride, 1), sw = snn__either(c->stride_w, c->stride, 1);
+    ph = snn__either(c->padding_h, c->padding, 0), pw = snn__either(c->padding_w, c->padding, 0);
+    if (B < 1 || I < 1 || H < 1 || W < 1 || c->out_channels < 1 || kh < 1 || kw < 1 || sh < 1 ||
+        sw < 1 || ph < 0 || pw < 0 || H > 1 << 14 || W > 1 << 14 || ph > 1 << 14 || pw > 1 << 14)
+        return SNN_ERR_SHAPE;
+    if (snn__either(c->dilation_h, c->dilation, 1) != 1 || c->groups > 1 ||
+        snn__either(c->dilation_w, c->dilation, 1) != 1)
+        return SNN_ERR_UNSUPPORTED;
+    hp = H + 2 * ph, wp = W + 2 * pw;
+    if (hp < kh || wp < kw) return SNN_ERR_SHAPE;
+    oh = (hp - kh) / sh + 1, ow = (wp - kw) / sw + 1;
+    if ((size_t)B > (size_t)0x7fffffff / (size_t)I) return SNN_ERR_TOO_LARGE;
+    n_post = (size_t)B * (size_t)c->out_channels * (size_t)oh * (size_t)ow;
+    second_pre = s.d.a_pre3 != 0.0f ? (size_t)B * (size_t)I * (size_t)hp * (size_t)wp : 0;
+    second_post = s.d.a_post3 != 0.0f ? n_post : 0;
+    first = s.d.order == SNN_STDP_TRACES_FIRST;
+    snn__stdp_images(&s, trace_pre, second_pre, pre, B * I, H, W, ph, pw, 0);
+    snn__stdp_traces(&s.d, trace_post, second_post, post, n_post, s.decay_post, first, 0);
+    for (b = 0; b < B; b++)
+        for (y = 0; y < oh; y++)
+            for (x = 0; x < ow; x++)
+                for (i = 0; i < I; i++)
+                    for (ky = 0; ky < kh; ky++)
+                        for (kx = 0; kx < kw; kx++) {
+                            const int py = y * sh + ky - ph, px = x * sw + kx - pw;
+                            const int inside = py >= 0 && py < H && px >= 0 && px < W;
+                            const size_t image = (size_t)b * (size_t)I + (size_t)i;
+                            const float spike = inside ? pre[(image * (size_t)H + (size_t)py) *
+                                                             (size_t)W + (size_t)px] : 0.0f;
+                            const float *tp = trace_pre + (image * (size_t)hp +
+                                                           (size_t)(py + ph)) * (size_t)wp +
+                                              (size_t)(px + pw);
+                            const float down = spike * (s.d.a_pre + s.d.a_pre3 * tp[second_pre]);
+                            /* nothing came here, or long ago */
+                            if (*tp == 0.0f && spike == 0.0f && s.d.x_tar == 0.0f) continue;
+                            for (o = 0; o < c->out_channels; o++) {
+                                const size_t from = (((size_t)b * (size_t)c->out_channels +
+                                                      (size_t)o) * (size_t)oh + (size_t)y) *
+                                                    (size_t)ow + (size_t)x;
+                                const size_t to = (((size_t)o * (size_t)I + (size_t)i) *
+                                                   (size_t)kh + (size_t)ky) * (size_t)kw +
+                                                  (size_t)kx;
+                                const float *tq = trace_post + from;
+                                const float up = post[from] *
+                                                 (s.d.a_post + s.d.a_post3 * tq[second_post]);
+                                if (post[from] == 0.0f && spike == 0.0f) continue;
+                                dw[to] = snn__stdp_add(&s, dw[to], snn__stdp_change(
+                                    &s, w[to], *tp, up, down * *tq, s.affine));
+                            }
+                        }
+    snn__stdp_images(&s, trace_pre, second_pre, pre, B * I, H, W, ph, pw, 1);
+    snn__stdp_traces(&s.d, trace_post, second_post, post, n_post, s.decay_post, first, 1);
+    return SNN_OK;
+}
+#if SNN__KERNEL_PRAGMA
+    #pragma GCC pop_options
+#endif
+
+SNN_DEF snn_status snn_reward_update(const snn_reward_desc *d, int B, size_t n, float *w, float *z,
+                                     const float *e, snn_reward *state, const float *r)
+{
+    float gain, decay, lasts, most;
+    size_t b, i;
+    if (!d || !w || (!z && (!e || d->tau != 0.0f))) return SNN_ERR_NULL;
+    if (d->_start || d->_end) return SNN_ERR_DESC;
+    if (!state && (d->tau_dopamine != 0.0f || d->tau_mean != 0.0f)) return SNN_ERR_NULL;
+    if (B < 1 || n < 1) return SNN_ERR_SHAPE;
+    most = snn__float_or(d->w_max, 1.0f);
+    if (!snn__finite(d->lr) || d->lr == 0.0f || !snn__finite(d->gain) || !(d->tau >= 0.0f) ||
+        !snn__finite(d->tau) || !(d->tau_dopamine >= 0.0f) || !snn__finite(d->tau_dopamine) ||
+        !(d->tau_mean == 0.0f || d->tau_mean >= 1.0f) || !snn__finite(d->tau_mean) ||
+        !snn__finite(d->w_min) || !snn__finite(d->w_max) || (d->clip && d->w_min > most))
+        return SNN_ERR_ARGUMENT;
+    for (b = 0; r && b < (size_t)B; b++)
+        if (!snn__finite(r[b])) return SNN_ERR_NAN;
+    gain = snn__float_or(d->gain, 1.0f);
+    decay = d->tau > 0.0f ? SNN_EXPF(-1.0f / d->tau) : 0.0f;
+    lasts = d->tau_dopamine > 0.0f ? SNN_EXPF(-1.0f / d->tau_dopamine) : 0.0f;
+    for (b = 0; b < (size_t)B; b++) {
+        float reward = r ? r[b] : 0.0f;
+        if (r && d->tau_mean > 0.0f) {
+            reward -= state[b].mean;
+            state[b].mean += reward / d->tau_mean;
+        }
+        if (d->tau_dopamine > 0.0f)
+            reward = state[b].dopamine = snn__flush(state[b].dopamine * lasts) + reward;
+        for (i = 0; i < n; i++) {
+            const float now = e ? gain * e[b * n + i] : 0.0f;
+            const float trace = decay > 0.0f ? snn__flush(z[b * n + i] * decay) + now : now;
+            const float sum = w[i] + d->lr * reward * trace;
+            if (z) z[b * n + i] = trace;
+            if (reward == 0.0f) continue;
+            w[i] = !d->clip ? sum : sum < d->w_min ? d->w_min : sum > most ? most : sum;
+        }
+    }
+    return SNN_OK;
+}
+
+SNN_DEF snn_status snn_stdp_first_spike(const snn_first_spike_desc *d, int I, int O,
+                                        const int *t_pre, const int *t_post, const int *right,
+                                        const float *w, float *dw)
+{
+    float a[2][2], hits; /* [right][before] */
+    size_t i, o, at;
+    int k;
+    if (!d || !t_pre || !t_post || !right || !w || !dw) return SNN_ERR_NULL;
+    if (d->_start || d->_end) return SNN_ERR_DESC;
+    if (I < 1 || O < 1) return SNN_ERR_SHAPE;
+    if (!snn__finite(d->right_before) || !snn__finite(d->right_after) ||
+        !snn__finite(d->wrong_before) || !snn__finite(d->wrong_after) || d->hits < 0 ||
+        d->decisions < 0 || d->hits > d->decisions)
+        return SNN_ERR_ARGUMENT;
+    a[0][0] = d->wrong_after, a[0][1] = d->wrong_before;
+    a[1][0] = d->right_after, a[1][1] = d->right_before;
+    if (a[0][0] == 0.0f && a[0][1] == 0.0f) a[0][0] = 0.0005f, a[0][1] = -0.004f;
+    if (a[1][0] == 0.0f && a[1][1] == 0.0f) a[1][0] = -0.003f, a[1][1] = 0.004f;
+    if (d->decisions > 0) {
+        hits = (float)d->hits / (float)d->decisions;
+        for (k = 0; k < 2; k++) a[0][k] *= hits, a[1][k] *= 1.0f - hits;
+    }
+    for (o = 0; o < (size_t)O; o++)
+        for (i = 0; i < (size_t)I && t_post[o] >= 0; i++) {
+            const int before = t_pre[i] >= 0 && t_pre[i] <= t_post[o];
+            at = o * (size_t)I + i;
+            dw[at] += a[right[o] != 0][before] * w[at] * (1.0f - w[at]);
+        }
+    return SNN_OK;
+}
+
+SNN_DEF snn_status snn_resume_linear(const snn_resume_desc *d, int B, int I, int O,
+                                     const float *pre, const float *post, const float *wanted,
+                                     float *trace, float *dw)
+{
+    const size_t in = (size_t)I, out = (size_t)O, n = (size_t)B * in;
+    float a, gain, actual_gain, decay, actual_decay;
+    size_t b, i, o, second;
+    int same;
+    if (!d || !pre || !post || !wanted || !trace || !dw) return SNN_ERR_NULL;
+    if (d->_start || d->_end) return SNN_ERR_DESC;
+    if (B < 1 || I < 1 || O < 1) return SNN_ERR_SHAPE;
+    if (!snn__finite(d->lr) || d->lr == 0.0f || !(d->tau > 0.0f) || !snn__finite(d->tau) ||
+        !(d->actual_tau >= 0.0f) || !snn__finite(d->actual_tau) || !snn__finite(d->a) ||
+        !snn__finite(d->gain) || !snn__finite(d->actual_a) || !snn__finite(d->actual_gain))
+        return SNN_ERR_ARGUMENT;
+    gain = snn__float_or(d->gain, 1.0f);
+    actual_gain = snn__float_or(d->actual_gain, gain);
+    a = snn__float_or(d->actual_a, d->a);
+    decay = SNN_EXPF(-1.0f / d->tau);
+    actual_decay = SNN_EXPF(-1.0f / snn__float_or(d->actual_tau, d->tau));
+    second = d->actual_tau > 0.0f ? n : 0;
+    same = !second && a == d->a && actual_gain == gain;
+    for (b = 0; b < (size_t)B; b++)
+        for (o = 0; o < out; o++) {
+            const float *tp = trace + b * in, up = wanted[b * out + o], down = post[b * out + o];
+            const float plus = d->lr * up, minus = d->lr * down;
+            if ((up == 0.0f && down == 0.0f) || (up == down && same)) continue;
+            for (i = 0; i < in; i++)
+                dw[o * in + i] += plus * (d->a + gain * tp[i]) -
+                                  minus * (a + actual_gain * tp[second + i]);
+        }
+    for (i = 0; i < n; i++) {
+        if (second) trace[n + i] = snn__flush((trace[n + i] + pre[i]) * actual_decay);
+        trace[i] = snn__flush((trace[i] + pre[i]) * decay);
+    }
+    return SNN_OK;
+}
+
+SNN_DEF snn_status snn_pes_linear(float lr, int B, int I, int O, const float *pre,
+                                  const float *target, float *w, float *out)
+{
+    size_t b, i, o;
+    if (!pre || !target || !w) return SNN_ERR_NULL;
+    if (B < 1 || I < 1 || O < 1) return SNN_ERR_SHAPE;
+    if (!snn__finite(lr)) return SNN_ERR_ARGUMENT;
+    for (b = 0; b < (size_t)B; b++, pre += I)
+        for (o = 0; o < (size_t)O; o++) {
+            float *row = w + o * (size_t)I, error = target[b * (size_t)O + o], sum = 0.0f;
+            for (i = 0; out && i < (size_t)I; i++) sum += row[i] * pre[i];
+            if (out) out[b * (size_t)O + o] = sum;
+            error = lr * (error - sum);
+            for (i = 0; i < (size_t)I; i++) row[i] += error * pre[i];
+        }
+    return SNN_OK;
+}
+
+SNN_DEF snn_status snn_normalise_rows(float *w, int rows, int columns, float total, int absolute)
+{
+    int i, k;
+    if (!w) return SNN_ERR_NULL;
+    if (rows < 1 || columns < 1) return SNN_ERR_SHAPE;
+    if (!snn__finite(total)) return SNN_ERR_ARGUMENT;
+    for (k = 0; k < rows; k++, w += columns) {
+        double sum = 0;
+        float scale;
+        for (i = 0; i < columns; i++) sum += (double)(absolute ? SNN_FABSF(w[i]) : w[i]);
+        scale = sum != 0 ? (float)((double)total / sum) : 1.0f;
+        for (i = 0; i < columns; i++) w[i] *= scale;
+    }
+    return SNN_OK;
+}
+
+SNN_DEF snn_status snn_assign_labels(int N, int neurons, int classes, const float *counts,
+                                     const int *y, float *rates, int *assign)
+{
+    const size_t n = (size_t)neurons;
+    size_t i;
+    int c, k;
+    if (!counts || !y || !rates || !assign) return SNN_ERR_NULL;
+    if (N < 1 || neurons < 1 || classes < 1) return SNN_ERR_SHAPE;
+    for (k = 0; k < N; k++)
+        if (y[k] < 0 || y[k] >= classes) return SNN_ERR_ARGUMENT;
+    snn__zero(rates, (size_t)classes * n);
+    for (k = 0; k < N; k++) snn__accumulate(rates + (size_t)y[k] * n, counts + (size_t)k * n, n);
+    for (c = 0; c < classes; c++) {
+        int samples = 0;
+        for (k = 0; k < N; k++) samples += y[k] == c;
+        for (i = 0; i < n && samples; i++) rates[(size_t)c * n + i] /= (float)samples;
+    }
+    for (i = 0; i < n; i++) {
+        float most = 0.0f;
+        assign[i] = -1;
+        for (c = 0; c < classes; c++)
+            if (rates[(size_t)c * n + i] > most) most = rates[(size_t)c * n + i], assign[i] = c;
+    }
+    return SNN_OK;
+}
+
+SNN_DEF snn_status snn_vote(int N, int neurons, int classes, const float *counts,
+                            const int *assign, const float *rates, float *score, int *y)
+{
+    const size_t n = (size_t)neurons;
+    size_t i, c, m;
+    int k;
+    if (!counts || !assign) return SNN_ERR_NULL;
+    if (N < 1 || neurons < 1 || classes < 1) return SNN_ERR_SHAPE;
+    for (i = 0; i < n; i++)
+        if (assign[i] < -1 || assign[i] >= classes) return SNN_ERR_ARGUMENT;
+    for (k = 0; k < N; k++, counts += n) {
+        float best = 0.0f;
+        for (c = 0; c < (size_t)classes; c++) {
+            float sum = 0.0f, voters = 0.0f, all;
+            for (i = 0; i < n; i++) {
+                if (assign[i] != (int)c) continue;
+                voters += 1.0f;
+                for (m = 0, all = 0.0f; rates && m < (size_t)classes; m++) all += rates[m * n + i];
+                sum += all > 0.0f ? counts[i] * (rates[c * n + i] / all) : rates ? 0.0f : counts[i];
+            }
+            if (voters > 0.0f) sum /= voters;
+            if (score) score[(size_t)k * (size_t)classes + c] = sum;
+            if (y && (c == 0 || sum > best)) best = sum, y[k] = (int)c;
+        }
+    }
+    return SNN_OK;
+}
+
+SNN_DEF snn_status snn_homeostasis(int n, float *theta, float *threshold, const float *spikes,
+                                   float base, float decay, float plus)
+{
+    int i;
+    if (!theta || !threshold) return SNN_ERR_NULL;
+    if (n < 1) return SNN_ERR_SHAPE;
+    if (!(decay >= 0.0f) || !(decay <= 1.0f)) return SNN_ERR_ARGUMENT;
+    if (!snn__finite(base) || !snn__finite(plus)) return SNN_ERR_NAN;
+    for (i = 0; i < n; i++) {
+        if (spikes) theta[i] = snn__flush(theta[i] * decay + plus * spikes[i]);
+        threshold[i] = base + theta[i] * decay;
+    }
+    return SNN_OK;
+}
+
+#if SNN__KERNEL_PRAGMA
+    #pragma GCC push_options
+    #pragma GCC optimize("O3", "no-trapping-math", "no-math-errno", "fp-contract=off")
+#endif
+
+/* -- dense layers, online and local rules */
+
+static void snn__dense_add(float *SNN__RESTRICT y, const float *SNN__RESTRICT x, float a, size_t n)
+{
+    size_t i;
+    for (i = 0; i < n; i++) y[i] += a * x[i];
+}
+
+SNN_DEF snn_status snn_dense_forward(float *y, const float *x, const float *w, const float *b,
+                                     int B, int I, int O)
+{
+    const size_t in = (size_t)I, out = (size_t)O;
+    float value[128];
+    unsigned char at[128];
+    size_t k, count, o, r, i, m;
+    int s;
+    if (!y || !x || !w) return SNN_ERR_NULL;
+    if (B < 1 || I < 1 || O < 1) return SNN_ERR_SHAPE;
+    for (s = 0; s < B; s++, x += in, y += out) {
+        if (b) memcpy(y, b, out * sizeof(float));
+        else snn__zero(y, out);
+        for (i = 0; i < in; i += m) { /* a list of the nonzeros of each piece, used for all rows */
+            m = in - i < sizeof at ? in - i : sizeof at;
+            for (k = 0, count = 0; k < m; k++) {
+                at[count] = (unsigned char)k;
+                value[count] = x[i + k];
+                count += x[i + k] != 0.0f;
+            }
+            for (o = 0; count && o < out; o += 4) { /* four sums at once hide the adds' latency */
+                const float *row[4];
+                float sum[4];
+                for (r = 0; r < 4; r++) {
+                    row[r] = w + (o + r < out ? o + r : out - 1) * in + i;
+                    sum[r] = 0.0f;
+                }
+                for (k = 0; k < count; k++)
+                    for (r = 0; r < 4; r++) sum[r] += value[k] * row[r][at[k]];
+                for (r = 0; r < 4 && o + r < out; r++) y[o + r] += sum[r];
+            }
+        }
+    }
+    return SNN_OK;
+}
+
+SNN_DEF snn_status snn_dense_backward(float *dx, float *dw, float *db, const float *dy,
+                                      const float *x, const float *w, int B, int I, int O)
+{
+    const size_t in = (size_t)I, out = (size_t)O;
+    size_t o, s;
+    if (!dy || (dx && !w) || (dw && !x)) return SNN_ERR_NULL;
+    if (B < 1 || I < 1 || O < 1) return SNN_ERR_SHAPE;
+    if (dx) snn__zero(dx, (size_t)B * in);
+    for (o = 0; o < out; o++)
+        for (s = 0; s < (size_t)B; s++) {
+            const float g = dy[s * out + o];
+            if (g == 0.0f) continue;
+            if (dx) snn__dense_add(dx + s * in, w + o * in, g, in);
+            if (dw) snn__dense_add(dw + o * in, x + s * in, g, in);
+            if (db) db[o] += g;
+        }
+    return SNN_OK;
+}
+
+/* One neuron's synapses: eligibilities move, their product with the signal is added to dw. carried,
+ * adapted and smoothed [I] may be NULL. */
+static void snn__eligibility(const snn_online_desc *d, size_t n, const float *SNN__RESTRICT trace,
+                             float carry, float psi, float signal, float *SNN__RESTRICT carried,
+                             float *SNN__RESTRICT adapted, float *SNN__RESTRICT smoothed,
+                             float *SNN__RESTRICT dw)
+{
+    size_t i;
+    for (i = 0; i < n; i++) {
+        float e = trace[i];
+        if (carried) e = carried[i] = snn__flush(carry * carried[i] + e);
+        e = adapted ? psi * (e - d->adaptation * adapted[i]) : psi * e;
+        if (adapted) adapted[i] = snn__flush(d->adaptation_decay * adapted[i] + e);
+        if (smoothed) e = smoothed[i] = snn__flush(d->smooth * smoothed[i] + e);
+        if (dw) dw[i] += signal * e;
+    }
+}
+
+/* y_t = gain sum_k (t-k) d^(t-k) x_k: with p = sum_k d^(t-k) x_k that sum is q, since (k+1) d^(k+1)
+ * = d (k d^k + d^k) */
+static void snn__alpha_scan(float decay, float gain, size_t T, size_t n, const float *x, float *y,
+                            int reverse)
+{
+    float p[64], q[64];
+    size_t at, i, t, m;
+    for (at = 0; at < n; at += m) {
+        m = n - at < 64 ? n - at : 64;
+        snn__zero(p, 64);
+        snn__zero(q, 64);
+        for (t = 0; t < T; t++) {
+            const size_t row = (reverse ? T - 1 - t : t) * n + at;
+            for (i = 0; i < m; i++) {
+                q[i] = snn__flush(decay * (q[i] + p[i]));
+                p[i] = snn__flush(decay * p[i] + x[row + i]);
+                y[row + i] = gain * q[i];
+            }
+        }
+    }
+}
+#if SNN__KERNEL_PRAGMA
+    #pragma GCC pop_options
+#endif
+
+static int snn__share(float x) { return x >= 0.0f && x <= 1.0f; }
+
+static snn_status snn__online_check(const snn_online_desc *d, int B, int I, int O)
+{
+    if (!d) return SNN_ERR_NULL;
+    if (d->_start || d->_end) return SNN_ERR_DESC;
+    if (B < 1 || I < 1 || O < 1) return SNN_ERR_SHAPE;
+    return snn__share(d->decay) && snn__share(d->decay2) && snn__share(d->smooth) &&
+                   snn__share(d->adaptation_decay) && snn__finite(d->adaptation)
+               ? SNN_OK
+               : SNN_ERR_ARGUMENT;
+}
+
+SNN_DEF size_t snn_online_size(const snn_online_desc *d, int B, int I, int O)
+{
+    size_t inputs, outputs, synapses;
+    if (snn__online_check(d, B, I, O) != SNN_OK) return 0;
+    inputs = snn__mul_size((size_t)B, (size_t)I * (d->decay2 != 0.0f ? 2u : 1u));
+    outputs = snn__mul_size((size_t)B, (size_t)O);
+    synapses = snn__mul_size(snn__mul_size(outputs, (size_t)I),
+                             (size_t)((d->adaptation != 0.0f) + (d->smooth != 0.0f)) +
+                                 (d->carry ? 1u : 0u));
+    inputs = snn__add_size(snn__add_size(inputs, outputs), synapses);
+    return inputs > SIZE_MAX / sizeof(float) ? 0 : inputs;
+}
+
+/* The state is Q, P, g, then E, A, F of each synapse, as far as there are any. */
+SNN_DEF const float *snn_online_trace(const snn_online_desc *d, int B, int I, const float *pre,
+                                      float *state)
+{
+    const int two = d && d->decay2 != 0.0f;
+    float *q = state, *p, k, k2;
+    size_t i, n;
+    if (snn__online_check(d, B, I, 1) != SNN_OK || !pre || !state) return NULL;
+    n = (size_t)B * (size_t)I;
+    p = two ? q + n : q;
+    k = d->normalise ? 1.0f - d->decay : 1.0f;
+    k2 = d->normalise ? 1.0f - d->decay2 : 1.0f;
+    for (i = 0; i < n; i++) q[i] = snn__flush(d->decay * q[i]) + k * pre[i];
+    for (i = 0; two && i < n; i++) p[i] = snn__flush(d->decay2 * p[i]) + k2 * q[i];
+    return p;
+}
+
+SNN_DEF snn_status snn_online_linear(const snn_online_desc *d, int B, int I, int O,
+                                     const float *pre, const float *psi, const float *signal,
+                                     const float *w, float *state, float *dw, float *db,
+                                     float *dpre)
+{
+    const snn_status status = snn__online_check(d, B, I, O);
+    const size_t in = (size_t)I, out = (size_t)O;
+    size_t rows, synapses, k;
+    const float *trace;
+    float *g, *carried, *adapted, *smoothed;
+    if (status != SNN_OK) return status;
+    if (!state || (dpre && !w)) return SNN_ERR_NULL;
+    if (!snn_online_size(d, B, I, O)) return SNN_ERR_TOO_LARGE;
+    rows = (size_t)B * out, synapses = rows * in;
+    if (pre) snn_online_trace(d, B, I, pre, state);
+    trace = state + (d->decay2 != 0.0f ? (size_t)B * in : 0);
+    g = state + (size_t)B * in * (d->decay2 != 0.0f ? 2u : 1u);
+    carried = g + rows;
+    adapted = carried + (d->carry ? synapses : 0);
+    smoothed = adapted + (d->adaptation != 0.0f ? synapses : 0);
+    if (!d->carry) carried = NULL;
+    if (d->adaptation == 0.0f) adapted = NULL;
+    if (d->smooth == 0.0f) smoothed = NULL;
+    for (k = 0; k < rows; k++) g[k] = signal ? (psi ? signal[k] * psi[k] : signal[k]) : 0.0f;
+    if (carried || adapted || smoothed) {
+        for (k = 0; k < rows; k++)
+            snn__eligibility(d, in, trace + k / out * in, d->carry ? d->carry[k] : 0.0f,
+                             psi ? psi[k] : 1.0f, signal ? signal[k] : 0.0f,
+                             carried ? carried + k * in : NULL, adapted ? adapted + k * in : NULL,
+                             smoothed ? smoothed + k * in : NULL,
+                             dw && signal && signal[k] != 0.0f ? dw + k % out * in : NULL);
+        dw = NULL;
+    }
+    return snn_dense_backward(dpre, dw, db, g, trace, w, B, I, O);
+}
+
+static snn_status snn__slayer_check(snn_slayer_desc *r, const snn_slayer_desc *d)
+{
+    if (!d) return SNN_ERR_NULL;
+    if (d->_start || d->_end) return SNN_ERR_DESC;
+    *r = *d;
+    r->tau_refractory = snn__float_or(d->tau_refractory, 1.0f);
+    r->threshold = snn__float_or(d->threshold, 1.0f);
+    r->refractory = snn__float_or(d->refractory, 2.0f);
+    r->height = snn__float_or(d->height, 1.0f);
+    r->steepness = snn__float_or(d->steepness, 1.0f);
+    return r->tau > 0.0f && r->tau_refractory > 0.0f && snn__finite(r->tau) &&
+                   snn__finite(r->tau_refractory) && snn__finite(r->threshold) &&
+                   snn__finite(r->refractory) && snn__finite(r->height) &&
+                   r->steepness >= 0.0f && snn__finite(r->steepness)
+               ? SNN_OK
+               : SNN_ERR_ARGUMENT;
+}
+
+SNN_DEF snn_status snn_alpha_filter(float tau, int T, int n, const float *x, float *y, int reverse)
+{
+    if (!x || !y) return SNN_ERR_NULL;
+    if (T < 1 || n < 1) return SNN_ERR_SHAPE;
+    if (!(tau > 0.0f) || !snn__finite(tau)) return SNN_ERR_ARGUMENT;
+    snn__alpha_scan(SNN_EXPF(-1.0f / tau), 2.71828183f / tau, (size_t)T, (size_t)n, x, y, reverse);
+    return SNN_OK;
+}
+
+SNN_DEF snn_status snn_slayer_forward(const snn_slayer_desc *desc, int T, int B, int I, int O,
+                                      const float *x, const float *w, float *a, float *u, float *s)
+{
+    snn_slayer_desc d;
+    const snn_status status = snn__slayer_check(&d, desc);
+    size_t n, k, t;
+    float decay, gain;
+    if (status != SNN_OK) return status;
+    if (!x || !w || !a || !u || !s) return SNN_ERR_NULL;
+    if (T < 1 || B < 1 || I < 1 || O < 1) return SNN_ERR_SHAPE;
+    if (B > 0x7fffffff / T || T * B > 0x7fffffff / I || B > 0x7fffffff / O)
+        return SNN_ERR_TOO_LARGE;
+    snn_alpha_filter(d.tau, T, B * I, x, a, 0);
+    snn_dense_forward(u, a, w, NULL, T * B, I, O);
+    decay = SNN_EXPF(-1.0f / d.tau_refractory);
+    gain = -2.71828183f * d.refractory * d.threshold / d.tau_refractory;
+    n = (size_t)B * (size_t)O;
+    for (k = 0; k < n; k++) {
+        float p = 0.0f, q = 0.0f;
+        for (t = k; t < (size_t)T * n; t += n) {
+            q = snn__flush(decay * (q + p));
+            u[t] += gain * q;
+            s[t] = u[t] >= d.threshold ? 1.0f : 0.0f;
+            p = snn__flush(decay * p) + s[t];
+        }
+    }
+    return SNN_OK;
+}
+
+SNN_DEF snn_status snn_slayer_backward(const snn_slayer_desc *desc, int T, int B, int I, int O,
+                                       const float *a, const float *u, const float *w, float *e,
+                                       float *dw, float *dx)
+{
+    snn_slayer_desc d;
+    const snn_status status = snn__slayer_check(&d, desc);
+    size_t k, n;
+    if (status != SNN_OK) return status;
+    if (!u || !e || (dw && !a) || (dx && !w)) return SNN_ERR_NULL;
+    if (T < 1 || B < 1 || I < 1 || O < 1) return SNN_ERR_SHAPE;
+    if (B > 0x7fffffff / T || T * B > 0x7fffffff / I) return SNN_ERR_TOO_LARGE;
+    n = (size_t)T * (size_t)B * (size_t)O;
+    for (k = 0; k < n; k++)
+        e[k] *= d.height * SNN_EXPF(-d.steepness * SNN_FABSF(u[k] - d.threshold));
+    snn_dense_backward(dx, dw, NULL, e, a, w, T * B, I, O);
+    if (dx) snn_alpha_filter(d.tau, T, B * I, dx, dx, 1);
+    return SNN_OK;
+}
+
+SNN_DEF snn_status snn_forward_forward(const snn_forward_forward_desc *d, int B, int I, int O,
+                                       const float *x, const float *w, const float *b, float *h,
+                                       float *goodness, float *loss, float *dw, float *db)
+{
+    const size_t in = (size_t)I, out = (size_t)O;
+    float threshold, unit;
+    double sum = 0.0;
+    size_t s, i, o;
+    if (!d || !x || !w || !b || !h) return SNN_ERR_NULL;
+    if (d->_start || d->_end) return SNN_ERR_DESC;
+    if (B < 1 || I < 1 || O < 1) return SNN_ERR_SHAPE;
+    if (!snn__finite(d->threshold)) return SNN_ERR_ARGUMENT;
+    threshold = snn__float_or(d->threshold, 2.0f);
+    unit = d->mean ? 1.0f / (float)O : 1.0f;
+    snn_dense_forward(h, x, w, NULL, B, I, O);
+    for (s = 0; s < (size_t)B; s++, x += in, h += out) {
+        float length = 0.0f, G = 0.0f, z, e, slope;
+        for (i = 0; i < in; i++) length += x[i] * x[i];
+        length = 1.0f / (SNN_SQRTF(length) + 1e-8f);
+        for (o = 0; o < out; o++) {
+            const float v = h[o] * length + b[o];
+            h[o] = v > 0.0f ? v : 0.0f;
+            G += unit * h[o] * h[o];
+        }
+        z = d->negative ? G - threshold : threshold - G;
+        e = SNN_EXPF(-SNN_FABSF(z)); /* never overflows */
+        sum += (double)(z > 0.0f ? z : 0.0f) + (double)SNN_LOGF(1.0f + e);
+        slope = (z > 0.0f ? 1.0f : e) / (1.0f + e) / (float)B * (d->negative ? 1.0f : -1.0f);
+        if (goodness) goodness[s] = G;
+        for (o = 0; o < out; o++) {
+            const float g = 2.0f * unit * slope * h[o];
+            if (g == 0.0f) continue;
+            if (dw) snn__dense_add(dw + o * in, x, g * length, in);
+            if (db) db[o] += g;
+        }
+    }
+    if (loss) *loss = (float)(sum / (double)B);
+    return SNN_OK;
+}
+
+/* sum of the last `window` rows of n spikes; state: the sum, then a ring of the rows */
+static const float *snn__bpstdp_window(int window, int t, size_t n, const float *spikes,
+                                       float *state)
+{
+    float *oldest = state + (size_t)(1 + t % window) * n;
+    size_t i;
+    for (i = 0; i < n; i++) {
+        state[i] += spikes[i] - oldest[i];
+        oldest[i] = spikes[i];
+    }
+    return state;
+}
+
+SNN_DEF snn_status snn_bpstdp_error(int window, int t, int B, int O, const float *spikes,
+                                    const int *label, const float *teacher, float *state,
+                                    float *xi)
+{
+    const float *n;
+    int b, o;
+    if (!spikes || !label || !state || !xi) return SNN_ERR_NULL;
+    if (B < 1 || O < 1) return SNN_ERR_SHAPE;
+    if (window < 1 || t < 0 || !snn__labels_valid(label, (size_t)B, (size_t)O))
+        return SNN_ERR_ARGUMENT;
+    n = snn__bpstdp_window(window, t, (size_t)B * (size_t)O, spikes, state);
+    for (b = 0; b < B; b++)
+        for (o = 0; o < O; o++, n++, xi++)
+            *xi = teacher && teacher[b] == 0.0f ? 0.0f
+                  : o == label[b]               ? (*n > 0.0f ? 0.0f : 1.0f)
+                                                : (*n > 0.0f ? -1.0f : 0.0f);
+    return SNN_OK;
+}
+
+SNN_DEF snn_status snn_bpstdp_linear(int window, int t, int B, int I, int O, const float *pre,
+                                     const float *xi, const float *w, float *state, float *dw,
+                                     float *xi_pre)
+{
+    const float *n;
+    size_t i;
+    if (!pre || !xi || !state || (xi_pre && !w)) return SNN_ERR_NULL;
+    if (B < 1 || I < 1 || O < 1) return SNN_ERR_SHAPE;
+    if (window < 1 || t < 0) return SNN_ERR_ARGUMENT;
+    n = snn__bpstdp_window(window, t, (size_t)B * (size_t)I, pre, state);
+    snn_dense_backward(xi_pre, dw, NULL, xi, n, w, B, I, O);
+    for (i = 0; xi_pre && i < (size_t)B * (size_t)I; i++)
+        if (!(n[i] > 0.0f)) xi_pre[i] = 0.0f;
+    return SNN_OK;
+}
+
+/* Learning in exact spike times. SpikeProp's response is a membrane with equal time constants whose
+ * input current jumps by e w: it shares EventProp's walk from arrival to arrival. In double: spike
+ * times answer to small differences of large sums. */
+
+static snn_status snn__population_check(const snn_population_desc *d, int features, const float *lo,
+                                        const float *hi)
+{
+    int i;
+    if (!d || !lo || !hi) return SNN_ERR_NULL;
+    if (d->_start || d->_end) return SNN_ERR_DESC;
+    if (d->fields < 3 || !(d->beta >= 0.0f) || !(d->t_max >= 0.0f) || !(d->t_silent >= 0.0f) ||
+        !snn__finite(d->beta) || !snn__finite(d->t_max) || !snn__finite(d->t_silent) ||
+        (int)d->rounding < 0 || d->rounding > SNN_ROUND_NONE)
+        return SNN_ERR_ARGUMENT;
+    if (features < 1) return SNN_ERR_SHAPE;
+    for (i = 0; i < features; i++) {
+        if (!snn__finite(lo[i]) || !snn__finite(hi[i])) return SNN_ERR_NAN;
+        if (!(lo[i] < hi[i])) return SNN_ERR_ARGUMENT;
+    }
+    return SNN_OK;
+}
+static double snn__population_centre(const snn_population_desc *d, int i, double lo, double hi)
+{
+    return lo + (2.0 * (d->n3ml ? i : i + 1) - 3.0) / 2.0 * (hi - lo) / (d->fields - 2);
+}
+static double snn__population_width(const snn_population_desc *d, double lo, double hi)
+{
+    return (hi - lo) / ((double)snn__float_or(d->beta, 1.5f) * (d->fields - 2));
+}
+
+SNN_DEF snn_status snn_population_fields(const snn_population_desc *d, int features, float *centre,
+                                         float *width, const float *lo, const float *hi)
+{
+    const snn_status status = snn__population_check(d, features, lo, hi);
+    int f, i;
+    if (status != SNN_OK) return status;
+    for (f = 0; f < features; f++) {
+        if (width) width[f] = (float)snn__population_width(d, (double)lo[f], (double)hi[f]);
+        for (i = 0; centre && i < d->fields; i++)
+            *centre++ = (float)snn__population_centre(d, i, (double)lo[f], (double)hi[f]);
+    }
+    return SNN_OK;
+}
+
+SNN_DEF snn_status snn_encode_population(const snn_population_desc *d, int B, int features,
+                                         float *times, float *act, const float *x, const float *lo,
+                                         const float *hi)
+{
+    const snn_status status = snn__population_check(d, features, lo, hi);
+    double t_max, t_silent, z, a, t, whole;
+    int b, f, i, silent;
+    if (status != SNN_OK) return status;
+    if (!x) return SNN_ERR_NULL;
+    if (B < 1) return SNN_ERR_SHAPE;
+    if (!snn__all_finite(x, (size_t)B * (size_t)features)) return SNN_ERR_NAN;
+    t_max = (double)snn__float_or(d->t_max, 10.0f);
+    t_silent = d->t_silent != 0.0f ? (double)d->t_silent : 0.9 * t_max;
+    for (b = 0; b < B; b++)
+        for (f = 0; f < features; f++, x++)
+            for (i = 0; i < d->fields; i++) {
+                z = ((double)*x - snn__population_centre(d, i, (double)lo[f], (double)hi[f])) /
+                    snn__population_width(d, (double)lo[f], (double)hi[f]);
+                a = exp(-z * z / 2.0);
+                t = t_max * (1.0 - a);
+                silent = t > t_silent;
+                whole = floor(t);
+                if (d->rounding == SNN_ROUND_NEAREST) t = whole + (t - whole >= 0.5);
+                else if (d->rounding == SNN_ROUND_EVEN)
+                    t = whole + (t - whole > 0.5 ||
+                                 (t - whole == 0.5 && whole != 2.0 * floor(whole / 2.0)));
+                else if (d->rounding == SNN_ROUND_DOWN) t = whole;
+                if (d->n3ml) silent = t >= t_silent;
+                if (act) *act++ = (float)a;
+                if (times) *times++ = silent ? SNN_NEVER : (float)t;
+            }
+    return SNN_OK;
+}
+
+SNN_DEF void snn_spikes_sort(snn_spike *spikes, int count)
+{
+    int gap, i, j;
+    if (!spikes) return;
+    for (gap = count / 2; gap > 0; gap /= 2) /* Shell's sort */
+        for (i = gap; i < count; i++) {
+            const snn_spike s = spikes[i];
+            for (j = i; j >= gap; j -= gap) {
+                const snn_spike *before = &spikes[j - gap];
+                if (before->t < s.t || (before->t == s.t && before->neuron <= s.neuron)) break;
+                spikes[j] = *before;
+            }
+            spikes[j] = s;
+        }
+}
+
+typedef struct snn__event_model {
+    double tau_mem, tau_syn, theta;
+    double end, step; /* step > 0: spikes at its multiples alone */
+    double gain;      /* of the weights */
+    int once;         /* one spike a neuron, that of neuron j in out[j] */
+} snn__event_model;
+
+/* tau_v V' = -V + I, tau_i I' = -I: h later V is f[0] V + f[2] I, and I is f[1] I */
+static void snn__event_decay(double *f, double h, double tau_v, double tau_i)
+{
+    const double x = h / tau_i - h / tau_v;
+    f[0] = exp(-h / tau_v);
+    f[1] = exp(-h / tau_i);
+    f[2] = fabs(x) < 1e-3 /* (1 - exp(-x))/x, also for equal time constants */
+               ? f[0] * h / tau_v * (1.0 - x / 2.0 * (1.0 - x / 3.0 * (1.0 - x / 4.0)))
+               : (f[0] - f[1]) / x * (h / tau_v);
+}
+
+/* How long until V reaches theta from below, within h; negative: it does not. */
+static double snn__event_wait(const snn__event_model *m, double v, double i, double h)
+{
+    const double ratio = m->tau_mem / m->tau_syn, r = ratio - 1.0;
+    double f[3], lo = 0.0, hi, x, t, last, u, c;
+    int k;
+    if (!(i > m->theta && i > v)) return -1.0; /* V rises as long as I > V, so I > theta there */
+    if (v >= m->theta) return 0.0;
+    x = r * (i - v) / (i * ratio); /* V has its maximum at I = V: exp(-r t/tau_mem) = 1 - x */
+    if (!(x < 1.0)) return -1.0;   /* it has none, V stays below 0 */
+    hi = m->tau_mem * (fabs(x) < 1e-4 ? (1.0 - v / i) / ratio * (1.0 + x / 2.0)
+                                      : -log(1.0 - x) / r);
+    if (hi > h) hi = h;
+    snn__event_decay(f, hi, m->tau_mem, m->tau_syn);
+    if (!(f[0] * v + f[2] * i >= m->theta)) return -1.0;
+    t = hi;
+    for (k = 0; k < 100; k++) { /* Newton's method, by halves where it leaves what is known */
+        snn__event_decay(f, t, m->tau_mem, m->tau_syn);
+        u = f[0] * v + f[2] * i, c = f[1] * i;
+        if (u < m->theta) lo = t;
+        else hi = t;
+        last = t;
+        t -= (u - m->theta) * m->tau_mem / (c - u);
+        if (!(t > lo && t < hi)) t = 0.5 * (lo + hi);
+        if (fabs(t - last) <= 1e-15 * m->tau_mem) break;
+    }
+    return t;
+}
+/* The same at the multiples of a step, from `now` to before `next`, or with it. */
+static double snn__event_wait_steps(const snn__event_model *m, double v, double i, double now,
+                                    double next, int with_next)
+{
+    double f[3], n = ceil(now / m->step);
+    for (; n * m->step < next || (with_next && n * m->step <= next); n += 1.0) {
+        snn__event_decay(f, n * m->step - now, m->tau_mem, m->tau_syn);
+        if (f[0] * v + f[2] * i >= m->theta) return n * m->step - now;
+    }
+    return -1.0;
+}
+
+/* The spikes of a layer; their number, or max + 1 when there are more. state [O][2]: V, I */
+static int snn__event_layer(const snn__event_model *m, size_t I, int O, snn_spike *out, int max,
+                            const snn_spike *in, int count, const float *w, double *state)
+{
+    int e = 0, j, last, fired = 0;
+    for (j = 0; j < 2 * O; j++) state[j] = 0.0;
+    for (j = 0; m->once && j < O; j++) out[j].t = (double)SNN_NEVER, out[j].slope = 0.0f;
+    while (e < count && in[e].t <= m->end) {
+        const double now = in[e].t;
+        double next, all[3], own[3], *s = state;
+        for (; e < count && in[e].t == now; e++)
+            for (j = 0; j < O; j++)
+                state[2 * j + 1] += m->gain * (double)w[(size_t)j * I + (size_t)in[e].neuron];
+        last = e == count || in[e].t > m->end;
+        next = last ? m->end : in[e].t;
+        snn__event_decay(all, next - now, m->tau_mem, m->tau_syn);
+        for (j = 0; j < O; j++, s += 2) {
+            double from = now, wait;
+            if (m->once && out[j].t < (double)SNN_NEVER) continue;
+            while ((wait = m->step > 0.0
+                               ? snn__event_wait_steps(m, s[0], s[1], from, next, last)
+                               : snn__event_wait(m, s[0], s[1], next - from)) >= 0.0) {
+                snn_spike *spike = m->once ? &out[j] : &out[fired];
+                if (fired++ == max) return fired;
+                snn__event_decay(own, wait, m->tau_mem, m->tau_syn);
+                s[0] = own[0] * s[0] + own[2] * s[1], s[1] *= own[1];
+                from += wait;
+                spike->t = from, spike->neuron = j, spike->slope = (float)(s[1] - s[0]);
+                s[0] = 0.0;
+                if (m->once) break;
+            }
+            if (from != now) snn__event_decay(own, next - from, m->tau_mem, m->tau_syn);
+            s[0] = from != now ? own[0] * s[0] + own[2] * s[1] : all[0] * s[0] + all[2] * s[1];
+            s[1] *= from != now ? own[1] : all[1];
+        }
+    }
+    return fired;
+}
+
+static snn_status snn__spikeprop_check(const snn_spikeprop_desc *d, int B, int I, int O,
+                                       snn_spikeprop_desc *r)
+{
+    if (!d) return SNN_ERR_NULL;
+    if (d->_start || d->_end) return SNN_ERR_DESC;
+    if (!d->delay) return SNN_ERR_NULL;
+    *r = *d;
+    r->tau = snn__float_or(d->tau, 7.0f);
+    r->theta = snn__float_or(d->theta, 1.0f);
+    r->t_end = snn__float_or(d->t_end, SNN_NEVER);
+    r->slope_min = snn__float_or(d->slope_min, 0.1f);
+    r->eta = snn__float_or(d->eta, 0.01f);
+    if (!(r->tau > 0.0f) || !(r->theta > 0.0f) || !(d->step >= 0.0f) || !snn__finite(r->tau) ||
+        !snn__finite(r->theta) || !snn__finite(r->t_end) || !snn__finite(d->step) ||
+        !snn__finite(r->slope_min) || !snn__finite(r->eta) || !snn__finite(d->w_min) ||
+        !snn__finite(d->w_max) || d->w_min > d->w_max || (d->step > 0.0f && d->t_end == 0.0f))
+        return SNN_ERR_ARGUMENT;
+    if (B < 1 || I < 1 || O < 1 || d->delays < 1) return SNN_ERR_SHAPE;
+    if (I > 0x3fffffff / d->delays || O > 0x3fffffff) return SNN_ERR_TOO_LARGE;
+    return snn__all_finite(d->delay, (size_t)d->delays) ? SNN_OK : SNN_ERR_NAN;
+}
+
+SNN_DEF snn_status snn_spikeprop_forward(const snn_spikeprop_desc *desc, int B, int I, int O,
+                                         float *t_out, float *slope, const float *t_in,
+                                         const float *w, snn_spike *spikes, double *state)
+{
+    snn_spikeprop_desc d;
+    snn__event_model m;
+    const snn_status status = snn__spikeprop_check(desc, B, I, O, &d);
+    const size_t K = status == SNN_OK ? (size_t)d.delays : 0, arrivals = (size_t)I * K;
+    int b, i, j, k, n;
+    if (status != SNN_OK) return status;
+    if (!t_out || !slope || !t_in || !w || !spikes || !state) return SNN_ERR_NULL;
+    if (!snn__all_finite(t_in, (size_t)B * (size_t)I)) return SNN_ERR_NAN;
+    m.tau_mem = m.tau_syn = (double)d.tau, m.theta = (double)d.theta;
+    m.end = (double)d.t_end, m.step = (double)d.step, m.gain = exp(1.0), m.once = 1;
+    for (b = 0; b < B; b++, t_in += I, t_out += O, slope += O) {
+        for (n = 0, i = 0; i < I; i++)
+            for (k = 0; t_in[i] < SNN_NEVER && k < d.delays; k++, n++) {
+                spikes[n].t = (double)t_in[i] + (double)d.delay[k];
+                spikes[n].neuron = i * d.delays + k;
+            }
+        snn_spikes_sort(spikes, n);
+        snn__event_layer(&m, arrivals, O, spikes + arrivals, O, spikes, n, w, state);
+        for (j = 0; j < O; j++) {
+            t_out[j] = (float)spikes[arrivals + (size_t)j].t;
+            slope[j] = spikes[arrivals + (size_t)j].slope / d.tau;
+        }
+    }
+    return SNN_OK;
+}
+
+SNN_DEF snn_status snn_spikeprop_backward(const snn_spikeprop_desc *desc, int B, int I, int O,
+                                          float *dw, float *dt_in, float *delta,
+                                          const float *dt_out, const float *t_out,
+                                          const float *slope, const float *t_in, const float *w)
+{
+    snn_spikeprop_desc d;
+    const snn_status status = snn__spikeprop_check(desc, B, I, O, &d);
+    int b, i, j, k;
+    if (status != SNN_OK) return status;
+    if (!dt_out || !t_out || !slope || !t_in || (dt_in && !w)) return SNN_ERR_NULL;
+    for (b = 0; b < B; b++, t_in += I, t_out += O, slope += O, dt_out += O) {
+        size_t at = 0;
+        if (dt_in) snn__zero(dt_in, (size_t)I);
+        for (j = 0; j < O; j++) {
+            const int fired = t_out[j] < SNN_NEVER;
+            const float s = slope[j] < d.slope_min ? d.slope_min : slope[j];
+            const float g = fired ? -dt_out[j] / (s != 0.0f ? s : 1e-15f) : 0.0f;
+            if (delta) *delta++ = g;
+            for (i = 0; i < I; i++) {
+                float sum = 0.0f;
+                if (g == 0.0f || !(t_in[i] < SNN_NEVER)) {
+                    at += (size_t)d.delays;
+                    continue;
+                }
+                for (k = 0; k < d.delays; k++, at++) {
+                    const float a = (t_out[j] - t_in[i] - d.delay[k]) / d.tau;
+                    const float e = a >= 0.0f ? SNN_EXPF(1.0f - a) : 0.0f;
+                    if (dw) dw[at] += g * a * e;
+                    if (dt_in) sum += w[at] * (1.0f - a) * e;
+                }
+                if (dt_in) dt_in[i] -= g * sum / d.tau;
+            }
+        }
+        if (dt_in) dt_in += I;
+    }
+    return SNN_OK;
+}
+
+SNN_DEF snn_status snn_spikeprop_update(const snn_spikeprop_desc *desc, int n, float *w,
+                                        const float *dw)
+{
+    snn_spikeprop_desc d;
+    const snn_status status = snn__spikeprop_check(desc, 1, 1, 1, &d);
+    int i;
+    if (status != SNN_OK) return status;
+    if (!w || !dw) return SNN_ERR_NULL;
+    if (n < 1) return SNN_ERR_SHAPE;
+    for (i = 0; i < n; i++) {
+        w[i] -= d.eta * dw[i];
+        if (d.w_min < d.w_max) w[i] = snn__clamp(w[i], d.w_min, d.w_max);
+    }
+    return SNN_OK;
+}
+
+static snn_status snn__eventprop_check(const snn_eventprop_desc *d, int I, int O,
+                                       snn__event_model *m)
+{
+    if (!d) return SNN_ERR_NULL;
+    if (d->_start || d->_end) return SNN_ERR_DESC;
+    if (!(d->tau_mem > 0.0f) || !(d->tau_syn > 0.0f) || !(d->theta >= 0.0f) ||
+        !snn__finite(d->tau_mem) || !snn__finite(d->tau_syn) || !snn__finite(d->theta) ||
+        !snn__finite(d->t_end))
+        return SNN_ERR_ARGUMENT;
+    if (I < 1 || O < 1) return SNN_ERR_SHAPE;
+    if (O > 0x3fffffff) return SNN_ERR_TOO_LARGE;
+    m->tau_mem = (double)d->tau_mem, m->tau_syn = (double)d->tau_syn;
+    m->theta = (double)snn__float_or(d->theta, 1.0f);
+    m->end = (double)snn__float_or(d->t_end, SNN_NEVER);
+    m->step = 0.0, m->gain = 1.0, m->once = 0;
+    return SNN_OK;
+}
+static snn_status snn__spikes_check(const snn_spike *s, int count, int neurons)
+{
+    int k;
+    if (count < 0) return SNN_ERR_SHAPE;
+    if (count && !s) return SNN_ERR_NULL;
+    for (k = 0; k < count; k++) {
+        if (!snn__finite((float)s[k].t)) return SNN_ERR_NAN;
+        if (s[k].neuron < 0 || s[k].neuron >= neurons || (k && s[k].t < s[k - 1].t))
+            return SNN_ERR_ARGUMENT;
+    }
+    return SNN_OK;
+}
+
+SNN_DEF int snn_eventprop_forward(const snn_eventprop_desc *d, int I, int O, snn_spike *out,
+                                  int max, const snn_spike *in, int count, const float *w,
+                                  double *state)
+{
+    snn__event_model m;
+    snn_status status = snn__eventprop_check(d, I, O, &m);
+    int fired;
+    if (status == SNN_OK) status = snn__spikes_check(in, count, I);
+    if (status != SNN_OK) return (int)status;
+    if (!w || !state || (max && !out)) return (int)SNN_ERR_NULL;
+    if (max < 0) return (int)SNN_ERR_SHAPE;
+    fired = snn__event_layer(&m, (size_t)I, O, out, max, in, count, w, state);
+    if (fired > max) return (int)SNN_ERR_TOO_LARGE;
+    snn_spikes_sort(out, fired);
+    return fired;
+}
+
+SNN_DEF snn_status snn_eventprop_backward(const snn_eventprop_desc *d, int I, int O, float *dw,
+                                          float *dt_in, const float *dt_out, const snn_spike *out,
+                                          int out_count, const snn_spike *in, int count,
+                                          const float *w, double *state)
+{
+    snn__event_model m;
+    snn_status status = snn__eventprop_check(d, I, O, &m);
+    double now = (double)SNN_NEVER, f[3], g;
+    int e = count - 1, o = out_count - 1, j, k;
+    if (status == SNN_OK) status = snn__spikes_check(in, count, I);
+    if (status == SNN_OK) status = snn__spikes_check(out, out_count, O);
+    if (status != SNN_OK) return status;
+    if (!w || !state || (out_count && !dt_out)) return SNN_ERR_NULL;
+    for (k = 0; k < out_count; k++)
+        if (!(out[k].slope > 0.0f)) return SNN_ERR_ARGUMENT; /* not from forward */
+    for (j = 0; j < 2 * O; j++) state[j] = 0.0; /* [O][2]: lI, lV */
+    while (e >= 0 || o >= 0) {
+        const int own = o >= 0 && (e < 0 || out[o].t >= in[e].t);
+        const double t = own ? out[o].t : in[e].t;
+        if (t < now) { /* the same pair of equations, time running backward */
+            snn__event_decay(f, now - t, m.tau_syn, m.tau_mem);
+            for (j = 0; j < 2 * O; j += 2) {
+                state[j] = f[0] * state[j] + f[2] * state[j + 1];
+                state[j + 1] *= f[1];
+            }
+        }
+        now = t;
+        if (own) {
+            double *lv = &state[2 * out[o].neuron + 1];
+            *lv += (m.theta * *lv + (double)dt_out[o]) / (double)out[o].slope;
+            o--;
+            continue;
+        }
+        for (g = 0.0, j = 0; j < O; j++) {
+            const size_t at = (size_t)j * (size_t)I + (size_t)in[e].neuron;
+            if (dw) dw[at] -= (float)(m.tau_syn * state[2 * j]);
+            g += (double)w[at] * (state[2 * j + 1] - state[2 * j]);
+        }
+        if (dt_in) dt_in[e] = (float)g;
+        e--;
+    }
+    return SNN_OK;
+}
+
+/* -- evolution strategy */
+
+static snn_status snn__es_check(const snn_es_desc *d, size_t n)
+{
+    if (!d) return SNN_ERR_NULL;
+    if (d->_start || d->_end) return SNN_ERR_DESC;
+    if (d->population < 2 || d->population % 2 || !snn__finite(d->sigma) || d->sigma < 0.0f)
+        return SNN_ERR_ARGUMENT;
+    if (n > 0x7fffffffu) return SNN_ERR_TOO_LARGE; /* two draws each of one 32-bit index */
+    return n ? SNN_OK : SNN_ERR_SHAPE;
+}
+/* y = x + scale eps of one pair */
+static void snn__es_noise(const snn_es_desc *d, uint32_t generation, int pair, size_t n,
+                          const float *x, float scale, float *y)
+{
+    size_t i;
+    for (i = 0; i < n; i++)
+        y[i] = x[i] + scale * snn_normal(d->seed, generation, (uint32_t)pair, (uint32_t)i);
+}
+
+SNN_DEF snn_status snn_es_sample(const snn_es_desc *d, uint32_t generation, int member, size_t n,
+                                 const float *theta, float *out)
+{
+    const snn_status status = snn__es_check(d, n);
+    float sigma;
+    if (status != SNN_OK) return status;
+    if (!theta || !out) return SNN_ERR_NULL;
+    if (member < 0 || member >= d->population) return SNN_ERR_ARGUMENT;
+    sigma = snn__float_or(d->sigma, 0.1f);
+    snn__es_noise(d, generation, member / 2, n, theta, member % 2 ? -sigma : sigma, out);
+    return SNN_OK;
+}
+
+SNN_DEF snn_status snn_es_gradient(const snn_es_desc *d, uint32_t generation, size_t n,
+                                   const float *fitness, float *g)
+{
+    const snn_status status = snn__es_check(d, n);
+    int pair, i, above;
+    float scale;
+    if (status != SNN_OK) return status;
+    if (!fitness || !g) return SNN_ERR_NULL;
+    if (snn__first_bad(fitness, (size_t)d->population) < (size_t)d->population) return SNN_ERR_NAN;
+    /* twice the difference of two ranks is a whole number: scale makes it one of u */
+    scale = -0.5f / ((float)(d->population - 1) * (float)d->population *
+                     snn__float_or(d->sigma, 0.1f));
+    snn__zero(g, n);
+    for (pair = 0; pair < d->population / 2; pair++) {
+        const float plus = fitness[2 * pair], minus = fitness[2 * pair + 1];
+        for (above = 0, i = 0; i < d->population; i++)
+            above += (plus > fitness[i]) - (plus < fitness[i]) -
+                     ((minus > fitness[i]) - (minus < fitness[i]));
+        if (above) snn__es_noise(d, generation, pair, n, g, scale * (float)above, g);
+    }
+    return SNN_OK;
+}
+
 /* ---- >>net --------------------------------------------------------------------------------- */
 /* The graph: building, planning, running. */
 
@@ -8343,7 +10567,6 @@ static int snn__node_add(snn_net *net, int op, const char *name, int in0, int in
     if ((d)->_start || (d)->_end)                                                                  \
     return snn__fail(net, SNN_ERR_DESC, "%s: the desc was not zero-initialised", what)
 
-static int snn__either(int a, int b, int fallback) { return a ? a : b ? b : fallback; }
 
 SNN_DEF int snn_input(snn_net *net, int channels, int height, int width)
 {
@@ -8561,6 +10784,7 @@ static int snn__param_spec(const snn_net *net, const snn__node *q, int k, const 
     case SNN__CONV2D:
     case SNN__CONV_TRANSPOSE2D:
         *name = k ? "bias" : "weight";
+        *trained = k || (q->rule.kind != SNN__STDP && q->rule.kind != SNN__REWARD);
         shape[0] = q->shape[0];
         if (k) return 1;
         shape[1] = x->n;
@@ -8895,6 +11119,39 @@ static snn__node *snn__chain_previous(const snn_net *net, const snn__node *q)
     return p && p->chunk ? p : NULL;
 }
 
+static void snn__rule_plan(snn_net *net, snn__node *q, snn__arena *a)
+{
+    snn__rule *r = &q->rule;
+    const snn__node *x = snn__input_of(net, q, 0);
+    const size_t B = (size_t)net->desc.batch, out = snn__mul_size(B, (size_t)q->n);
+    const size_t in = snn__mul_size(B, (size_t)x->n);
+    const size_t pairs = r->kind == SNN__REWARD ? snn__mul_size(out, (size_t)x->n) : 0;
+    float *at;
+    size_t pre = in, post = out, online = 0;
+    if (snn__is_conv(q)) /* of the padded image */
+        pre = snn__mul_size(snn__mul_size(B, (size_t)x->shape[0]),
+                            snn__mul_size((size_t)q->conv.hp, (size_t)q->conv.wp));
+    if (r->stdp.a_pre3 != 0.0f) pre *= 2;
+    if (r->stdp.a_post3 != 0.0f) post *= 2;
+    if (r->kind == SNN__ONLINE) {
+        pre = post = 0;
+        online = snn_online_size(&r->online, net->desc.batch, x->n, q->n);
+        net->node[r->post].psi = snn__arena_floats(a, out, 1);
+    }
+    r->size = snn__add_size(snn__add_size(pre, post), snn__mul_size(2, pairs));
+    r->size = snn__add_size(r->size, snn__add_size(snn__add_size(online, out), in) + 2 * B);
+    at = snn__arena_floats(a, r->size, 1);
+    if (!at) return; /* counting */
+    r->pre = at, at += pre;
+    r->post_trace = at, at += post;
+    r->e = at, at += pairs;
+    r->z = at, at += pairs;
+    r->rewards = at, at += 2 * B;
+    r->state = at, at += online;
+    r->signal = at, at += out;
+    r->below = at;
+}
+
 /* The planner. Runs twice, on an arena that counts and on the real one; both times the same
  * code. */
 static void snn__plan(snn_net *net, snn__arena *a)
@@ -8914,6 +11171,8 @@ static void snn__plan(snn_net *net, snn__arena *a)
         if (o->plan) o->plan(net, q, a);
     }
     snn__plan_buffers(net, a);
+    for (i = 0; i < net->count; i++)
+        if (net->node[i].rule.kind) snn__rule_plan(net, &net->node[i], a);
     for (i = 0; i < net->count; i++) {
         snn__arena task, op;
         q = &net->node[i];
@@ -9100,6 +11359,160 @@ static snn_status snn__ready(snn_net *net)
     if (!net) return SNN_ERR_NULL;
     if (net->status != SNN_OK) return net->status;
     if (!net->built) return snn__fail(net, SNN_ERR_STATE, "the net is not built");
+    return SNN_OK;
+}
+
+/* -- learning in the step */
+
+/* the layer's rule; NULL: an error, and it is said which */
+static snn__rule *snn__rule_attach(snn_net *net, int node, int kind, const char *what)
+{
+    snn__node *q = NULL;
+    int i, k, post = -1, others = 0;
+    if (net->status != SNN_OK) return NULL;
+    if (net->built) {
+        snn__fail(net, SNN_ERR_STATE, "%s: a layer gets its rule before the net is built", what);
+        return NULL;
+    }
+    if (node > 0 && node < net->count) q = &net->node[node];
+    if (!q || !(q->op == SNN__LINEAR ||
+                (kind == SNN__STDP && (q->op == SNN__CONV2D || q->op == SNN__CONV1D)))) {
+        snn__fail(net, SNN_ERR_ARGUMENT, "%s: node %d is not a linear%s layer", what, node,
+                  kind == SNN__STDP ? " or convolution" : "");
+        return NULL;
+    }
+    if (q->op != SNN__LINEAR && (q->i[SNN__CONV_GROUPS] != 1 || q->i[SNN__CONV_DH] != 1 ||
+                                 q->i[SNN__CONV_DW] != 1)) {
+        snn__fail(net, SNN_ERR_UNSUPPORTED, "%s: \"%s\" has groups or dilation", what, q->name);
+        return NULL;
+    }
+    for (i = node + 1; i < net->count; i++)
+        for (k = 0; k < net->node[i].ins; k++)
+            if (net->node[i].in[k] == node) {
+                others += post >= 0 || net->node[i].op != SNN__NEURON || net->node[i].n != q->n;
+                post = i;
+            }
+    if (post < 0 || others) {
+        snn__fail(net, SNN_ERR_STATE, "%s: a neuron layer, and nothing else, has to read \"%s\"",
+                  what, q->name);
+        return NULL;
+    }
+    memset(&q->rule, 0, sizeof q->rule);
+    q->rule.kind = kind;
+    q->rule.post = post;
+    net->node[net->node[q->in[0]].root].record |= SNN_RECORD_SPIKES;
+    net->node[post].record |= SNN_RECORD_SPIKES;
+    net->training = 1;
+    return &q->rule;
+}
+SNN_DEF snn_status snn_net_stdp(snn_net *net, int node, const snn_stdp_desc *d,
+                                const snn_reward_desc *reward)
+{
+    float zero[2] = {0, 0}, pre[2] = {0, 0}, post[2] = {0, 0}; /* one synapse: a check */
+    snn__rule *r;
+    snn_reward state;
+    memset(&state, 0, sizeof state);
+    if (!net || !d) return SNN_ERR_NULL;
+    if (snn_stdp_linear(d, 1, 1, 1, zero, zero, pre, post, zero, NULL, NULL) != SNN_OK)
+        return snn__fail(net, SNN_ERR_ARGUMENT, "stdp: a field of its desc is out of range");
+    if (reward && snn_reward_update(reward, 1, 1, zero, pre, NULL, &state, NULL) != SNN_OK)
+        return snn__fail(net, SNN_ERR_ARGUMENT, "stdp: a field of the reward is out of range");
+    r = snn__rule_attach(net, node, reward ? SNN__REWARD : SNN__STDP, "stdp");
+    if (!r) return net->status == SNN_OK ? SNN_ERR_STATE : net->status;
+    r->stdp = *d;
+    if (reward) r->reward = *reward;
+    return SNN_OK;
+}
+SNN_DEF snn_status snn_net_online(snn_net *net, int node, const snn_online_desc *d)
+{
+    snn__rule *r;
+    if (!net || !d) return SNN_ERR_NULL;
+    if (net->desc.inference)
+        return snn__fail(net, SNN_ERR_STATE, "online: a net for inference has no gradients");
+    if (!snn_online_size(d, 1, 1, 1) || d->carry)
+        return snn__fail(net, SNN_ERR_ARGUMENT, "online: a field of its desc is out of range");
+    r = snn__rule_attach(net, node, SNN__ONLINE, "online");
+    if (!r) return net->status == SNN_OK ? SNN_ERR_STATE : net->status;
+    r->online = *d;
+    return SNN_OK;
+}
+/* STDP of the step that has just run: of weights, or what it leaves for a reward */
+static void snn__rules_step(snn_net *net)
+{
+    int i;
+    for (i = 0; i < net->count; i++) {
+        snn__node *q = &net->node[i];
+        const snn__rule *r = &q->rule;
+        const snn__node *x;
+        const float *pre, *post;
+        float *w;
+        if (r->kind != SNN__STDP && r->kind != SNN__REWARD) continue;
+        x = snn__input_of(net, q, 0);
+        pre = x->rec_spk;
+        post = net->node[r->post].rec_spk;
+        w = snn__param_value(net, q, 0);
+        if (q->op == SNN__LINEAR) {
+            const int waits = r->kind == SNN__REWARD;
+            snn_stdp_linear(&r->stdp, net->desc.batch, x->n, q->n, pre, post, r->pre, r->post_trace,
+                            w, waits ? NULL : w, waits ? r->e : NULL);
+            if (waits) continue;
+            if (q->rounded) snn__linear_prepare(net, q);
+            else snn__linear_touch(net, q, pre, post);
+        } else {
+            snn_conv2d_desc c;
+            memset(&c, 0, sizeof c);
+            c.out_channels = q->conv.o;
+            c.kernel_h = q->i[SNN__CONV_KH], c.kernel_w = q->i[SNN__CONV_KW];
+            c.stride_h = q->i[SNN__CONV_SH], c.stride_w = q->i[SNN__CONV_SW];
+            c.padding_h = q->i[SNN__CONV_PH], c.padding_w = q->i[SNN__CONV_PW];
+            snn_stdp_conv2d(&r->stdp, &c, net->desc.batch, x->shape[0], x->shape[1], x->shape[2],
+                            pre, post, r->pre, r->post_trace, w, w);
+            snn__op_table[q->op].prepare(net, q);
+        }
+        if (x->signal == SNN__CONSTANT) net->constant_valid = 0;
+    }
+}
+SNN_DEF snn_status snn_net_learn(snn_net *net, const float *reward)
+{
+    snn_status status = snn__ready(net);
+    const int B = net ? net->desc.batch : 0;
+    int i;
+    size_t k;
+    if (status != SNN_OK) return status;
+    if (!net->stepped) return snn__fail(net, SNN_ERR_STATE, "learn: once after each step");
+    if (reward && snn__first_bad(reward, (size_t)B) < (size_t)B)
+        return snn__fail(net, SNN_ERR_NAN, "learn: a reward is NaN or infinite");
+    for (i = 0; i < net->count; i++)
+        if (net->node[i].rule.kind == SNN__ONLINE) {
+            k = snn__first_bad(net->node[i].rule.signal, (size_t)B * (size_t)net->node[i].n);
+            if (k < (size_t)B * (size_t)net->node[i].n)
+                return snn__fail(net, SNN_ERR_NAN, "learn: the signal of \"%s\" is NaN or infinite "
+                                 "at element %u", net->node[i].name, k);
+        }
+    net->stepped = 0;
+    for (i = net->count - 1; i >= 0 && net->training; i--) {
+        snn__node *q = &net->node[i], *x;
+        const snn__rule *r = &q->rule;
+        int j;
+        if (r->kind != SNN__REWARD && r->kind != SNN__ONLINE) continue;
+        x = snn__input_of(net, q, 0);
+        if (r->kind == SNN__REWARD) {
+            snn_reward_update(&r->reward, B, (size_t)q->n * (size_t)x->n,
+                              snn__param_value(net, q, 0), r->z, r->e,
+                              (snn_reward *)(void *)r->rewards, reward);
+            snn__linear_prepare(net, q);
+            if (x->signal == SNN__CONSTANT) net->constant_valid = 0;
+            continue;
+        }
+        snn_online_linear(&r->online, B, x->n, q->n, x->rec_spk, net->node[r->post].psi, r->signal,
+                          snn__weights(net, q), r->state, snn__param_grad(net, q, 0),
+                          q->i[SNN__LINEAR_BIAS] ? snn__param_grad(net, q, 1) : NULL, r->below);
+        for (j = 0; j < i; j++) /* down to the layer whose neurons it reads */
+            if (net->node[j].rule.kind == SNN__ONLINE &&
+                net->node[net->node[j].rule.post].root == net->node[q->in[0]].root)
+                snn__accumulate(net->node[j].rule.signal, r->below, (size_t)B * (size_t)x->n);
+        snn__zero(r->signal, (size_t)B * (size_t)q->n);
+    }
     return SNN_OK;
 }
 
@@ -9318,7 +11731,7 @@ SNN_DEF snn_status snn_net_continue(snn_net *net, const float *x, int steps)
     status = snn__input_load(net, x, steps);
     if (status != SNN_OK) return status;
     net->time0 = net->time;
-    net->constant_valid = 0;
+    net->constant_valid = net->stepped = 0;
     snn__pass(net, steps);
     return snn__debug_report(net, "forward");
 }
@@ -9338,6 +11751,8 @@ SNN_DEF snn_status snn_net_step(snn_net *net, const float *x)
     }
     net->time0 = net->time;
     snn__pass(net, 1);
+    net->stepped = 1;
+    if (net->training) snn__rules_step(net);
     return snn__debug_report(net, "forward");
 }
 SNN_DEF snn_status snn_net_reset(snn_net *net)
@@ -9349,10 +11764,11 @@ SNN_DEF snn_status snn_net_reset(snn_net *net)
         for (k = 0; k < net->node[i].states; k++)
             snn__zero(net->node[i].state[k], snn__state_size(net, &net->node[i]));
         if (net->node[i].op == SNN__NEURON) snn__neuron_start(net, &net->node[i]);
+        if (net->node[i].rule.kind) snn__zero(net->node[i].rule.pre, net->node[i].rule.size);
     }
     net->time = net->time0 = 0;
     net->pass++;
-    net->ran = 0;
+    net->ran = net->stepped = 0;
     return SNN_OK;
 }
 
@@ -9535,6 +11951,13 @@ SNN_DEF snn_tensor snn_net_trace(const snn_net *net, int node, int k)
 SNN_DEF snn_tensor snn_net_dtrace(const snn_net *net, int node, int k)
 {
     return snn__node_view(net, node, k >= 0 ? 3 + 2 * k : -1);
+}
+SNN_DEF snn_tensor snn_net_signal(const snn_net *net, int node)
+{
+    if (!net || !net->built || node < 0 || node >= net->count ||
+        net->node[node].rule.kind != SNN__ONLINE)
+        return snn_tensor_make(NULL, 0, NULL);
+    return snn__view(net, &net->node[node], net->node[node].rule.signal, -1);
 }
 SNN_DEF snn_tensor snn_net_input(const snn_net *net)
 {
@@ -9723,10 +12146,11 @@ typedef struct snn__optim_job {
     const snn_optim_desc *d;
     int tasks;
 } snn__optim_job;
-/* d as parameter p has it, by its group; 0: not updated */
-static int snn__optim_of(const snn_optim_desc *d, const snn_param *p, snn_optim_desc *one)
+/* d as parameter p has it, by its group g; 0: not updated */
+static int snn__optim_of(const snn_optim_desc *d, const snn_param *p, snn_optim_desc *one,
+                         const snn_param_group **group)
 {
-    const snn_param_group *g = snn__group_of(d, p->name);
+    const snn_param_group *g = *group = snn__group_of(d, p->name);
     *one = *d;
     if (g && g->lr_scale != 0.0f) one->lr *= g->lr_scale;
     if (g) one->weight_decay += g->weight_decay;
@@ -9745,11 +12169,15 @@ static void snn__optim_task(void *arg, int task) /* a part of the block of train
         const size_t at = (size_t)(p->value.data - net->values);
         const size_t from = at > first ? at : first, end = at + snn_tensor_count(&p->value);
         const size_t to = end < last ? end : last;
+        const snn_param_group *g;
         snn_optim_desc one;
-        if (!snn__optim_of(job->d, p, &one) || from >= to) continue;
+        size_t k;
+        if (!snn__optim_of(job->d, p, &one, &g) || from >= to) continue;
         snn_optim_update(&one, net->optim_step + 1, net->values + from, net->grads + from,
                          net->moment[0] ? net->moment[0] + from : NULL,
                          net->moment[1] ? net->moment[1] + from : NULL, to - from);
+        for (k = from; g && (g->lo != 0.0f || g->hi != 0.0f) && k < to; k++)
+            net->values[k] = snn__clamp(net->values[k], g->lo, g->hi);
     }
 }
 SNN_DEF snn_status snn_net_optim_step(snn_net *net, const snn_optim_desc *d)
@@ -9757,6 +12185,7 @@ SNN_DEF snn_status snn_net_optim_step(snn_net *net, const snn_optim_desc *d)
     snn_status status = snn__ready(net);
     snn__optim_job job;
     snn_optim_desc one;
+    const snn_param_group *g;
     int needed, i;
     if (status != SNN_OK) return status;
     if (!d) return snn__fail(net, SNN_ERR_NULL, "optimiser: desc is NULL");
@@ -9784,9 +12213,12 @@ SNN_DEF snn_status snn_net_optim_step(snn_net *net, const snn_optim_desc *d)
                 (float)((double)d->clip_norm / (norm + 1e-6)); /* as torch's clip_grad_norm_ */
     }
     for (i = 0; i < net->params; i++) { /* all or nothing */
-        if (!snn__optim_of(d, &net->param[i], &one)) continue;
+        if (!snn__optim_of(d, &net->param[i], &one, &g)) continue;
         status = snn_optim_update(&one, 1, net->values, net->grads, net->moment[0],
                                   net->moment[1], 0);
+        if (g && (!(g->lo <= g->hi) || !snn__finite(g->lo) || !snn__finite(g->hi)))
+            return snn__fail(net, SNN_ERR_ARGUMENT, "optimiser: group \"%s\" wants lo <= hi, "
+                             "given %g and %g", g->prefix, (double)g->lo, (double)g->hi);
         if (status != SNN_OK)
             return snn__fail(net, status, "optimiser: %s", snn_status_text(status));
     }
@@ -10022,156 +12454,456 @@ SNN_DEF snn_status snn_net_gradcheck(snn_net *net, const float *x, const int *y,
     return status;
 }
 
-/* ---- >>rules ------------------------------------------------------------------------------- */
-/* Learning without gradients: rules that look at the spikes of the two sides of a synapse. */
+/* ---- >>convert ----------------------------------------------------------------------------- */
+/* A spiking net from a trained net of rectifiers: find what a spike of each layer stands for, then
+ * copy the graph with IF neurons in their place. */
 
-static snn_status snn__stdp_check(const snn_stdp_desc *d)
+/* The `room` largest values of a stream: a heap, its root the least of them. */
+typedef struct snn__top {
+    float *x;
+    size_t room, seen;
+} snn__top;
+
+/* puts v where the root was, in a heap of n; n 0: nowhere */
+static void snn__top_sift(float *x, size_t n, float v)
 {
-    if (!d) return SNN_ERR_NULL;
-    if (d->_start || d->_end) return SNN_ERR_DESC;
-    if (!(d->tau_pre > 0.0f) || !(d->tau_post > 0.0f) || !snn__finite(d->tau_pre) ||
-        !snn__finite(d->tau_post) || !snn__finite(d->a_pre) || !snn__finite(d->a_post) ||
-        !snn__finite(d->w_min) || !snn__finite(d->w_max) || !snn__finite(d->mu) ||
-        (int)d->bound < 0 || d->bound > SNN_STDP_SOFT)
-        return SNN_ERR_ARGUMENT;
+    size_t i, k;
+    for (i = 0; (k = 2 * i + 1) < n; i = k) {
+        if (k + 1 < n && x[k + 1] < x[k]) k++;
+        if (!(x[k] < v)) break;
+        x[i] = x[k];
+    }
+    if (n) x[i] = v;
+}
+static void snn__top_add(snn__top *t, float v)
+{
+    size_t i = t->seen++;
+    if (i >= t->room) {
+        if (v > t->x[0]) snn__top_sift(t->x, t->room, v);
+        return;
+    }
+    for (; i && v < t->x[(i - 1) / 2]; i = (i - 1) / 2) t->x[i] = t->x[(i - 1) / 2];
+    t->x[i] = v;
+}
+/* how many of the largest of n values (or fewer) decide on a percentile */
+static size_t snn__top_room(size_t n, double percent)
+{
+    const double low = n && (double)n < 9e15 ? (double)(n - 1) * (percent / 100.0) : 0.0;
+    return n - (size_t)low;
+}
+static float snn__top_percentile(snn__top *t, double percent)
+{
+    const size_t keep = snn__top_room(t->seen, percent);
+    size_t n = t->seen < t->room ? t->seen : t->room;
+    double rank, low, next;
+    if (!t->seen) return 0.0f;
+    for (; n > keep; n--) snn__top_sift(t->x, n - 1, t->x[n - 1]);
+    rank = (double)(t->seen - 1) * (percent / 100.0) - (double)(t->seen - keep);
+    low = (double)t->x[0];
+    next = n > 2 && t->x[2] < t->x[1] ? (double)t->x[2] : n > 1 ? (double)t->x[1] : low;
+    return (float)(low + rank * (next - low));
+}
+
+SNN_DEF snn_status snn_percentile(float *out, float *x, size_t n, double percent,
+                                  int positive_only)
+{
+    snn__top t;
+    size_t i;
+    if (!out || !x) return SNN_ERR_NULL;
+    if (!n || !(percent >= 0.0 && percent <= 100.0)) return SNN_ERR_ARGUMENT;
+    if (snn__first_bad(x, n) < n) return SNN_ERR_NAN;
+    t.x = x; /* the heap stays behind what is read */
+    t.room = snn__top_room(n, percent);
+    t.seen = 0;
+    for (i = 0; i < n; i++)
+        if (!positive_only || x[i] > 0.0f) snn__top_add(&t, x[i]);
+    *out = snn__top_percentile(&t, percent);
     return SNN_OK;
 }
-static snn_stdp_desc snn__stdp_defaults(const snn_stdp_desc *d)
+
+typedef struct snn__converted { /* of a node of the old net */
+    int groups;                 /* neurons: values of lam, for as many equal parts of a row */
+    float *lambda;
+    snn__top *top;
+    double low, high;           /* MODEL: bounds of its output */
+    float weight;               /* DIEHL: the largest weight since the last neuron */
+} snn__converted;
+typedef struct snn__convert {
+    snn_net *ann;
+    snn_convert_desc d;         /* defaults resolved */
+    const snn_data *data;       /* NULL: the method looks at none */
+    double percent;
+    snn__converted *node;
+} snn__convert;
+
+/* a norm that snn_net_fold has emptied */
+static int snn__is_identity(const snn_net *net, const snn__node *q)
 {
-    snn_stdp_desc r = *d;
-    r.a_pre = snn__float_or(r.a_pre, 1.0f);
-    r.a_post = snn__float_or(r.a_post, 1.0f);
-    r.w_max = snn__float_or(r.w_max, 1.0f);
-    r.mu = snn__float_or(r.mu, 1.0f);
-    return r;
+    const int kind = q->i[SNN__NORM_KIND], affine = q->i[SNN__NORM_AFFINE] != 0;
+    int c, same = kind == SNN_NORM_BATCH || kind == SNN_NORM_THRESHOLD;
+    for (c = 0; same && c < q->shape[0]; c++) {
+        const float *mean = snn__param_value(net, q, snn__norm_running(q));
+        const float *var = snn__param_value(net, q, snn__norm_running(q) + 1);
+        const float w = affine ? snn__param_value(net, q, 0)[c] : q->f[SNN__NORM_WEIGHT];
+        const float b = affine ? snn__param_value(net, q, 1)[c] : 0.0f;
+        same = mean[c] == 0.0f && w == 1.0f && b == 0.0f &&
+               SNN_FABSF(var[c] + q->f[SNN__NORM_EPS] - 1.0f) < 1e-6f;
+    }
+    return same;
 }
-/* a f(w) of a change that makes w grow, or shrink */
-static float snn__stdp_size(const snn_stdp_desc *d, float w, int grows)
+/* evaluation does without it */
+static int snn__convert_skips(const snn_net *ann, int i)
 {
-    const float a = grows ? d->a_post : d->a_pre, room = grows ? d->w_max - w : w - d->w_min;
-    if (d->bound == SNN_STDP_ADDITIVE) return a;
-    if (d->bound == SNN_STDP_TIMES_W) return a * w;
-    if (d->mu == 1.0f) return a * room;
-    return room > 0.0f ? a * SNN_POWF(room, d->mu) : 0.0f;
-}
-static float snn__stdp_decay(const snn_stdp_desc *d, float tau)
-{
-    return d->exponential ? SNN_EXPF(-1.0f / tau) : 1.0f - 1.0f / tau;
-}
-static void snn__stdp_trace(const snn_stdp_desc *d, float *trace, const float *spikes, size_t n,
-                            float decay)
-{
-    size_t i;
-    for (i = 0; i < n; i++)
-        trace[i] = d->nearest && spikes[i] != 0.0f ? spikes[i]
-                                                   : snn__flush(trace[i] * decay) + spikes[i];
+    return ann->node[i].op == SNN__DROPOUT || ann->node[i].op == SNN__NORM;
 }
 
-SNN_DEF snn_status snn_stdp_linear(const snn_stdp_desc *desc, int B, int I, int O,
-                                   const float *pre, const float *post, float *trace_pre,
-                                   float *trace_post, const float *w, float *dw, float *eligibility)
+static snn_status snn__convert_check(const snn__convert *c)
 {
-    snn_status status = snn__stdp_check(desc);
-    snn_stdp_desc d;
-    const size_t in = (size_t)I, out = (size_t)O;
-    size_t b, i, o;
-    if (status != SNN_OK) return status;
-    if (!pre || !post || !trace_pre || !trace_post || !w) return SNN_ERR_NULL;
-    if (B < 1 || I < 1 || O < 1) return SNN_ERR_SHAPE;
-    d = snn__stdp_defaults(desc);
-    snn__stdp_trace(&d, trace_pre, pre, (size_t)B * in, snn__stdp_decay(&d, d.tau_pre));
-    snn__stdp_trace(&d, trace_post, post, (size_t)B * out, snn__stdp_decay(&d, d.tau_post));
-    if (eligibility) snn__zero(eligibility, (size_t)B * out * in);
-    for (b = 0; b < (size_t)B; b++, pre += in, post += out, trace_pre += in, trace_post += out) {
-        float *e = eligibility ? eligibility + b * out * in : NULL;
-        for (o = 0; o < out; o++) { /* who fired just now saw these inputs before */
-            if (post[o] == 0.0f) continue;
-            for (i = 0; i < in; i++) {
-                const float g = snn__stdp_size(&d, w[o * in + i], 1) * post[o] * trace_pre[i];
-                if (dw) dw[o * in + i] += g;
-                if (e) e[o * in + i] += g;
-            }
+    snn_net *ann = c->ann;
+    const int data = c->d.method < SNN_CONVERT_MODEL || c->d.method == SNN_CONVERT_SPIKE_NORM;
+    const int frames = c->d.net.input ? c->d.sweep_steps : 1;
+    int i, neurons = 0;
+    for (i = 0; i < ann->count; i++) {
+        const snn__node *q = &ann->node[i];
+        const char *kind = snn__op_name(q);
+        if (q->op == SNN__NORM && !snn__is_identity(ann, q))
+            return snn__fail(ann, SNN_ERR_UNSUPPORTED, "convert: norm \"%s\" is still there; "
+                             "snn_net_fold puts it into the layer before", q->name);
+        if (q->op == SNN__MULTIPLY || q->op == SNN__IAND || q->op == SNN__GRADED_SPIKES ||
+            q->op == SNN__DELAY ||
+            (q->op == SNN__CONV_TRANSPOSE2D && c->d.method == SNN_CONVERT_MODEL))
+            return snn__fail(ann, SNN_ERR_UNSUPPORTED, "convert: %s \"%s\" cannot be converted%s",
+                             kind, q->name, q->op == SNN__CONV_TRANSPOSE2D ? " by MODEL" : "");
+        if (q->op != SNN__NEURON) continue;
+        neurons++;
+        if (q->neuron.def != &snn__qcfs_def && (q->neuron.def != &snn__relu_def ||
+                                                c->d.method == SNN_CONVERT_QCFS))
+            return snn__fail(ann, SNN_ERR_UNSUPPORTED, "convert: \"%s\" is a %s, wanted is %sqcfs",
+                             q->name, kind, c->d.method == SNN_CONVERT_QCFS ? "" : "relu or ");
+        if (q->recurrence != SNN_RECURRENCE_NONE)
+            return snn__fail(ann, SNN_ERR_UNSUPPORTED, "convert: %s \"%s\" has a recurrence", kind,
+                             q->name);
+    }
+    if (!neurons) return snn__fail(ann, SNN_ERR_UNSUPPORTED, "convert: no relu and no qcfs");
+    if (!data) return SNN_OK;
+    if (!c->data || (!c->data->x && !c->data->bytes) || c->data->count < 1)
+        return snn__fail(ann, SNN_ERR_NULL, "convert: this method needs calibration data");
+    if ((int64_t)c->data->features != (int64_t)frames * ann->node[0].n)
+        return snn__fail(ann, SNN_ERR_SHAPE,
+                         "convert: a calibration sample has %d features, wanted are %u",
+                         c->data->features, (size_t)frames * (size_t)ann->node[0].n);
+    return SNN_OK;
+}
+
+/* Run twice, to count and to place. Most of it are the largest activations. */
+static void snn__convert_plan(snn__convert *c, snn__arena *a)
+{
+    const size_t rows =
+        c->data ? snn__mul_size((size_t)c->data->count, (size_t)c->d.sweep_steps) : 0;
+    int i, k;
+    c->node = (snn__converted *)snn__arena_take(a, (size_t)c->ann->count, sizeof *c->node);
+    for (i = 0; i < c->ann->count; i++) {
+        const snn__node *q = &c->ann->node[i];
+        const int qcfs = q->neuron.def == &snn__qcfs_def;
+        const int groups = qcfs ? (q->desc.per_neuron ? q->n : 1)
+                                : (c->d.channel_wise && q->ndim == 3 ? q->shape[0] : 1);
+        const size_t room =
+            snn__top_room(snn__mul_size(rows, (size_t)(q->n / groups)), c->percent);
+        const size_t tops = room && !qcfs ? (size_t)groups : 0;
+        float *x, *lambda;
+        snn__top *top;
+        if (q->op != SNN__NEURON) continue;
+        lambda = snn__arena_floats(a, (size_t)groups, 1);
+        x = snn__arena_floats(a, tops, room);
+        top = (snn__top *)snn__arena_take(a, tops, sizeof *top);
+        if (!c->node) continue;
+        c->node[i].groups = groups;
+        c->node[i].lambda = lambda;
+        c->node[i].top = top;
+        for (k = 0; k < groups; k++) {
+            lambda[k] = qcfs ? snn__param_value(c->ann, q, 0)[k] : 0.0f;
+            if (top) top[k].x = x + (size_t)k * room, top[k].room = room;
         }
-        for (i = 0; i < in; i++) { /* an input now comes too late for these spikes */
-            if (pre[i] == 0.0f) continue;
-            for (o = 0; o < out; o++) {
-                const float g = snn__stdp_size(&d, w[o * in + i], 0) * trace_post[o] * pre[i];
-                if (dw) dw[o * in + i] -= g;
-                if (e) e[o * in + i] -= g;
+    }
+}
+
+/* the bounds of a node's output by those of its inputs, for any input in [0,1] */
+static void snn__convert_bounds(const snn__convert *c, int i)
+{
+    const snn__node *q = &c->ann->node[i];
+    const snn__converted *a = &c->node[q->in[0]], *b = &c->node[q->in[q->ins > 1]];
+    const double low = a->low < 0.0 ? a->low : 0.0; /* padding is 0 */
+    const double high = a->high > 0.0 ? a->high : 0.0;
+    const double f = q->op == SNN__SCALE ? (double)q->f[0]
+                     : q->op == SNN__SUM_POOL2D
+                         ? (double)(q->i[SNN__POOL_KH] * q->i[SNN__POOL_KW]) : 1.0;
+    snn__converted *n = &c->node[i];
+    n->low = f * (f < 0.0 ? high : low);
+    n->high = f * (f < 0.0 ? low : high);
+    n->weight = a->weight;
+    if (q->op == SNN__INPUT) n->low = 0.0, n->high = 1.0;
+    if (q->op == SNN__ADD) n->low += b->low, n->high += b->high;
+    if (q->op == SNN__CONCAT) {
+        n->low = b->low < n->low ? b->low : n->low;
+        n->high = b->high > n->high ? b->high : n->high;
+    }
+    if (q->ins > 1 && b->weight > n->weight) n->weight = b->weight;
+    if (q->op == SNN__NEURON) n->low = 0.0, n->weight = 0.0f;
+    if (q->op == SNN__LINEAR || snn__is_conv(q)) {
+        const snn_tensor *w = &c->ann->param[q->param0].value;
+        const float *bias = q->params > 1 ? snn__param_value(c->ann, q, 1) : NULL;
+        const size_t size = snn_tensor_count(w), row = size / (size_t)w->shape[0];
+        double sum[2] = {0.0, 0.0};
+        size_t k;
+        n->low = n->high = 0.0;
+        n->weight = w->data[0];
+        for (k = 0; k < size; k++) {
+            const float v = w->data[k];
+            const size_t o = k / row;
+            if (k % row == 0) sum[0] = sum[1] = bias && o < (size_t)q->shape[0] ? (double)bias[o]
+                                                                               : 0.0;
+            sum[0] += (double)v * (v < 0.0f ? high : low);
+            sum[1] += (double)v * (v < 0.0f ? low : high);
+            if (v > n->weight) n->weight = v;
+            if (k % row + 1 < row) continue;
+            if (o == 0 || sum[0] < n->low) n->low = sum[0];
+            if (o == 0 || sum[1] > n->high) n->high = sum[1];
+        }
+    }
+}
+
+/* A neuron without activations takes the layer's largest, a layer without any 1. */
+static snn_status snn__convert_settle(const snn__convert *c, int i)
+{
+    const snn__converted *n = &c->node[i];
+    float most = 0.0f;
+    int k;
+    for (k = 0; k < n->groups; k++) most = n->lambda[k] > most ? n->lambda[k] : most;
+    for (k = 0; k < n->groups; k++) {
+        if (!(n->lambda[k] > 0.0f)) n->lambda[k] = most > 0.0f ? most : 1.0f;
+        if (!snn__finite(n->lambda[k]))
+            return snn__fail(c->ann, SNN_ERR_NAN, "convert: the activations of \"%s\" overflow",
+                             c->ann->node[i].name);
+    }
+    return SNN_OK;
+}
+
+/* where the new net has what node i of the old one puts out */
+static int snn__convert_find(const snn__convert *c, const snn_net *net, int i)
+{
+    while (snn__convert_skips(c->ann, i)) i = c->ann->node[i].in[0];
+    return snn_net_node(net, c->ann->node[i].name);
+}
+/* lam of neurons i into their parameters; gain: of their input */
+static void snn__convert_set(const snn__convert *c, const snn_net *net, int i, float gain)
+{
+    /* the last: a spike's value */
+    static const int field[] = {0, SNN__LIF_GAIN, SNN__LIF_START, SNN__LIF_PARAMS};
+    const snn__node *q = &net->node[snn__convert_find(c, net, i)];
+    const snn__converted *n = &c->node[i];
+    int k;
+    for (k = 0; k < 4; k++) {
+        const snn_tensor *v = &net->param[q->param0 + field[k]].value;
+        const size_t size = snn_tensor_count(v);
+        size_t j;
+        for (j = 0; j < size; j++)
+            v->data[j] = k == 1 ? gain
+                                : n->lambda[j * (size_t)n->groups / size] *
+                                      (k == 2 ? c->d.start : 1.0f);
+    }
+}
+
+/* The old net again, spiking or not. probe: for one step at a time, to look at what neurons get. */
+static snn_status snn__convert_net(const snn__convert *c, snn_net **out, int spiking, int probe)
+{
+    snn_net_desc d = c->d.net;
+    snn_net *net, *ann = c->ann;
+    snn_status status;
+    int i, k;
+    if (probe) {
+        d.input = spiking && d.input ? SNN_INPUT_DENSE : SNN_INPUT_CONSTANT;
+        d.spikes = SNN_SPIKES_PACKED;
+        d.steps = d.inference = 1;
+        d.debug = d.checkpoint = 0;
+        d.logger.log = NULL; /* what goes wrong is said once, by ann */
+    }
+    status = snn_net_create(out, &d);
+    if (status != SNN_OK) return snn__fail(ann, status, "convert: %s", snn_status_text(status));
+    net = *out;
+    for (i = 0; i < ann->count; i++) {
+        const snn__node *q = &ann->node[i];
+        const snn_neuron_def *def = q->neuron.def;
+        snn_neuron_desc n = q->desc;
+        int in[2] = {0, 0};
+        if (snn__convert_skips(ann, i)) continue;
+        for (k = 0; k < q->ins; k++) in[k] = snn__convert_find(c, net, q->in[k]);
+        if (def && spiking) {
+            def = &snn__if_def;
+            memset(&n, 0, sizeof n);
+            n.reset = c->d.reset;
+            n.fire_at_threshold = 1;
+            n.per_neuron = c->node[i].groups > 1;
+            n.threshold = n.graded = c->node[i].lambda[0];
+            n.v_start = c->d.start * n.threshold;
+        }
+        if (def && probe) snn_net_record(net, in[0], SNN_RECORD_SPIKES);
+        k = snn__node_add(net, q->op, q->name, in[0], in[1], q->i, q->f, def, def ? &n : NULL);
+        if (def && !probe) snn_net_record(net, k, c->d.record);
+    }
+    status = snn_net_build(net);
+    if (status != SNN_OK) {
+        snn__fail(ann, status, "convert: %s", net->error);
+        snn_net_destroy(net);
+        *out = NULL;
+        return status;
+    }
+    for (k = 0; k < ann->params; k++) {
+        const snn_param *from = &ann->param[k], *to = snn_net_find_param(net, from->name);
+        if (to && !(spiking && ann->node[from->node].op == SNN__NEURON))
+            memcpy(to->value.data, from->value.data,
+                   snn_tensor_count(&from->value) * sizeof(float));
+    }
+    for (i = 0; spiking && i < ann->count; i++)
+        if (ann->node[i].op == SNN__NEURON) snn__convert_set(c, net, i, probe ? 0.0f : 1.0f);
+    return SNN_OK;
+}
+
+/* Runs a probe on the data and keeps the largest currents of neurons `only`, or of all for -1. */
+static snn_status snn__convert_sweep(const snn__convert *c, snn_net *net, int only)
+{
+    const int T = c->d.sweep_steps, B = net->desc.batch, n = net->node[0].n;
+    const int sequence = net->node[0].signal != SNN__CONSTANT, all = c->data->count;
+    const int spikes = sequence && c->d.net.input == SNN_INPUT_SPIKES;
+    float *x = net->node[0].out;
+    int start, t, b, i, j;
+    for (start = 0; start < all; start += B) {
+        if (!c->d.keep_states) snn_net_reset(net);
+        for (t = 0; t < T; t++) {
+            const int fresh = t == 0 || sequence;
+            for (b = 0; fresh && b < B; b++)
+                for (j = 0; j < n; j++) {
+                    const int sample = start + b < all ? start + b : all - 1;
+                    const float v = snn__data_at(c->data, sample, (size_t)(sequence * t * n + j));
+                    x[b * n + j] = spikes ? (float)(v != 0.0f) : v;
+                }
+            if (snn_net_step(net, fresh ? x : NULL) != SNN_OK)
+                return snn__fail(c->ann, SNN_ERR_NAN, "convert: calibration %s", net->error);
+            for (i = only < 0 ? 0 : only; i < (only < 0 ? c->ann->count : only + 1); i++) {
+                const snn__node *q = &net->node[snn__convert_find(c, net, i)];
+                const snn__node *from = snn__input_of(net, q, 0);
+                snn__top *top = c->node[i].top;
+                const size_t real = (size_t)(all - start < B ? all - start : B);
+                const int part = q->n / (top ? c->node[i].groups : 1);
+                size_t k;
+                if (!top) continue;
+                if (snn__first_bad(from->rec_spk, real * (size_t)q->n) < real * (size_t)q->n)
+                    return snn__fail(c->ann, SNN_ERR_NAN,
+                                     "convert: the input of \"%s\" is NaN or infinite", q->name);
+                for (k = 0; k < real; k++)
+                    for (j = 0; j < q->n; j++) {
+                        const float v = from->rec_spk[k * (size_t)q->n + (size_t)j];
+                        if (v > 0.0f || !c->d.positive_only)
+                            snn__top_add(&top[j / part], v > 0.0f ? v : 0.0f);
+                    }
             }
         }
     }
     return SNN_OK;
 }
 
-SNN_DEF snn_status snn_stdp_conv2d(const snn_stdp_desc *desc, const snn_conv2d_desc *c, int B,
-                                   int I, int H, int W, const float *pre, const float *post,
-                                   float *trace_pre, float *trace_post, const float *w, float *dw)
+static snn_status snn__convert_measure(snn__convert *c)
 {
-    snn_status status = snn__stdp_check(desc);
-    snn_stdp_desc d;
-    int kh, kw, sh, sw, ph, pw, hp, wp, oh, ow, b, i, o, y, x, ky, kx;
-    float decay;
+    const snn_convert_method method = c->d.method;
+    const int spikes = method == SNN_CONVERT_SPIKE_NORM;
+    snn_net *probe = NULL, *ann = c->ann;
+    snn_status status = SNN_OK;
+    int i, k;
+    for (i = 0; spikes && i < ann->count; i++) /* anything but 1, which would be fixed */
+        for (k = 0; k < c->node[i].groups && c->node[i].top; k++) c->node[i].lambda[k] = 2.0f;
+    if (c->data) status = snn__convert_net(c, &probe, spikes, 1);
+    if (status == SNN_OK && c->data && !spikes) status = snn__convert_sweep(c, probe, -1);
+    for (i = 0; status == SNN_OK && i < ann->count; i++) {
+        snn__converted *n = &c->node[i];
+        snn__convert_bounds(c, i);
+        if (ann->node[i].op != SNN__NEURON) continue;
+        if (n->top && spikes) status = snn__convert_sweep(c, probe, i);
+        for (k = 0; k < n->groups && status == SNN_OK; k++) {
+            const float weight = c->node[ann->node[i].in[0]].weight;
+            if (n->top) n->lambda[k] = snn__top_percentile(&n->top[k], c->percent);
+            else if (method == SNN_CONVERT_MODEL && ann->node[i].neuron.def == &snn__relu_def)
+                n->lambda[k] = (float)n->high;
+            if (n->top && method == SNN_CONVERT_DIEHL && weight > n->lambda[k])
+                n->lambda[k] = weight;
+        }
+        if (status == SNN_OK) status = snn__convert_settle(c, i);
+        for (n->high = 0.0, k = 0; k < n->groups; k++)
+            n->high = (double)n->lambda[k] > n->high ? (double)n->lambda[k] : n->high;
+        if (status == SNN_OK && spikes) snn__convert_set(c, probe, i, 1.0f);
+    }
+    snn_net_destroy(probe);
+    return status;
+}
+
+SNN_DEF snn_status snn_net_convert(snn_net **out, snn_net *ann, const snn_convert_desc *d,
+                                   const snn_data *calibration)
+{
+    snn_status status = snn__ready(ann);
+    snn__convert c;
+    snn__arena a;
+    snn_net_desc *n = &c.d.net;
+    void *block;
+    size_t size;
+    if (out) *out = NULL;
     if (status != SNN_OK) return status;
-    if (!c || !pre || !post || !trace_pre || !trace_post || !w || !dw) return SNN_ERR_NULL;
-    if (c->_start || c->_end) return SNN_ERR_DESC;
-    kh = snn__either(c->kernel_h, c->kernel, 0), kw = snn__either(c->kernel_w, c->kernel, 0);
-    sh = snn__either(c->stride_h, c->stride, 1), sw = snn__either(c->stride_w, c->stride, 1);
-    ph = snn__either(c->padding_h, c->padding, 0), pw = snn__either(c->padding_w, c->padding, 0);
-    if (B < 1 || I < 1 || H < 1 || W < 1 || c->out_channels < 1 || kh < 1 || kw < 1 || sh < 1 ||
-        sw < 1 || ph < 0 || pw < 0 || H > 1 << 14 || W > 1 << 14 || ph > 1 << 14 || pw > 1 << 14)
-        return SNN_ERR_SHAPE;
-    if (snn__either(c->dilation_h, c->dilation, 1) != 1 || c->groups > 1 ||
-        snn__either(c->dilation_w, c->dilation, 1) != 1)
-        return SNN_ERR_UNSUPPORTED;
-    hp = H + 2 * ph, wp = W + 2 * pw;
-    if (hp < kh || wp < kw) return SNN_ERR_SHAPE;
-    oh = (hp - kh) / sh + 1, ow = (wp - kw) / sw + 1;
-    if ((size_t)B > (size_t)0x7fffffff / (size_t)I) return SNN_ERR_TOO_LARGE;
-    d = snn__stdp_defaults(desc);
-    snn__stdp_trace(&d, trace_post, post,
-                    (size_t)B * (size_t)c->out_channels * (size_t)oh * (size_t)ow,
-                    snn__stdp_decay(&d, d.tau_post));
-    decay = snn__stdp_decay(&d, d.tau_pre);
-    for (b = 0; b < B * I; b++) /* the padding never spikes, its trace stays 0 */
-        for (y = 0; y < H; y++)
-            snn__stdp_trace(&d,
-                            trace_pre + ((size_t)b * (size_t)hp + (size_t)(y + ph)) * (size_t)wp +
-                                (size_t)pw,
-                            pre + ((size_t)b * (size_t)H + (size_t)y) * (size_t)W, (size_t)W,
-                            decay);
-#define SNN__POST(p) (p)[(((size_t)b * (size_t)c->out_channels + (size_t)o) * (size_t)oh +         \
-                          (size_t)y) * (size_t)ow + (size_t)x]
-#define SNN__AT (((size_t)o * (size_t)I + (size_t)i) * (size_t)kh + (size_t)ky) * (size_t)kw +     \
-                    (size_t)kx
-    for (b = 0; b < B; b++)
-        for (y = 0; y < oh; y++)
-            for (x = 0; x < ow; x++)
-                for (i = 0; i < I; i++)
-                    for (ky = 0; ky < kh; ky++)
-                        for (kx = 0; kx < kw; kx++) {
-                            const int py = y * sh + ky - ph, px = x * sw + kx - pw;
-                            const int inside = py >= 0 && py < H && px >= 0 && px < W;
-                            const size_t image = (size_t)b * (size_t)I + (size_t)i;
-                            const float s = inside ? pre[(image * (size_t)H + (size_t)py) *
-                                                             (size_t)W + (size_t)px] : 0.0f;
-                            const float tp = trace_pre[(image * (size_t)hp +
-                                                        (size_t)(py + ph)) * (size_t)wp +
-                                                       (size_t)(px + pw)];
-                            /* nothing came here, or long ago */
-                            if (tp == 0.0f && s == 0.0f) continue;
-                            for (o = 0; o < c->out_channels; o++) {
-                                const float fired = SNN__POST(post);
-                                if (fired != 0.0f)
-                                    dw[SNN__AT] += snn__stdp_size(&d, w[SNN__AT], 1) * fired * tp;
-                                if (s != 0.0f)
-                                    dw[SNN__AT] -= snn__stdp_size(&d, w[SNN__AT], 0) *
-                                                   SNN__POST(trace_post) * s;
-                            }
-                        }
-#undef SNN__POST
-#undef SNN__AT
-    return SNN_OK;
+    if (!out || !d) return snn__fail(ann, SNN_ERR_NULL, "convert: out or desc is NULL");
+    memset(&c, 0, sizeof c);
+    c.ann = ann;
+    c.d = *d;
+    status = d->_start || d->_end ? SNN_ERR_DESC : snn__net_check(n);
+    if (status != SNN_OK)
+        return snn__fail(ann, status, "convert: desc: %s", snn_status_text(status));
+    if ((int)d->method < 0 || d->method > SNN_CONVERT_QCFS || (int)d->reset < 0 ||
+        d->reset > SNN_RESET_ZERO || n->steps < 1 || d->sweep_steps < 0 ||
+        !snn__finite(d->start) ||
+        !(d->percentile >= 0.0f && d->percentile <= 100.0f))
+        return snn__fail(ann, SNN_ERR_ARGUMENT,
+                         "convert: wanted are net.steps from 1 on, a method, reset subtract or "
+                         "zero, a percentile up to 100, a finite start");
+    if (d->method != SNN_CONVERT_SPIKE_NORM) c.d.sweep_steps = 1;
+    else if (!d->sweep_steps) c.d.sweep_steps = n->steps;
+    if (d->reset == SNN_RESET_DEFAULT) c.d.reset = SNN_RESET_SUBTRACT;
+    if (d->start == 0.0f && d->method == SNN_CONVERT_QCFS) c.d.start = 0.5f;
+    c.d.keep_states = d->keep_states && d->method == SNN_CONVERT_SPIKE_NORM;
+    c.percent = d->percentile != 0.0f                   ? (double)d->percentile
+                : d->method == SNN_CONVERT_PERCENTILE ? 99.9 : 100.0;
+    if (d->method != SNN_CONVERT_MODEL && d->method != SNN_CONVERT_QCFS) c.data = calibration;
+    if (!n->allocator.alloc) n->allocator = ann->desc.allocator;
+    if (!n->allocator.alloc)
+        return snn__fail(ann, SNN_ERR_NULL, "convert: no allocator, give one in net.allocator");
+    if (!n->threads.parallel_for) n->threads = ann->desc.threads;
+    if (n->isa == SNN_ISA_AUTO) n->isa = ann->desc.isa;
+    if (n->dt == 0.0f) n->dt = ann->desc.dt;
+    n->deterministic |= ann->desc.deterministic;
+    n->batch += !n->batch;
+    n->max_layers = ann->count > n->max_layers ? ann->count : n->max_layers;
+    status = snn__convert_check(&c);
+    if (status != SNN_OK) return status;
+    memset(&a, 0, sizeof a);
+    a.size = SIZE_MAX;
+    snn__convert_plan(&c, &a);
+    size = a.used + SNN__ALIGN;
+    block = a.overflow || a.used > SIZE_MAX / 2 ? NULL
+                                                : n->allocator.alloc(size, n->allocator.user);
+    if (!block) return snn__fail(ann, SNN_ERR_MEMORY, "convert: no memory for %u bytes", size);
+    memset(block, 0, size);
+    memset(&a, 0, sizeof a);
+    a.base = (char *)block + (SNN__ALIGN - (size_t)((uintptr_t)block % SNN__ALIGN)) % SNN__ALIGN;
+    a.size = size - SNN__ALIGN;
+    snn__convert_plan(&c, &a);
+    status = snn__convert_measure(&c);
+    if (status == SNN_OK) status = snn__convert_net(&c, out, 1, 0);
+    n->allocator.free(block, size, n->allocator.user);
+    return status;
 }
 
 /* ---- >>io ---------------------------------------------------------------------------------- */
@@ -10213,7 +12945,7 @@ static const char *const snn__enum_names[] = { /* values by name, in their order
     X(no_recurrent_bias, INT, 1) X(R, FLOAT, 1) X(C, FLOAT, 1) X(time_step, FLOAT, 1)              \
     X(tau, FLOAT, 1) X(kernel_steps, FLOAT, 1) X(input_gain, FLOAT, 1) X(decay_input, INT, 1)      \
     X(v_rest, FLOAT, 1) X(v_reset, FLOAT, 1) X(refractory, FLOAT, 1) X(detach_reset, INT, 1)       \
-    X(membrane_before_reset, INT, 1)
+    X(membrane_before_reset, INT, 1) X(v_start, FLOAT, 1)
 static const struct {
     const char *name;
     int offset, type, count;

@@ -243,7 +243,7 @@ static const struct {
     {"tau", FLOAT, AT(neuron.tau)}, {"ks", FLOAT, AT(neuron.kernel_steps)},
     {"gain", FLOAT, AT(neuron.input_gain)}, {"decin", 1, AT(neuron.decay_input)},
     {"rest", FLOAT, AT(neuron.v_rest)}, {"vreset", FLOAT, AT(neuron.v_reset)},
-    {"ref", FLOAT, AT(neuron.refractory)},
+    {"ref", FLOAT, AT(neuron.refractory)}, {"start", FLOAT, AT(neuron.v_start)},
 #undef AT
 };
 
@@ -498,8 +498,14 @@ static const net_row fixed_rows[] = {
      "fc:14 | lif b.9 t.4 | fc:6 | leaky b.8 t.3 | fc:4 | li b.8 rest.1"},
     {"rate_last", SNN_INPUT_CONSTANT, 12, 0, 0, 6, 3,
      "fc:14 | soft_lif c2:.6 c3:.2 | fc:6 | leaky b.8 t.1 | fc:4 | soft_lif c2:.8 c3:.3"},
+    {"activations", SNN_INPUT_DENSE, 1, 8, 8, 5, 3, /* so many levels that the steps are no steps */
+     "conv:4 k3 | relu | avg:2 | flat | fc:9 | qcfs t1.5 c1:1000000 lt | fc:7 | relu lin | fc:4 | "
+     "qcfs per t.7 c1:1000000 c2:1 lt"},
     {"coarse_bio", SNN_INPUT_DENSE, 12, 0, 0, 8, 3,
      "fc:12 | coarse_lif tau4 t.5 | bio_lif t.25 c2:1 | fc:4 | mcpitts t.1"},
+    {"conductances", SNN_INPUT_DENSE, 12, 0, 0, 9, 3,
+     "fc:12 | leaky b.9 t.1 | conductance_lif t.3 c1:.4 c3:1 c4:-.6 rest.1 vreset-.2 ref2 | fc:8 | "
+     "leaky b.9 t.1 | conductance_lif t.2 c1:.4 c2:1 c3:1 c4:-.6 rest.1 vreset-.2 ref-1"},
     {"biophysical", SNN_INPUT_DENSE, 12, 0, 0, 9, 3,
      "fc:9 | scale:40 | izhikevich c1:.1 c4:3 | fc:7 | adex b.9 t.2 | fc:4 | adex b.8 t.1 sub"},
     {"quantised", SNN_INPUT_DENSE, 12, 0, 0, 8, 3,
@@ -1019,6 +1025,7 @@ static double surrogate_formula(int kind, double x, double p0, double p1, double
     case SNN_CUSTOM_SURROGATE: e = exp(-3.0 * fabs(x)); return 3.0 * e / ((1.0 + e) * (1.0 + e));
     case SNN_NO_SURROGATE: return 0.0;
     case SNN_BOXCAR: return fabs(x) < p0 ? 0.5 / p0 : 0.0;
+    case SNN_HAT: return fabs(x) < p0 ? p1 * (1.0 - fabs(x) / p0) : 0.0;
     default: break;
     }
     fail("surrogate %d has no formula here", kind);
@@ -1118,6 +1125,9 @@ static const struct {
     {"soft_lif", "t1 c3:.3", 0.5f, 3.0f, ""},
     {"izhikevich", "t30 c1:.05 c2:.2 c3:-60 c4:6 p0:.02", 5.0f, 40.0f, "| scale:12"},
     {"adex", "c2:.4 c3:.5 c4:.3", -1.0f, 2.0f, ""},
+    {"conductance_lif", "t.4 c1:.4 c3:1 c4:-.6 c5:.5 rest.1 vreset-.2 ref-1", 0.0f, 2.0f,
+     "| leaky b.8 t.1 atan"},
+    {"qcfs", "t.8 c1:1000000", -1.0f, 2.0f, ""},
 };
 static int settings_of(const char *name)
 {
@@ -1137,7 +1147,8 @@ static const struct {
     {"sub now detach", ""}, {"zero mem", ""}, {"sub now inh mem", ""}, {"sub b1.3", "leaky"},
     {"ref2", "lif"},
     {"zero rest.2 vreset-.3 f1.2", "lif"}, {"sub rest-.3 ref1 per", "lif"}, {"decin t.4", "lif"},
-    {"zero ge gain.6 detach", "lif"}, {"sub inh ref1", "lif"},
+    {"zero ge gain.6 detach", "lif"}, {"sub inh ref1", "lif"}, {"c2:1", "conductance_lif"},
+    {"ref2 per c2:1", "conductance_lif"}, {"inh ref1", "conductance_lif"},
 };
 
 /* The neuron on plain arrays, step by step, gives the net's spikes, membranes and gradients. */
@@ -1262,7 +1273,9 @@ static const struct {
     {"lif b.9 t.6 rest.2 vreset-.3", -1, 2}, {"lif b.9 t.6 sub rest-.3", -1, 2},
     {"lif b.7 t.3 decin", -1, 2}, {"lif b.7 t.6 gain1.4 before", -1, 2},
     {"lif b-1 t1 ge", -1, 2}, {"lif b-1 t.7 decin", -1, 2}, {"if t1.2", -1, 2},
-    {"if t.8 sub ref1", -1, 2},
+    {"if t.8 sub ref1", -1, 2}, {"lif b.9 t.6 rest.2 start.3 zero", -1, 2},
+    {"if t1.1 sub ge start.55", -1, 2}, {"relu", -1, 2},
+    {"qcfs t.8", -1, 2}, {"qcfs t1.3 c1:3", -1, 2}, {"qcfs t.6 c1:4 c2:1", -1, 2},
     {"li b.9 rest.3", -1, 2}, {"li b.6 decin", -1, 2},
     {"coarse_lif tau3 t1", -1, 2}, {"coarse_lif tau.8 t.4", -1, 2},
     {"bio_lif", 0, 2}, {"bio_lif t.3 c1:.9", 0, 3}, {"mcpitts t.4", -1, 2},
@@ -1271,6 +1284,12 @@ static const struct {
     {"izhikevich c1:.1 c2:.25 c3:-50 c4:2", 5, 30}, {"adex b.9", -1, 2},
     {"adex b.8 sub c2:.8 c3:.5 c4:.3 c5:.2 t.8", -1, 2},
 };
+
+static int never_spikes(int kind)
+{
+    return kind == (int)SNN_LI || kind == (int)SNN_SOFT_LIF || kind == (int)SNN_RELU ||
+           kind == (int)SNN_QCFS;
+}
 
 /* One step of neuron d from states s at input x[t]; y: the second input. Returns V, before a reset;
  * the state after it is in s. Sums of past inputs where the library keeps a running one. */
@@ -1318,6 +1337,11 @@ static double neuron_formula(int kind, const snn_neuron_desc *d, double theta, d
         v = U * a + x[t] / n * (1.0 - a);
         break;
     case SNN_MCPITTS: v = x[t]; break;
+    case SNN_RELU: v = x[t] > 0.0 ? x[t] : 0.0; break;
+    case SNN_QCFS:
+        n = given(c[1], 8.0);
+        v = theta * fmin(fmax(floor(x[t] * n / theta + 0.5) / n, 0.0), 1.0);
+        break;
     case SNN_SOFT_LIF:
         a = given(c[3], 0.02);
         n = a * log1p(exp((given(c[1], 1.0) * x[t] + (double)c[2] - theta) / a));
@@ -1339,7 +1363,7 @@ static double neuron_formula(int kind, const snn_neuron_desc *d, double theta, d
     default: fail("neuron %d has no formula here", kind);
     }
     *spike = d->fire_at_threshold ? v >= theta : v > theta;
-    if (kind == (int)SNN_SOFT_LIF) *spike = 0;
+    if (never_spikes(kind)) *spike = 0;
     s[0] = v;
     if (*spike && (kind == (int)SNN_COARSE_LIF || kind == (int)SNN_BIO_LIF)) s[0] = 0.0;
     if (*spike && kind == (int)SNN_IZHIKEVICH) s[0] = given(c[3], -65.0);
@@ -1378,7 +1402,7 @@ static void neuron_equations(int row, int b)
                                                        : kind == (int)SNN_IZHIKEVICH ? 30.0
                                                                                      : 1.0);
         if (kind == (int)SNN_IZHIKEVICH) s[0] = -65.0, s[1] = -13.0;
-        if (kind <= (int)SNN_LI) s[0] = (double)o.neuron.v_rest;
+        if (kind <= (int)SNN_LI) s[0] = (double)o.neuron.v_rest + (double)o.neuron.v_start;
         for (t = 0; t < T; t++) {
             x[t] = (double)in[t * r.c + i];
             y[t] = (double)in[t * r.c + r.c - N + i];
@@ -1387,7 +1411,7 @@ static void neuron_equations(int row, int b)
             const double v = neuron_formula(kind, &o.neuron, theta, s, x, y, t, &spike);
             const double want = o.neuron.membrane_before_reset ? v : s[0];
             const double got = (double)mem.data[t * N + i];
-            const double shown = kind == (int)SNN_LI || kind == (int)SNN_SOFT_LIF ? got : spike;
+            const double shown = never_spikes(kind) ? got : spike;
             /* two quadratic maps a step multiply a rounding error by hundreds before a spike */
             if (!(fabs(got - want) < (kind == (int)SNN_IZHIKEVICH ? 1e-3 : 1e-5) * (1.0 + fabs(v))))
                 fail("membrane %d of step %d is %.7g, should be %.7g", i, t, got, want);
@@ -1397,7 +1421,7 @@ static void neuron_equations(int row, int b)
         }
     }
     note("%d spikes", fired);
-    if (kind != (int)SNN_LI && kind != (int)SNN_SOFT_LIF && strcmp(r.layers, "mcpitts ge"))
+    if (!never_spikes(kind) && strcmp(r.layers, "mcpitts ge"))
         CHECK(fired > 4 && fired < T * N * 9 / 10);
 }
 
@@ -2535,7 +2559,8 @@ static void net_dropout(int a, int b)
 
 static int puts_out_membranes(const char *name) /* default names of the neurons that never spike */
 {
-    return !strncmp(name, "soft_lif", 8) || (!strncmp(name, "li", 2) && name[2] != 'f');
+    return !strncmp(name, "soft_lif", 8) || (!strncmp(name, "li", 2) && name[2] != 'f') ||
+           !strncmp(name, "relu", 4) || !strncmp(name, "qcfs", 4);
 }
 
 static void net_stats(int row, int b)
@@ -4080,6 +4105,7 @@ static const struct {
     {"lif_reset_inf", "lif b.9 vresetinf", SNN_ERR_NAN, "lif1 v_reset"},
     {"li_no_beta", "li", SNN_OK, "li1 beta"},
     {"coarse_no_tau", "coarse_lif", SNN_OK, "coarse1"},
+    {"qcfs_levels", "qcfs c1:.5", SNN_OK, "qcfs1"},
     {"adex_sharpness_negative", "adex b.9 c5:-1", SNN_OK, "adex1"},
     {"max_no_kernel", "max:0", SNN_OK, "kernel"},
     {"avg_large", "avg:7", SNN_ERR_SHAPE, "7 6"},
@@ -4404,7 +4430,7 @@ static void bad_array(int a, int b)
     if (IS("stdp_tau_nan")) d.tau_pre = NAN;
     if (IS("stdp_tau_infinite")) d.tau_post = INFINITY;
     if (IS("stdp_size_nan")) d.a_post = NAN;
-    if (IS("stdp_bound_unknown")) d.bound = (snn_stdp_bound)3;
+    if (IS("stdp_bound_unknown")) d.bound = (snn_stdp_bound)9;
     if (IS("stdp_conv_dilation")) c.dilation = 2;
     if (IS("stdp_conv_dilation_w")) c.dilation_w = 2;
     if (IS("stdp_conv_groups")) c.groups = 2;
@@ -4568,7 +4594,7 @@ static const char *const update_names[] = {"adam",   "adamw",  "sgd",        "rm
 static void train_update(int which, int b)
 {
     static const snn_param_group groups[] = {
-        {"fc1.bias", 0.0f, 0.3f, 0}, {"fc1", 0.5f, 0.0f, 0}, {"fc2.w", 0.0f, 0.0f, 1}};
+        {"fc1.bias", 0, 0.3f, 0, 0, 0}, {"fc1", 0.5f, 0, 0, 0, 0}, {"fc2.w", 0, 0, 1, 0, 0}};
     int y[16], i, k, step, moved = 0;
     float *x = toy_data(y, 16), *p[8], *m[8], *v[8];
     snn_net *net = build_row(&toy_row, NULL);
@@ -4858,6 +4884,1611 @@ static void registry_rows(int a, int b)
     }
 }
 
+/* ---- spike-timing rules: orders, in place, rewards, supervision ---- */
+
+static double stdp_f(const snn_stdp_desc *d, double w, int grows)
+{
+    const double room = grows ? (double)d->w_max - w : w - (double)d->w_min;
+    if (d->bound == SNN_STDP_ADDITIVE) return 1.0;
+    if (d->bound == SNN_STDP_TIMES_W) return w;
+    if (d->bound == SNN_STDP_SOFT && d->mu == 1.0f) return room;
+    if (d->bound == SNN_STDP_SOFT) return room > 0.0 ? pow(room, (double)d->mu) : 0.0;
+    return exp((double)d->beta * (room - (double)d->w_max + (double)d->w_min));
+}
+static double stdp_clip(const snn_stdp_desc *d, double w)
+{
+    return d->clip ? fmin(fmax(w, (double)d->w_min), (double)d->w_max) : w;
+}
+static void stdp_take(const snn_stdp_desc *d, double *trace, const float *s, int n)
+{
+    stdp_trace(d, trace, s, n, 1e30); /* takes spikes without decay, for exponential traces */
+}
+
+/* All orders, bounds and options as their definition reads, in double; few spikes and many. mode: 1
+ * in place, 2 nearest, 4 triplets, 8 x_tar, 16 no clip. */
+static void rules_stdp_orders(int which, int mode)
+{
+    enum { T = 8, B = 2, I = 150, O = 5 };
+    static float pre[B * I], post[B * O], tp[2 * B * I], tq[2 * B * O], w[O * I], dw[O * I];
+    static float e[B * O * I];
+    static double x[2][B * I], y[2][B * O], v[O * I], each[B * O * I];
+    const int in_place = mode & 1;
+    int t, b, o, i;
+    ZERO(snn_stdp_desc, d);
+    d.order = (snn_stdp_order)(which / 4), d.bound = (snn_stdp_bound)(which % 4);
+    d.exponential = 1, d.nearest = mode >> 1 & 1, d.clip = !(mode & 16);
+    d.tau_pre = 4.0f, d.tau_post = 6.0f, d.a_pre = 0.11f, d.a_post = 0.13f;
+    d.w_min = -0.25f, d.w_max = 0.75f, d.mu = which % 8 < 4 ? 1.0f : 0.5f, d.beta = 1.5f;
+    if (mode & 4) d.tau_pre2 = 9.0f, d.tau_post2 = 8.0f, d.a_pre3 = 0.07f, d.a_post3 = 0.05f;
+    if (mode & 8) d.x_tar = 0.4f, d.a_pre = 0.0f;
+    memset(tp, 0, sizeof tp), memset(tq, 0, sizeof tq), memset(x, 0, sizeof x);
+    memset(y, 0, sizeof y), memset(dw, 0, sizeof dw);
+    for (i = 0; i < O * I; i++) {
+        w[i] = uniform(-0.2f, 0.7f, 970, (size_t)i);
+        v[i] = in_place ? (double)w[i] : 0.0;
+    }
+    for (t = 0; t < T; t++) {
+        for (i = 0; i < B * I; i++)
+            pre[i] = (float)(uniform(0, 1, 971 + (uint32_t)t, (size_t)i) < (t % 2 ? 0.4f : 0.03f));
+        stdp_spikes(post, B * O, 1.0f, 991 + (uint32_t)t);
+        for (i = 0; i < B * I; i++) x[0][i] *= exp(-1 / 4.0), x[1][i] *= exp(-1 / 9.0);
+        for (i = 0; i < B * O; i++) y[0][i] *= exp(-1 / 6.0), y[1][i] *= exp(-1 / 8.0);
+        if (d.order == SNN_STDP_TRACES_FIRST) stdp_take(&d, y[0], post, B * O);
+        for (b = 0; b < B; b++) {
+            if (d.order == SNN_STDP_TRACES_FIRST) stdp_take(&d, x[0] + b * I, pre + b * I, I);
+            for (o = 0; o < O; o++)
+                for (i = 0; i < I; i++) {
+                    const int at = o * I + i, turn = in_place && d.order == SNN_STDP_IN_TURN;
+                    double now = in_place ? v[at] : (double)w[at], trace = x[0][b * I + i];
+                    double up, down;
+                    down = (double)pre[b * I + i] * y[0][b * O + o] * stdp_f(&d, now, 0) *
+                           ((double)d.a_pre + (double)d.a_pre3 * x[1][b * I + i]);
+                    if (turn) down = now - stdp_clip(&d, now - down), now -= down;
+                    if (d.order == SNN_STDP_IN_TURN) /* pre is in its trace by now */
+                        stdp_take(&d, &trace, pre + b * I + i, 1);
+                    up = trace * stdp_f(&d, now, 1) - (double)d.x_tar *
+                         stdp_f(&d, now, d.bound != SNN_STDP_EXPONENTIAL);
+                    up *= (double)post[b * O + o] *
+                          ((double)d.a_post + (double)d.a_post3 * y[1][b * O + o]);
+                    each[b * O * I + at] = up - down;
+                    v[at] = !in_place ? v[at] + up - down
+                                      : stdp_clip(&d, turn ? now + up : now + up - down);
+                }
+        }
+        if (d.order != SNN_STDP_TRACES_FIRST)
+            stdp_take(&d, x[0], pre, B * I), stdp_take(&d, y[0], post, B * O);
+        stdp_take(&d, x[1], pre, B * I), stdp_take(&d, y[1], post, B * O);
+        CHECK(snn_stdp_linear(&d, B, I, O, pre, post, tp, tq, w, in_place ? w : dw, e) == SNN_OK);
+        CHECK(stdp_error(e, each, B * O * I) < 1e-5);
+        CHECK(stdp_error(in_place ? w : dw, v, O * I) < 1e-5);
+        CHECK(stdp_error(tp, x[0], B * I) < 1e-5 && stdp_error(tq, y[0], B * O) < 1e-5);
+        if (mode & 4)
+            CHECK(stdp_error(tp + B * I, x[1], B * I) < 1e-5 &&
+                  stdp_error(tq + B * O, y[1], B * O) < 1e-5);
+    }
+}
+
+/* A convolution whose kernel is the whole image is the linear layer. */
+static void rules_stdp_whole_image(int order, int mode)
+{
+    enum { B = 2, I = 12, O = 3 };
+    float pre[B * I], post[B * O], tp[2][2 * B * I], tq[2][2 * B * O], w[2][O * I];
+    int t, i;
+    ZERO(snn_conv2d_desc, c);
+    ZERO(snn_stdp_desc, d);
+    d.order = (snn_stdp_order)order, d.bound = SNN_STDP_SOFT, d.clip = 1;
+    d.tau_pre = 3.0f, d.tau_post = 4.0f, d.a_pre = d.a_post = 0.3f;
+    if (mode & 1) d.a_pre3 = d.a_post3 = 0.2f, d.tau_pre2 = d.tau_post2 = 7.0f;
+    if (mode & 2) d.x_tar = 0.3f;
+    c.out_channels = O, c.kernel_h = 2, c.kernel_w = 3;
+    memset(tp, 0, sizeof tp), memset(tq, 0, sizeof tq);
+    for (i = 0; i < O * I; i++) w[0][i] = w[1][i] = uniform(0, 1, 980, (size_t)i);
+    for (t = 0; t < 12; t++) {
+        stdp_spikes(pre, B * I, 1.0f, 981 + 2 * (uint32_t)t);
+        stdp_spikes(post, B * O, 1.0f, 982 + 2 * (uint32_t)t);
+        CHECK(snn_stdp_linear(&d, B, I, O, pre, post, tp[0], tq[0], w[0], w[0], NULL) == SNN_OK);
+        CHECK(snn_stdp_conv2d(&d, &c, B, 2, 2, 3, pre, post, tp[1], tq[1], w[1], w[1]) == SNN_OK);
+        for (i = 0; i < O * I; i++) CHECK(fabs((double)(w[0][i] - w[1][i])) < 1e-6);
+        CHECK(same_bits(tp[0], tp[1], 2 * B * I) && same_bits(tq[0], tq[1], 2 * B * O));
+    }
+}
+
+/* Means, dopamine and steps without a reward; a batch is its samples one after the other. */
+static void rules_reward(int a, int b)
+{
+    enum { B = 3, N = 10 };
+    float w[N], alone[N], z[B * N], z2[B * N], e[B * N], r[B];
+    snn_reward state[B], state2[B];
+    double mean = 0, dopamine = 0;
+    int t, i;
+    ZERO(snn_reward_desc, d);
+    (void)a, (void)b;
+    d.lr = 0.3f, d.tau = 5.0f, d.gain = 0.5f, d.tau_dopamine = 2.0f, d.tau_mean = 4.0f;
+    d.clip = 1, d.w_min = -0.3f;
+    memset(z, 0, sizeof z), memset(z2, 0, sizeof z2);
+    memset(state, 0, sizeof state), memset(state2, 0, sizeof state2);
+    for (i = 0; i < N; i++) w[i] = alone[i] = uniform(0, 1, 1, (size_t)i);
+    for (t = 0; t < 20; t++) {
+        const int rewarded = t % 3 == 0;
+        for (i = 0; i < B * N; i++) e[i] = uniform(-1, 1, 2 + (uint32_t)t, (size_t)i);
+        for (i = 0; i < B; i++) r[i] = uniform(-1, 2, 50 + (uint32_t)t, (size_t)i);
+        CHECK(snn_reward_update(&d, B, N, w, z, e, state, rewarded ? r : NULL) == SNN_OK);
+        for (i = 0; i < B; i++)
+            CHECK(snn_reward_update(&d, 1, N, alone, z2 + i * N, e + i * N, state2 + i,
+                                    rewarded ? r + i : NULL) == SNN_OK);
+        dopamine = dopamine * exp(-0.5) + (rewarded ? (double)r[0] - mean : 0.0);
+        if (rewarded) mean += ((double)r[0] - mean) / 4.0;
+        CHECK(fabs((double)state[0].mean - mean) < 1e-5);
+        CHECK(fabs((double)state[0].dopamine - dopamine) < 1e-5);
+    }
+    CHECK(same_bits(w, alone, N) && same_bits(z, z2, B * N));
+    for (i = 0; i < N; i++) CHECK(w[i] >= -0.3f && w[i] <= 1.0f);
+    memset(&d, 0, sizeof d); /* without memory: w += lr r e */
+    d.lr = 0.5f, r[0] = -2.0f;
+    CHECK(snn_reward_update(&d, 1, N, w, NULL, e, NULL, r) == SNN_OK);
+    for (i = 0; i < N; i++) CHECK(fabs((double)(w[i] - alone[i] + e[i])) < 1e-6);
+}
+
+/* ReSuMe has arrived where the trains are the same; PES goes down the slope of the error. */
+static void rules_supervised(int a, int b)
+{
+    enum { I = 6, O = 2 };
+    const float both[O] = {1, 1}, one[O] = {1, 0}, target[O] = {0.3f, -0.8f};
+    float pre[I], trace[2 * I], trace2[2 * I], w[O * I], w2[O * I], out[O], error[O];
+    int i, o, t;
+    ZERO(snn_resume_desc, d);
+    (void)a, (void)b;
+    d.lr = 0.1f, d.tau = 5.0f, d.a = 0.02f;
+    memset(trace, 0, sizeof trace), memset(trace2, 0, sizeof trace2);
+    for (i = 0; i < O * I; i++) w[i] = w2[i] = uniform(-1, 1, 3, (size_t)i);
+    for (t = 0; t < 10; t++) {
+        stdp_spikes(pre, I, 1.0f, 1000 + (uint32_t)t);
+        d.actual_tau = 0.0f;
+        CHECK(snn_resume_linear(&d, 1, I, O, pre, both, t < 5 ? both : one, trace, w) == SNN_OK);
+        d.actual_tau = 5.0f; /* a trace of its own, with the same values */
+        CHECK(snn_resume_linear(&d, 1, I, O, pre, both, t < 5 ? both : one, trace2, w2) == SNN_OK);
+        CHECK(same_bits(trace, trace2, I) && same_bits(trace, trace2 + I, I));
+        for (i = 0; i < O * I; i++) CHECK(fabs((double)(w[i] - w2[i])) < 1e-6);
+        if (t == 4)
+            for (i = 0; i < O * I; i++) CHECK(w[i] == uniform(-1, 1, 3, (size_t)i));
+    }
+    for (i = 0; i < I; i++) { /* the second output fired and should not have */
+        CHECK(w[i] == uniform(-1, 1, 3, (size_t)i));
+        CHECK(w[I + i] < uniform(-1, 1, 3, (size_t)(I + i)));
+    }
+    memcpy(w2, w, sizeof w);
+    CHECK(snn_pes_linear(0.1f, 1, I, O, pre, target, w, out) == SNN_OK);
+    for (o = 0; o < O; o++) {
+        double y = 0.0;
+        for (i = 0; i < I; i++) y += (double)w2[o * I + i] * (double)pre[i];
+        CHECK(fabs((double)out[o] - y) < 1e-6);
+        error[o] = target[o] - out[o];
+        for (i = 0; i < I; i++)
+            CHECK(fabs((double)(w[o * I + i] - w2[o * I + i]) -
+                       0.1 * ((double)target[o] - y) * (double)pre[i]) < 1e-6);
+    }
+    CHECK(snn_pes_linear(0.1f, 1, I, O, pre, error, w2, NULL) == SNN_OK);
+    CHECK(same_bits(w, w2, O * I));
+}
+
+/* Neuron 0 answers to both classes, 1 to class 1 alone: shares count as well as spikes. */
+static void rules_vote(int a, int b)
+{
+    const float counts[2 * 3] = {3, 0, 0, 2, 1, 0}, test[3] = {4, 3, 9};
+    const int y[2] = {0, 1};
+    float rates[6], score[2];
+    int assign[3], vote = -1;
+    (void)a, (void)b;
+    CHECK(snn_assign_labels(2, 3, 2, counts, y, rates, assign) == SNN_OK);
+    CHECK(assign[0] == 0 && assign[1] == 1 && assign[2] == -1);
+    CHECK(snn_vote(1, 3, 2, test, assign, NULL, score, &vote) == SNN_OK);
+    CHECK(score[0] == 4.0f && score[1] == 3.0f && vote == 0);
+    CHECK(snn_vote(1, 3, 2, test, assign, rates, score, &vote) == SNN_OK);
+    CHECK(fabs((double)score[0] - 4 * 0.6) < 1e-6 && score[1] == 3.0f && vote == 1);
+}
+
+/* Every bad input has an error, and nothing has changed. */
+static void rules_bad(int which, int b)
+{
+    float m[64], kept[64], *dw = m + 32;
+    const int late[2] = {0, 5}, y[2] = {0, 1};
+    int s = SNN_OK, k[4] = {0, 1, 0, 1}, B = 1, i;
+    snn_reward state = {0, 0};
+    ZERO(snn_stdp_desc, sd);
+    ZERO(snn_reward_desc, rd);
+    ZERO(snn_first_spike_desc, fd);
+    ZERO(snn_resume_desc, ud);
+    (void)b;
+    for (i = 0; i < 64; i++) kept[i] = m[i] = (float)(i % 2);
+    sd.tau_pre = sd.tau_post = 3.0f, rd.lr = 0.1f, rd.tau = 2.0f, ud.lr = 0.1f, ud.tau = 4.0f;
+    switch (which) {
+    case 0: sd.a_pre3 = 1.0f; break; /* without its time constant */
+    case 1: sd.a_post3 = NAN; break;
+    case 2: sd.order = (snn_stdp_order)3; break;
+    case 3: sd.clip = 1, sd.w_min = 2.0f; break;
+    case 4: sd.x_tar = INFINITY; break;
+    case 5: sd.beta = NAN; break;
+    case 6: rd.lr = 0.0f; break;
+    case 7: rd.tau = -1.0f; break;
+    case 8: rd.tau_mean = 0.5f; break;
+    case 9: rd.clip = 1, rd.w_min = 2.0f; break;
+    case 10: m[1] = kept[1] = NAN; break; /* the reward */
+    case 11: rd._end = 1; break;
+    case 12: fd.hits = 3, fd.decisions = 2; break;
+    case 13: fd.wrong_after = NAN; break;
+    case 14: fd._start = 1; break;
+    case 15: ud.tau = 0.0f; break;
+    case 16: ud.actual_gain = NAN; break;
+    case 17: ud._end = 1; break;
+    case 18: ud.lr = 0.0f; break;
+    case 19: k[0] = -1; break;
+    case 20: k[1] = 2; break;
+    default: B = 0; break;
+    }
+    if (which < 6 || which > 20)
+        s = snn_stdp_linear(&sd, B, 2, 2, m, m + 4, m + 8, m + 12, m + 20, dw, NULL);
+    if ((which >= 6 && which < 12) || (which > 20 && s < 0))
+        s = snn_reward_update(&rd, B, 4, dw, m + 8, m + 4, &state, m + 1);
+    if ((which >= 12 && which < 15) || (which > 20 && s < 0))
+        s = snn_stdp_first_spike(&fd, 2 * B, 2, late, late, y, m, dw);
+    if ((which >= 15 && which < 19) || (which > 20 && s < 0))
+        s = snn_resume_linear(&ud, B, 2, 2, m, m + 4, m + 8, m + 12, dw);
+    if (which == 19 || (which > 20 && s < 0)) s = snn_assign_labels(2 * B, 2, 2, m, k, dw, k + 2);
+    if (which == 20 || (which > 20 && s < 0)) s = snn_vote(2 * B, 2, 2, m, k, NULL, dw, k + 2);
+    if (which > 20 && s < 0) s = snn_pes_linear(0.1f, B, 2, 2, m, m + 4, dw, NULL);
+    if (which > 20 && s < 0) s = snn_normalise_rows(dw, 2 * B, 2, 1.0f, 0);
+    CHECK(s < 0);
+    CHECK(!memcmp(m, kept, sizeof m) && k[2] == 0 && k[3] == 1 && state.mean == 0.0f);
+}
+
+/* ---- online and local rules, encoders of other frameworks ---- */
+
+static float *random_floats(size_t n, float lo, float hi, uint32_t stream)
+{
+    float *x = floats(n);
+    size_t i;
+    for (i = 0; i < n; i++) x[i] = uniform(lo, hi, stream, i);
+    return x;
+}
+static float *random_spikes(size_t n, float rate, uint32_t stream)
+{
+    float *x = random_floats(n, 0.0f, 1.0f, stream);
+    size_t i;
+    for (i = 0; i < n; i++) x[i] = x[i] < rate ? 1.0f : 0.0f;
+    return x;
+}
+
+/* The papers' equations in double, a synapse at a time, in the order in which they stand there. */
+static const snn_online_desc online_rows[] = {
+    {0, 0, 0, 0, 0, 0, 0, NULL, 0},          {0, 0.9f, 0, 0, 0, 0, 0, NULL, 0},
+    {0, 0.8f, 0.6f, 0, 0, 0, 0, NULL, 0},    {0, 0.8f, 0.6f, 1, 0, 0, 0, NULL, 0},
+    {0, 0.8f, 0, 1, 0, 0, 0.7f, NULL, 0},    {0, 0.9f, 0, 0, 0.2f, 0.97f, 0, NULL, 0},
+    {0, 0.9f, 0, 0, 0.2f, 0.97f, 0.8f, NULL, 0}};
+
+static void online_reference(int row, int parts)
+{
+    enum { B = 3, I = 21, O = 5, T = 9 };
+    snn_online_desc d = online_rows[row];
+    float *pre = random_spikes(T * B * I, 0.3f, 1), *psi = random_floats(T * B * O, -0.5f, 1, 2);
+    float *signal = random_floats(T * B * O, -1, 1, 3), *w = random_floats(O * I, -1, 1, 4);
+    float *dw = floats(O * I), *db = floats(O), *dpre = floats(B * I), *want = floats(O * I);
+    float *state = floats(snn_online_size(&d, B, I, O)), *bias = floats(O), *back = floats(B * I);
+    int t, b, i, o;
+    for (i = 0; i < T * B * O; i++) psi[i] = psi[i] > 0.0f ? psi[i] : 0.0f;
+    for (t = 0; t < T; t++) {
+        const float *x = pre + t * B * I, *s = signal + t * B * O;
+        if (parts) CHECK(snn_online_trace(&d, B, I, x, state) != NULL);
+        if (t == 4) s = NULL; /* nothing is learnt here, the traces go on */
+        CHECK(snn_online_linear(&d, B, I, O, parts ? NULL : x, psi + t * B * O, s, w, state, dw, db,
+                                dpre) == SNN_OK);
+    }
+    for (o = 0; o < O; o++)
+        for (i = 0; i < I; i++) {
+            double sum = 0.0;
+            for (b = 0; b < B; b++) {
+                double q = 0, p = 0, p1 = 0, a = 0, f = 0, h1 = 0;
+                for (t = 0; t < T; t++) {
+                    const double h = (double)psi[(t * B + b) * O + o];
+                    const double k = d.normalise ? 1 - (double)d.decay : 1;
+                    q = (double)d.decay * q + k * (double)pre[(t * B + b) * I + i];
+                    p = (double)d.decay2 * p + (d.normalise ? 1 - (double)d.decay2 : 1) * q;
+                    if (d.decay2 == 0.0f) p = q;
+                    a = h1 * p1 + ((double)d.adaptation_decay - h1 * (double)d.adaptation) * a;
+                    f = (double)d.smooth * f + h * (p - (double)d.adaptation * a);
+                    if (t != 4) sum += (double)signal[(t * B + b) * O + o] * f;
+                    p1 = p, h1 = h;
+                }
+            }
+            want[o * I + i] = (float)sum;
+        }
+    for (t = 0; t < T; t++)
+        for (b = 0; b < B; b++)
+            for (o = 0; o < O; o++) {
+                const float g = signal[(t * B + b) * O + o] * psi[(t * B + b) * O + o];
+                if (t != 4) bias[o] += g;
+                for (i = 0; t == T - 1 && i < I; i++) back[b * I + i] += g * w[o * I + i];
+            }
+    if (!(worst_relative(dw, want, O * I) < 1e-5)) fail("dw");
+    if (!(worst_relative(db, bias, O) < 1e-5)) fail("db");
+    if (!(worst_relative(dpre, back, B * I) < 1e-5)) fail("dpre");
+}
+
+/* With the neuron's own dV/dV as carry the rule is backpropagation through time, reset included. */
+static void online_exact(int immediate, int b)
+{
+    enum { I = 13, O = 7, T = 12 };
+    float *x = random_spikes(T * I, 0.4f, 1), *w = random_floats(O * I, -0.4f, 0.8f, 2);
+    float *signal = random_floats(T * O, -1, 1, 3), *now = floats(T * O), *psi = floats(O);
+    float *u = floats((T + 1) * 2 * O), *spk = floats(O), *carry = floats(O), *dx = floats(O);
+    float *dw = floats(O * I), *want = floats(O * I), *du = floats(2 * O), *state;
+    ZERO(snn_online_desc, d);
+    ZERO(snn_neuron_desc, n);
+    snn_neuron_model m;
+    int t, o;
+    (void)b;
+    d.carry = carry;
+    state = floats(snn_online_size(&d, 1, I, O));
+    n.beta = 0.8f, n.reset = SNN_RESET_SUBTRACT;
+    n.surrogate = SNN_HAT, n.surrogate_p0 = 0.7f, n.surrogate_p1 = 0.9f;
+    CHECK(snn_neuron_init(&m, snn_neuron_info(immediate ? SNN_LIF : SNN_LEAKY), &n) == SNN_OK);
+    for (t = 0; t < T; t++) {
+        float *s[2], *v = now + t * O;
+        s[0] = u + (t + 1) * 2 * O, s[1] = s[0] + O;
+        memcpy(s[0], u + t * 2 * O, 2 * O * sizeof(float));
+        CHECK(snn_dense_forward(v, x + t * I, w, NULL, 1, I, O) == SNN_OK);
+        snn_neuron_forward(&m, O, spk, s, v);
+        for (o = 0; o < O; o++) /* the slope of the last step is still in psi */
+            carry[o] = 0.8f * (immediate ? 1.0f - psi[o] : 1.0f);
+        for (o = 0; o < O; o++) psi[o] = s[0][o] + (immediate ? spk[o] : 0.0f) - 1.0f;
+        snn_surrogate_grad(&m.surrogate, O, psi, NULL, psi);
+        CHECK(snn_online_linear(&d, 1, I, O, x + t * I, psi, signal + t * O, NULL, state, dw, NULL,
+                                NULL) == SNN_OK);
+    }
+    for (t = T - 1; t >= 0; t--) {
+        float *ds[2], *dp[SNN_MAX_PARAMS + 1] = {NULL};
+        const float *s[2];
+        ds[0] = du, ds[1] = du + O, s[0] = u + t * 2 * O, s[1] = s[0] + O;
+        snn_neuron_backward(&m, O, dx, ds, dp, s, now + t * O, signal + t * O);
+        CHECK(snn_dense_backward(NULL, want, NULL, dx, x + t * I, NULL, 1, I, O) == SNN_OK);
+    }
+    if (!(worst_relative(dw, want, O * I) < 1e-5)) fail("%g", worst_relative(dw, want, O * I));
+}
+
+/* SLAYER against sums over the kernels as they are written. */
+static double alpha_kernel(double t, double tau) { return t / tau * exp(1.0 - t / tau); }
+static void slayer_reference(int a_, int b_)
+{
+    enum { T = 30, B = 2, I = 70, O = 6 };
+    float *x = random_spikes(T * B * I, 0.2f, 1), *w = random_floats(O * I, -0.2f, 0.3f, 2);
+    float *a = floats(T * B * I), *u = floats(T * B * O), *s = floats(T * B * O);
+    float *e = random_floats(T * B * O, -1, 1, 3), *e0 = floats(T * B * O), *dw = floats(O * I);
+    float *dx = floats(T * B * I), *ra = floats(T * B * I), *ru = floats(T * B * O);
+    float *rw = floats(O * I), *rx = floats(T * B * I);
+    ZERO(snn_slayer_desc, d);
+    int t, k, b, i, o, spikes = 0;
+    (void)a_, (void)b_;
+    d.tau = 3, d.tau_refractory = 1.5f, d.threshold = 0.8f, d.height = 0.7f, d.steepness = 2;
+    memcpy(e0, e, T * B * O * sizeof(float));
+    CHECK(snn_slayer_forward(&d, T, B, I, O, x, w, a, u, s) == SNN_OK);
+    CHECK(snn_slayer_backward(&d, T, B, I, O, a, u, w, e, dw, dx) == SNN_OK);
+    for (t = 0; t < T; t++)
+        for (b = 0; b < B; b++) {
+            for (i = 0; i < I; i++)
+                for (k = 0; k <= t; k++)
+                    ra[(t * B + b) * I + i] +=
+                        (float)alpha_kernel(t - k, 3) * x[(k * B + b) * I + i];
+            for (o = 0; o < O; o++) {
+                double sum = 0.0;
+                for (i = 0; i < I; i++)
+                    sum += (double)w[o * I + i] * (double)ra[(t * B + b) * I + i];
+                for (k = 0; k < t; k++)
+                    sum -= 1.6 * alpha_kernel(t - k, 1.5) * (double)s[(k * B + b) * O + o];
+                ru[(t * B + b) * O + o] = (float)sum;
+                spikes += s[(t * B + b) * O + o] > 0.0f;
+                CHECK(s[(t * B + b) * O + o] == (u[(t * B + b) * O + o] >= 0.8f ? 1.0f : 0.0f));
+            }
+        }
+    CHECK(spikes > 20 && worst_relative(a, ra, T * B * I) < 1e-5);
+    CHECK(worst_relative(u, ru, T * B * O) < 1e-5);
+    for (t = 0; t < T; t++)
+        for (b = 0; b < B; b++)
+            for (o = 0; o < O; o++) {
+                const int at = (t * B + b) * O + o;
+                const double g =
+                    0.7 * exp(-2.0 * fabs((double)ru[at] - 0.8)) * (double)e0[at];
+                for (i = 0; i < I; i++) {
+                    rw[o * I + i] += (float)(g * (double)ra[(t * B + b) * I + i]);
+                    for (k = 0; k <= t; k++)
+                        rx[(k * B + b) * I + i] +=
+                            (float)(g * alpha_kernel(t - k, 3) * (double)w[o * I + i]);
+                }
+            }
+    CHECK(worst_relative(dw, rw, O * I) < 1e-5 && worst_relative(dx, rx, T * B * I) < 1e-5);
+}
+
+/* Gradients against central differences; the loss of extreme samples stays finite. */
+static void forward_forward_gradient(int mean, int negative)
+{
+    enum { B = 4, I = 9, O = 6 };
+    float *x = random_floats(B * I, 0, 1, 1), *w = random_floats(O * (I + 1), -1, 1, 2);
+    float *h = floats(B * O), *dw = floats(O * (I + 1)), *want = floats(O * (I + 1));
+    float up, down, G[B];
+    ZERO(snn_forward_forward_desc, d);
+    int k;
+    d.mean = mean, d.negative = negative, d.threshold = 0.9f;
+    CHECK(snn_forward_forward(&d, B, I, O, x, w, w + O * I, h, G, NULL, dw, dw + O * I) == SNN_OK);
+    CHECK(G[0] > 0.0f && G[0] != G[1]);
+    for (k = 0; k < O * (I + 1); k++) {
+        const float keep = w[k];
+        w[k] = keep + 0.01f;
+        snn_forward_forward(&d, B, I, O, x, w, w + O * I, h, NULL, &up, NULL, NULL);
+        w[k] = keep - 0.01f;
+        snn_forward_forward(&d, B, I, O, x, w, w + O * I, h, NULL, &down, NULL, NULL);
+        w[k] = keep;
+        want[k] = (up - down) / 0.02f;
+    }
+    if (!(worst_relative(dw, want, O * (I + 1)) < 2e-3))
+        fail("%g", worst_relative(dw, want, O * (I + 1)));
+    for (k = 0; k < O * (I + 1); k++) w[k] *= 1e4f;
+    snn_forward_forward(&d, B, I, O, x, w, w + O * I, h, G, &up, NULL, NULL);
+    CHECK(up >= 0.0f && up <= G[0] + G[1] + G[2] + G[3]);
+    memset(x, 0, B * I * sizeof(float)); /* no length to divide by */
+    snn_forward_forward(&d, B, I, O, x, w, w + O * I, h, G, NULL, dw, NULL);
+    CHECK(snn__all_finite(dw, O * I) && snn__all_finite(G, B));
+}
+
+/* Windows counted again at every step; a batch is the sum of its samples. */
+static void bpstdp_windows(int window, int b_)
+{
+    enum { T = 20, B = 3, I = 8, O = 4 };
+    const int label[B] = {2, 0, 3};
+    float *x = random_spikes(T * B * I, 0.15f, 1), *s = random_spikes(T * B * O, 0.15f, 2);
+    float *z = random_spikes(T * B, 0.5f, 3), *w = random_floats(O * I, -1, 1, 4), *dw, *want;
+    float *in = floats((size_t)(window + 1) * B * I), *out = floats((size_t)(window + 1) * B * O);
+    float xi[B * O], back[B * I], n[I];
+    int t, b, i, o, k;
+    (void)b_;
+    dw = floats(O * I), want = floats(O * I);
+    for (t = 0; t < T; t++) {
+        CHECK(snn_bpstdp_error(window, t, B, O, s + t * B * O, label, z + t * B, out, xi) == 0);
+        CHECK(snn_bpstdp_linear(window, t, B, I, O, x + t * B * I, xi, w, in, dw, back) == SNN_OK);
+        for (b = 0; b < B; b++) {
+            float sums[I] = {0};
+            memset(n, 0, sizeof n);
+            for (k = t; k >= 0 && k > t - window; k--)
+                for (i = 0; i < I; i++) n[i] += x[(k * B + b) * I + i];
+            for (o = 0; o < O; o++) {
+                float fired = 0.0f, e;
+                for (k = t; k >= 0 && k > t - window; k--) fired += s[(k * B + b) * O + o];
+                e = o == label[b] ? fired == 0.0f : -(float)(fired > 0.0f);
+                e = z[t * B + b] != 0.0f ? e : 0.0f;
+                CHECK(xi[b * O + o] == e);
+                for (i = 0; i < I; i++) {
+                    want[o * I + i] += e * n[i];
+                    sums[i] += e * w[o * I + i];
+                }
+            }
+            for (i = 0; i < I; i++)
+                CHECK(fabs((double)(back[b * I + i] - (n[i] > 0.0f ? sums[i] : 0.0f))) < 1e-6);
+        }
+    }
+    CHECK(worst_relative(dw, want, O * I) < 1e-6);
+}
+
+static void encode_others(int a, int b)
+{
+    enum { T = 4000, n = 4 };
+    static const float data[n] = {0.0f, 0.3f, 0.7f, 1.0f}, hz[n] = {0.0f, 20.0f, 100.0f, 333.0f};
+    static const float every[n] = {0, 4, 2, 1};
+    float *out = floats(T * n), *same = floats(T * n), sum[n], draws[2 * n] = {0};
+    int i, t;
+    (void)a, (void)b;
+    CHECK(snn_encode_periodic(out, data, T, n, 1, 0) == SNN_OK);
+    for (i = 0; i < n; i++)
+        for (t = 0; t < T; t++)
+            CHECK(out[t * n + i] == (i && (t + 1) % (int)every[i] == 0 ? 1.0f : 0.0f));
+    CHECK(snn_encode_periodic(out, data, T, n, 1, 1) == SNN_OK);
+    CHECK(snn_decode_sum(sum, out, T, n, 1.0f / T, 0) == SNN_OK);
+    for (i = 0; i < n; i++) CHECK(fabs((double)(sum[i] - data[i])) < 1e-3);
+    CHECK(snn_encode_draws(out, data, draws, 2, n, 1, 0) == SNN_OK && out[0] == 1.0f);
+    CHECK(snn_encode_draws(out, data, draws, 2, n, 1, 1) == SNN_OK && out[1] == 0.0f);
+    /* a zero interval counts as one step: 333 Hz lose 5 of themselves by that */
+    CHECK(snn_encode_poisson(out, hz, T, n, 1e-3f, 5) == SNN_OK);
+    CHECK(snn_decode_sum(sum, out, T, n, 1e3f / T, 0) == SNN_OK);
+    note("%g %g %g %g Hz", (double)sum[0], (double)sum[1], (double)sum[2], (double)sum[3]);
+    for (i = 0; i < n; i++)
+        CHECK(fabs((double)(sum[i] - hz[i])) <= (i == 3 ? 20.0 : 0.08 * (double)hz[i]));
+    CHECK(snn_encode_poisson(same, hz, 100, n, 1e-3f, 5) == SNN_OK);
+    CHECK(same_bits(out, same, 100 * n));
+    CHECK(snn_encode_poisson(same, hz, T, n - 1, 1e-3f, 5) == SNN_OK);
+    for (t = 0; t < T; t++) CHECK(same[t * (n - 1) + 2] == out[t * n + 2]);
+}
+
+/* Each call with one thing wrong: an error, and nothing is written. */
+static void rules_bad_input(int a, int b)
+{
+    float m[64], kept[64], *o = m + 16;
+    int label[2] = {0, 1}, gaps[8] = {1, 1, 1, 1, 1, 1, 1, 1}, i;
+    ZERO(snn_online_desc, d);
+    ZERO(snn_slayer_desc, s);
+    ZERO(snn_forward_forward_desc, f);
+    (void)a, (void)b;
+    for (i = 0; i < 64; i++) kept[i] = m[i] = (float)(i % 2);
+    s.tau = 2;
+#define BAD(call, status) CHECK((call) == (status) && same_bits(m, kept, 64))
+    BAD(snn_dense_forward(o, NULL, m, NULL, 1, 2, 2), SNN_ERR_NULL);
+    BAD(snn_dense_forward(o, m, m, NULL, 1, 0, 2), SNN_ERR_SHAPE);
+    BAD(snn_dense_backward(o, NULL, NULL, m, m, NULL, 1, 2, 2), SNN_ERR_NULL);
+    BAD(snn_dense_backward(NULL, o, NULL, m, m, m, -1, 2, 2), SNN_ERR_SHAPE);
+#define LINEAR(d, B, state) snn_online_linear(d, B, 2, 2, m, m, m, m, state, o, o + 4, NULL)
+    BAD(LINEAR(NULL, 1, o + 8), SNN_ERR_NULL);
+    BAD(LINEAR(&d, 0, o + 8), SNN_ERR_SHAPE);
+    BAD(LINEAR(&d, 1, NULL), SNN_ERR_NULL);
+    BAD(snn_online_linear(&d, 1, 2, 2, m, m, m, NULL, o + 8, o, NULL, o + 4), SNN_ERR_NULL);
+    CHECK(snn_online_size(&d, 1, 0, 2) == 0 && snn_online_size(NULL, 1, 2, 2) == 0);
+    CHECK(snn_online_size(&d, 2, 3, 5) == 6 + 10 && !snn_online_trace(&d, 1, 2, m, NULL));
+    d.smooth = NAN;
+    BAD(LINEAR(&d, 1, o + 8), SNN_ERR_ARGUMENT);
+    d.smooth = 0, d.decay = 1.5f;
+    BAD(LINEAR(&d, 1, o + 8), SNN_ERR_ARGUMENT);
+    d.decay = 0, d._end = 1;
+    BAD(LINEAR(&d, 1, o + 8), SNN_ERR_DESC);
+    BAD(snn_slayer_forward(NULL, 1, 1, 2, 2, m, m, o, o + 4, o + 8), SNN_ERR_NULL);
+    BAD(snn_slayer_forward(&s, 0, 1, 2, 2, m, m, o, o + 4, o + 8), SNN_ERR_SHAPE);
+    BAD(snn_slayer_forward(&s, 1 << 20, 1 << 20, 2, 2, m, m, o, o, o), SNN_ERR_TOO_LARGE);
+    BAD(snn_slayer_backward(&s, 1, 1, 2, 2, m, m, NULL, o, o + 4, o + 8), SNN_ERR_NULL);
+    s.tau = -1;
+    BAD(snn_slayer_backward(&s, 1, 1, 2, 2, m, m, m, o, o + 4, o + 8), SNN_ERR_ARGUMENT);
+    BAD(snn_alpha_filter(NAN, 2, 2, m, o, 0), SNN_ERR_ARGUMENT);
+    BAD(snn_forward_forward(&f, 1, 2, 2, m, m, NULL, o, NULL, NULL, NULL, NULL), SNN_ERR_NULL);
+    f.threshold = INFINITY;
+    BAD(snn_forward_forward(&f, 1, 2, 2, m, m, m, o, NULL, NULL, NULL, NULL), SNN_ERR_ARGUMENT);
+    BAD(snn_bpstdp_error(3, 0, 2, 1, m, label, NULL, o, o + 8), SNN_ERR_ARGUMENT);
+    BAD(snn_bpstdp_error(0, 0, 1, 2, m, label, NULL, o, o + 8), SNN_ERR_ARGUMENT);
+    BAD(snn_bpstdp_linear(3, -1, 1, 2, 2, m, m, m, o, o + 8, NULL), SNN_ERR_ARGUMENT);
+    BAD(snn_bpstdp_linear(3, 0, 1, 2, 2, m, m, NULL, o, o + 8, o + 12), SNN_ERR_NULL);
+    BAD(snn_encode_draws(o, m, NULL, 2, 2, 1, 0), SNN_ERR_NULL);
+    BAD(snn_encode_periodic(o, m, 2, 2, NAN, 0), SNN_ERR_ARGUMENT);
+    BAD(snn_encode_poisson(o, m, 2, 2, 0, 0), SNN_ERR_ARGUMENT);
+    gaps[5] = -1;
+    BAD(snn_encode_intervals(o, gaps, m, 3, 2), SNN_ERR_ARGUMENT);
+    BAD(snn_decode_sum(o, m, 0, 2, 1, 0), SNN_ERR_ARGUMENT);
+    m[1] = kept[1] = -1.0f;
+    BAD(snn_encode_poisson(o, m, 2, 2, 1e-3f, 0), SNN_ERR_ARGUMENT);
+    m[1] = kept[1] = NAN;
+    BAD(snn_encode_poisson(o, m, 2, 2, 1e-3f, 0), SNN_ERR_NAN);
+#undef BAD
+#undef LINEAR
+}
+
+/* -- evolution strategy, bounds of parameter groups -- */
+
+static snn_es_desc es_desc(int population)
+{
+    ZERO(snn_es_desc, d);
+    d.population = population;
+    d.sigma = 0.2f;
+    d.seed = 5;
+    return d;
+}
+
+/* Members and gradient by the definition, in double, with the ranks from counting. */
+static void es_reference(int population, int equal)
+{
+    enum { n = 37, most = 64 };
+    const snn_es_desc d = es_desc(population);
+    const uint32_t generation = 3;
+    float theta[n], own[n], g[n], again[n], shorter[n], fitness[most];
+    double expected[n], sum, scale = 1e-3;
+    int i, m, k;
+    memset(expected, 0, sizeof expected);
+    for (i = 0; i < n; i++) theta[i] = uniform(-1.0f, 1.0f, 910, (size_t)i);
+    for (m = 0; m < population; m++) /* equal: few values, so that most ranks are shared */
+        fitness[m] = equal ? (float)(m * m % 3) : uniform(-1.0f, 1.0f, 911, (size_t)m);
+    for (m = population - 1; m >= 0; m--) { /* any order */
+        double below = 0.0, u;
+        for (k = 0; k < population; k++)
+            below += fitness[k] < fitness[m] ? 1.0 : fitness[k] == fitness[m] && k != m ? 0.5 : 0.0;
+        u = below / (population - 1) - 0.5;
+        CHECK(snn_es_sample(&d, generation, m, n, theta, own) == SNN_OK);
+        CHECK(snn_es_sample(&d, generation, m, 5, theta, shorter) == SNN_OK);
+        CHECK(same_bits(own, shorter, 5));
+        memcpy(again, theta, sizeof again);
+        CHECK(snn_es_sample(&d, generation, m, n, again, again) == SNN_OK);
+        CHECK(same_bits(own, again, n));
+        CHECK(snn_es_sample(&d, generation, m ^ 1, n, theta, again) == SNN_OK);
+        for (i = 0; i < n; i++) {
+            const double e = (m % 2 ? -1.0 : 1.0) *
+                             (double)snn_normal(5, generation, (uint32_t)m / 2, (uint32_t)i);
+            expected[i] -= u * e / (population * 0.2);
+            CHECK(fabs((double)own[i] - (double)theta[i] - 0.2 * e) < 1e-6);
+            CHECK(fabs((double)own[i] + (double)again[i] - 2.0 * (double)theta[i]) < 1e-6);
+        }
+    }
+    for (i = 0; i < n; i++) g[i] = 7.0f; /* is written, not added to */
+    CHECK(snn_es_gradient(&d, generation, n, fitness, g) == SNN_OK);
+    for (sum = 0.0, i = 0; i < n; i++) {
+        if (fabs(expected[i]) > scale) scale = fabs(expected[i]);
+        if (fabs((double)g[i] - expected[i]) > sum) sum = fabs((double)g[i] - expected[i]);
+    }
+    if (!(sum / scale < 2e-6)) fail("gradient is off by %g of %g", sum, scale);
+    for (m = 0; m < population; m++) fitness[m] = expf(3.0f * fitness[m]); /* the same order */
+    CHECK(snn_es_gradient(&d, generation, n, fitness, again) == SNN_OK && same_bits(g, again, n));
+    for (m = 0; m < population; m++) fitness[m] = 4.5f;
+    CHECK(snn_es_gradient(&d, generation, n, fitness, g) == SNN_OK);
+    for (i = 0; i < n; i++) CHECK(g[i] == 0.0f);
+}
+
+/* A quadratic's maximum, by each optimiser. */
+static void es_quadratic(int kind, int b)
+{
+    enum { n = 12, population = 24 };
+    const snn_es_desc d = es_desc(population);
+    float theta[n] = {0}, own[n], g[n], m1[n] = {0}, m2[n] = {0}, fitness[population];
+    double distance = 0.0;
+    int i, k, m;
+    ZERO(snn_optim_desc, o);
+    (void)b;
+    o.kind = (snn_optim_kind)kind;
+    o.lr = kind == (int)SNN_SGD ? 0.2f : 0.05f;
+    for (k = 0; k < 300; k++) {
+        for (m = 0; m < population; m++) {
+            CHECK(snn_es_sample(&d, (uint32_t)k, m, n, theta, own) == SNN_OK);
+            for (fitness[m] = 0.0f, i = 0; i < n; i++)
+                fitness[m] -= (own[i] - 0.1f * (float)i) * (own[i] - 0.1f * (float)i);
+        }
+        CHECK(snn_es_gradient(&d, (uint32_t)k, n, fitness, g) == SNN_OK);
+        CHECK(snn_optim_update(&o, k + 1, theta, g, m1, m2, n) == SNN_OK);
+    }
+    for (i = 0; i < n; i++) distance += pow((double)theta[i] - 0.1 * i, 2.0);
+    note("%g from the maximum, at first %g", sqrt(distance), sqrt(5.06));
+    CHECK(sqrt(distance) < 0.3);
+}
+
+/* snn_es_sample over snn_net_values also fills the padding between parameters: nothing reads it. */
+static void es_padding(int row, int b)
+{
+    snn_net *net = build_row(&rows[row], NULL);
+    float *x = row_input(&rows[row], 920), *before;
+    snn_tensor out, v;
+    size_t n, i;
+    int k;
+    (void)b;
+    if (!net) return;
+    CHECK(snn_net_train(net, 0) == SNN_OK && snn_net_forward(net, x) == SNN_OK);
+    v = snn_net_values(net);
+    out = snn_net_spikes(net, snn_net_output(net));
+    n = snn_tensor_count(&out);
+    before = floats(n);
+    memcpy(before, out.data, n * sizeof(float));
+    for (k = 0; k < snn_net_param_count(net); k++) {
+        const snn_param *p = snn_net_param(net, k);
+        if (!p->grad.data) continue;
+        i = (size_t)(p->value.data - v.data) + snn_tensor_count(&p->value);
+        for (; i % SNN__LANES && i < (size_t)v.shape[0]; i++) v.data[i] = 1e3f;
+    }
+    CHECK(snn_net_params_changed(net) == SNN_OK && snn_net_forward(net, x) == SNN_OK);
+    CHECK(same_bits(before, out.data, n));
+}
+
+static void es_bad(int a, int b)
+{
+    const snn_es_desc good = es_desc(4);
+    float x[4] = {1, 2, 3, 4}, y[4] = {5, 6, 7, 8}, fitness[4] = {1, 2, 3, 4};
+    const float kept[4] = {5, 6, 7, 8};
+    snn_es_desc d = good;
+    (void)a, (void)b;
+#define BOTH(desc, n, error)                                                                       \
+    CHECK(snn_es_sample(desc, 0, 0, n, x, y) == error &&                                           \
+          snn_es_gradient(desc, 0, n, fitness, y) == error)
+    BOTH(NULL, 4, SNN_ERR_NULL);
+    BOTH(&good, 0, SNN_ERR_SHAPE);
+    BOTH(&good, (size_t)0x80000000u, SNN_ERR_TOO_LARGE);
+    d._start = 1, BOTH(&d, 4, SNN_ERR_DESC), d = good;
+    d._end = 1, BOTH(&d, 4, SNN_ERR_DESC), d = good;
+    d.population = 0, BOTH(&d, 4, SNN_ERR_ARGUMENT);
+    d.population = 3, BOTH(&d, 4, SNN_ERR_ARGUMENT);
+    d.population = -2, BOTH(&d, 4, SNN_ERR_ARGUMENT), d = good;
+    d.sigma = -0.1f, BOTH(&d, 4, SNN_ERR_ARGUMENT);
+    d.sigma = NAN, BOTH(&d, 4, SNN_ERR_ARGUMENT);
+#undef BOTH
+    CHECK(snn_es_sample(&good, 0, 0, 4, NULL, y) == SNN_ERR_NULL);
+    CHECK(snn_es_sample(&good, 0, 0, 4, x, NULL) == SNN_ERR_NULL);
+    CHECK(snn_es_sample(&good, 0, -1, 4, x, y) == SNN_ERR_ARGUMENT);
+    CHECK(snn_es_sample(&good, 0, 4, 4, x, y) == SNN_ERR_ARGUMENT);
+    CHECK(snn_es_gradient(&good, 0, 4, NULL, y) == SNN_ERR_NULL);
+    CHECK(snn_es_gradient(&good, 0, 4, fitness, NULL) == SNN_ERR_NULL);
+    fitness[3] = NAN;
+    CHECK(snn_es_gradient(&good, 0, 4, fitness, y) == SNN_ERR_NAN);
+    fitness[3] = -INFINITY;
+    CHECK(snn_es_gradient(&good, 0, 4, fitness, y) == SNN_ERR_NAN);
+    CHECK(same_bits(y, kept, 4));
+}
+
+/* An update with bounds is the one without, clipped; frozen ones stay where they are. Then bad
+ * bounds. */
+static void train_bounds(int kind, int b)
+{
+    static const snn_param_group open[] = {{"fc1", 0, 0, 0, 0, 0}, {"fc2.w", 0, 0, 1, 0, 0}};
+    snn_param_group closed[] = {{"fc1", 0, 0, 0, 0.0f, 0.05f}, {"fc2.w", 0, 0, 1, 1.0f, 2.0f}};
+    int y[16], i, k, step, at_bound = 0;
+    float *x = toy_data(y, 16), loss;
+    snn_net *net[2];
+    ZERO(snn_loss_desc, l);
+    ZERO(snn_optim_desc, o);
+    (void)b;
+    l.kind = SNN_LOSS_CE_MEMBRANE;
+    o.kind = (snn_optim_kind)kind;
+    o.lr = 0.02f;
+    o.num_groups = 2;
+    for (k = 0; k < 2; k++)
+        if (!(net[k] = build_row(&toy_row, NULL))) return;
+    for (step = 0; step < 3; step++) {
+        for (k = 0; k < 2; k++) {
+            o.groups = k ? closed : open;
+            CHECK(snn_net_zero_grad(net[k]) == SNN_OK && snn_net_forward(net[k], x) == SNN_OK);
+            CHECK(snn_net_loss(net[k], &l, y, &loss) == SNN_OK);
+            CHECK(snn_net_backward(net[k]) == SNN_OK && snn_net_optim_step(net[k], &o) == SNN_OK);
+        }
+        for (i = 0; i < snn_net_param_count(net[0]); i++) {
+            const snn_param *p = snn_net_param(net[0], i), *q = snn_net_param(net[1], i);
+            for (k = 0; p->grad.data && k < (int)snn_tensor_count(&p->value); k++) {
+                float *v = &p->value.data[k];
+                if (!strncmp(p->name, "fc1", 3)) {
+                    at_bound += *v < 0.0f || *v > 0.05f;
+                    *v = *v < 0.0f ? 0.0f : *v > 0.05f ? 0.05f : *v;
+                }
+                if (!same_bits(v, &q->value.data[k], 1)) fail("%s in step %d", p->name, step);
+            }
+        }
+        snn_net_params_changed(net[0]);
+    }
+    CHECK(at_bound > 100);
+    for (k = 0; k < 4; k++) { /* nothing changes, not even the other groups */
+        const snn_tensor u = snn_net_values(net[0]), v = snn_net_values(net[1]);
+        closed[0].lo = k == 0 ? 0.1f : k == 1 ? NAN : 0.0f;
+        closed[0].hi = k == 2 ? NAN : k == 3 ? INFINITY : 0.05f;
+        CHECK(snn_net_optim_step(net[1], &o) == SNN_ERR_ARGUMENT);
+        CHECK(has_words(snn_net_error(net[1]), "fc1 lo hi"));
+        CHECK(same_bits(u.data, v.data, snn_tensor_count(&u)));
+    }
+}
+
+/* ConductanceLIF by hand: an input spike of weight 1 moves a resting membrane by 0.005 * 65 mV, an
+ * inhibitory one by -0.005 * 35; a firing one stands still at v_reset for 10 steps. */
+static void conductance_by_hand(int exponential, int b)
+{
+    enum { N = 20 }; /* more than a piece of plain arrays */
+    float s[4][N], x[2 * N], spk[N], *state[4], theta[N];
+    double g = 2.0, k;
+    int i, t;
+    snn_neuron_model m;
+    ZERO(snn_conductance_lif_desc, d);
+    (void)b;
+    d.custom[2] = (float)exponential;
+    CHECK(snn_neuron_init(&m, snn_neuron_info(SNN_CONDUCTANCE_LIF), &d) == SNN_OK);
+    for (i = 0; i < 4; i++) state[i] = s[i];
+    for (i = 0; i < N; i++) theta[i] = i < 2 ? -52.0f : -30.0f, x[i] = x[N + i] = 0.0f;
+    m.param[0] = theta;
+    snn_neuron_start(&m, N, state);
+    x[0] = 1.0f, x[N + 1] = 1.0f;
+    snn_neuron_forward(&m, N, spk, state, x);
+    k = exponential ? (1.0 - exp(-0.005 * g)) / g : 0.005;
+    CHECK(fabs((double)s[0][0] - (-65.0 + k * 65.0)) < 2e-5);
+    CHECK(fabs((double)s[0][1] - (-65.0 - k * 35.0)) < 2e-5);
+    CHECK(fabs((double)s[1][0] - exp(-0.5)) < 1e-6 && fabs((double)s[2][1] - exp(-0.25)) < 1e-6);
+    CHECK(s[0][2] == -65.0f && s[1][2] == 0.0f && s[2][2] == 0.0f);
+    x[0] = 80.0f, x[N + 1] = 0.0f, x[19] = 40.0f;
+    snn_neuron_forward(&m, N, spk, state, x);
+    CHECK(spk[0] == 1.0f && spk[19] == 0.0f && s[0][0] == -65.0f && s[0][19] > -54.0f);
+    for (t = 0; t < 10; t++) {
+        snn_neuron_forward(&m, N, spk, state, x);
+        CHECK(spk[0] == 0.0f && s[0][0] == -65.0f);
+    }
+    CHECK(s[1][0] > 100.0f); /* conductances go on */
+    snn_neuron_forward(&m, N, spk, state, x);
+    CHECK(spk[0] == 1.0f);
+    d.refractory = -1.0f; /* none: fires at every step */
+    CHECK(snn_neuron_init(&m, snn_neuron_info(SNN_CONDUCTANCE_LIF), &d) == SNN_OK);
+    s[3][0] = 0.0f, m.param[0] = theta;
+    for (t = 0; t < 5; t++) {
+        snn_neuron_forward(&m, N, spk, state, x);
+        CHECK(spk[0] == 1.0f && s[0][0] == -65.0f);
+    }
+}
+
+static void rules_homeostasis(int a, int b)
+{
+    enum { N = 37, T = 200 };
+    const float nan = NAN, decay = 0.97f, plus = 0.3f, base = -52.0f;
+    float theta[N], threshold[N], spikes[N], kept[2 * N];
+    double want[N];
+    int i, t;
+    (void)a, (void)b;
+    for (i = 0; i < N; i++) want[i] = (double)(theta[i] = uniform(0.0f, 2.0f, 820, (size_t)i));
+    CHECK(snn_homeostasis(N, theta, threshold, NULL, base, decay, plus) == SNN_OK);
+    for (i = 0; i < N; i++) CHECK(fabs((double)threshold[i] + 52.0 - 0.97 * want[i]) < 1e-5);
+    for (t = 0; t < T; t++) {
+        for (i = 0; i < N; i++) {
+            spikes[i] = snn_uniform(3, 1, (uint32_t)t, (uint32_t)i) < 0.2f ? 1.0f : 0.0f;
+            want[i] = want[i] * (double)decay + (double)(plus * spikes[i]);
+        }
+        CHECK(snn_homeostasis(N, theta, threshold, spikes, base, decay, plus) == SNN_OK);
+    }
+    for (i = 0; i < N; i++)
+        CHECK(fabs((double)theta[i] - want[i]) < 1e-5 &&
+              fabs((double)threshold[i] - (-52.0 + (double)decay * want[i])) < 1e-5);
+    memcpy(kept, theta, sizeof theta);
+    memcpy(kept + N, threshold, sizeof threshold);
+    CHECK(snn_homeostasis(N, NULL, threshold, spikes, base, decay, plus) == SNN_ERR_NULL);
+    CHECK(snn_homeostasis(N, theta, NULL, spikes, base, decay, plus) == SNN_ERR_NULL);
+    CHECK(snn_homeostasis(0, theta, threshold, spikes, base, decay, plus) == SNN_ERR_SHAPE);
+    CHECK(snn_homeostasis(N, theta, threshold, spikes, base, 1.1f, plus) == SNN_ERR_ARGUMENT);
+    CHECK(snn_homeostasis(N, theta, threshold, spikes, base, -0.1f, plus) == SNN_ERR_ARGUMENT);
+    CHECK(snn_homeostasis(N, theta, threshold, spikes, base, nan, plus) == SNN_ERR_ARGUMENT);
+    CHECK(snn_homeostasis(N, theta, threshold, spikes, nan, decay, plus) == SNN_ERR_NAN);
+    CHECK(snn_homeostasis(N, theta, threshold, spikes, base, decay, nan) == SNN_ERR_NAN);
+    CHECK(same_bits(theta, kept, N) && same_bits(threshold, kept + N, N));
+}
+
+/* ---- layers that learn in the step ---- */
+
+/* A layer with a rule and a twin without, whose weights the plain function moves from outside:
+ * kinds 0 linear, 1 linear of few bits, 2 conv2d, 3 conv1d, 4 linear with reward. */
+static int learning_net(snn_net **out, int kind, int attach, const snn_stdp_desc *d,
+                        const snn_reward_desc *reward, int inference)
+{
+    int node, layer;
+    ZERO(snn_net_desc, nd);
+    ZERO(snn_linear_desc, fc);
+    ZERO(snn_conv2d_desc, conv);
+    ZERO(snn_leaky_desc, lif);
+    nd.batch = 2, nd.steps = 1, nd.seed = 5, nd.input = SNN_INPUT_SPIKES, nd.inference = inference;
+    fc.out_features = 7, fc.no_bias = 1, fc.weight_bits = kind == 1 ? 4 : 0;
+    fc.init = SNN_INIT_XAVIER_UNIFORM, fc.init_gain = 2;
+    conv.out_channels = 3, conv.kernel_w = 3, conv.kernel_h = kind == 3 ? 1 : 3, conv.stride = 2;
+    conv.padding_w = 1, conv.padding_h = kind == 3 ? 0 : 1;
+    lif.beta = 0.8f, lif.threshold = 0.3f;
+    if (snn_net_create(out, &nd) != SNN_OK) return -1;
+    keep_net(*out);
+    node = snn_input(*out, 2, kind == 3 ? 1 : 6, 7);
+    if (kind == 2) layer = snn_conv2d(*out, node, &conv);
+    else if (kind == 3) layer = snn_conv1d(*out, node, &conv);
+    else layer = snn_linear(*out, snn_flatten(*out, node), &fc);
+    node = snn_leaky(*out, layer, &lif);
+    if (kind == 2 || kind == 3) node = snn_flatten(*out, node);
+    fc.out_features = 4, fc.weight_bits = 0;
+    if (attach) CHECK(snn_net_stdp(*out, layer, d, reward) == SNN_OK);
+    snn_net_record(*out, layer + 1, SNN_RECORD_SPIKES);
+    snn_leaky(*out, snn_linear(*out, node, &fc), &lif);
+    CHECK(snn_net_build(*out) == SNN_OK);
+    return layer;
+}
+static void rules_net_stdp(int kind, int order)
+{
+    snn_net *net, *twin;
+    ZERO(snn_stdp_desc, d);
+    ZERO(snn_reward_desc, reward);
+    const int conv = kind == 2 || kind == 3;
+    const int I = kind == 3 ? 14 : 84, O = kind == 2 ? 36 : kind == 3 ? 12 : 7;
+    float *pre_trace = floats(800), *post_trace = floats(300), *z = floats(2 * 84 * 7);
+    float *e = floats(2 * 84 * 7), *x = floats(168), r[2];
+    snn_conv2d_desc c;
+    snn_reward state[2];
+    int layer, t, i, round;
+    size_t n, changed = 0;
+    d.tau_pre = 5, d.tau_post = 7, d.order = (snn_stdp_order)order, d.bound = SNN_STDP_SOFT;
+    d.a_pre = 0.05f, d.a_post = 0.1f, d.a_post3 = 0.02f, d.tau_post2 = 9, d.clip = 1, d.w_min = -1;
+    reward.lr = 0.1f, reward.tau = 4, reward.tau_mean = 6;
+    memset(&c, 0, sizeof c);
+    memset(state, 0, sizeof state);
+    c.out_channels = 3, c.kernel_w = 3, c.kernel_h = kind == 3 ? 1 : 3, c.stride = 2;
+    c.padding_w = 1, c.padding_h = kind == 3 ? 0 : 1;
+    layer = learning_net(&net, kind, 1, &d, kind == 4 ? &reward : NULL, order == 2);
+    if (layer < 0 || learning_net(&twin, kind, 0, &d, NULL, 0) < 0) return;
+    for (round = 0; round < 2; round++) {
+        float *w = snn_net_param(twin, 0)->value.data;
+        n = snn_tensor_count(&snn_net_param(twin, 0)->value);
+        CHECK(snn_net_reset(net) == SNN_OK && snn_net_reset(twin) == SNN_OK);
+        memset(pre_trace, 0, 800 * sizeof(float)), memset(post_trace, 0, 300 * sizeof(float));
+        memset(z, 0, 2 * 84 * 7 * sizeof(float)), memset(state, 0, sizeof state);
+        for (t = 0; t < 20; t++) {
+            const float *mine = snn_net_find_param(net, snn_net_param(twin, 0)->name)->value.data;
+            snn_tensor a, b;
+            for (i = 0; i < 2 * I; i++)
+                x[i] = snn_bernoulli(0.2f, 7, (uint32_t)round, (uint32_t)t, (uint32_t)i) ? 1.0f : 0;
+            r[0] = uniform(-1, 1, 950, (size_t)t), r[1] = uniform(-1, 1, 951, (size_t)t);
+            CHECK(snn_net_step(net, x) == SNN_OK && snn_net_step(twin, x) == SNN_OK);
+            a = snn_net_spikes(net, layer + 1), b = snn_net_spikes(twin, layer + 1);
+            if (memcmp(a.data, b.data, snn_tensor_count(&a) * sizeof(float)))
+                fail("other spikes in step %d", t);
+            if (conv)
+                snn_stdp_conv2d(&d, &c, 2, 2, kind == 3 ? 1 : 6, 7, x, b.data, pre_trace,
+                                post_trace, w, w);
+            else
+                snn_stdp_linear(&d, 2, I, O, x, b.data, pre_trace, post_trace, w,
+                                kind == 4 ? NULL : w, kind == 4 ? e : NULL);
+            if (kind == 4) {
+                snn_reward_update(&reward, 2, n, w, z, e, state, t % 3 ? r : NULL);
+                CHECK(snn_net_learn(net, t % 3 ? r : NULL) == SNN_OK);
+                CHECK(snn_net_learn(net, r) == SNN_ERR_STATE);
+            }
+            if (memcmp(w, mine, n * sizeof(float))) fail("other weights after step %d", t);
+            CHECK(snn_net_params_changed(twin) == SNN_OK);
+            for (i = 0; i < (int)snn_tensor_count(&b); i++) changed += b.data[i] != 0.0f;
+        }
+        if (order == 2) continue;
+        /* the readout learns by backward, the layer below only by its rule */
+        CHECK(snn_net_train(net, 0) == SNN_OK && snn_net_step(net, x) == SNN_OK);
+        CHECK(snn_net_find_param(net, conv ? "fc1.weight" : "fc2.weight")->grad.data != NULL);
+        CHECK(snn_net_find_param(net, snn_net_param(twin, 0)->name)->grad.data == NULL);
+        CHECK(snn_net_backward(net) == SNN_OK && snn_net_train(net, 1) == SNN_OK);
+        CHECK(snn_net_step(twin, x) == SNN_OK);
+        if (memcmp(w, snn_net_find_param(net, snn_net_param(twin, 0)->name)->value.data,
+                   n * sizeof(float)))
+            fail("learned at rest");
+    }
+    CHECK(changed > 100);
+}
+
+/* Without reset, and through one step through two layers, gradients forward in time are those of
+ * backpropagation. */
+static void rules_net_online(int layers, int unused)
+{
+    enum { B = 3, I = 9, H = 6, O = 4, T = 8 };
+    const int steps = layers == 1 ? T : 1;
+    snn_net *net[2];
+    ZERO(snn_online_desc, d);
+    float *x = floats((size_t)(T * B * I)), *g = floats((size_t)(T * B * O));
+    int k, t, i, node, fc[2] = {0, 0};
+    (void)unused;
+    d.decay = 0.9f;
+    for (i = 0; i < T * B * I; i++) x[i] = uniform(-1, 1, 960, (size_t)i);
+    for (i = 0; i < T * B * O; i++) g[i] = uniform(-1, 1, 961, (size_t)i);
+    for (k = 0; k < 2; k++) {
+        ZERO(snn_net_desc, nd);
+        ZERO(snn_linear_desc, ld);
+        ZERO(snn_leaky_desc, lif);
+        nd.batch = B, nd.steps = steps, nd.input = SNN_INPUT_DENSE, nd.seed = 3;
+        lif.beta = 0.9f, lif.threshold = 0.2f, lif.reset = SNN_RESET_NONE;
+        lif.surrogate = SNN_FAST_SIGMOID, lif.surrogate_p0 = 2;
+        CHECK(snn_net_create(&net[k], &nd) == SNN_OK);
+        keep_net(net[k]);
+        node = snn_input(net[k], I, 0, 0);
+        for (i = 0; i < layers; i++) {
+            ld.out_features = i + 1 < layers ? H : O;
+            ld.no_bias = steps > 1; /* a bias has no trace */
+            fc[i] = snn_linear(net[k], node, &ld);
+            node = snn_leaky(net[k], fc[i], &lif);
+            if (k) CHECK(snn_net_online(net[k], fc[i], &d) == SNN_OK);
+        }
+        CHECK(snn_net_build(net[k]) == SNN_OK);
+    }
+    CHECK(snn_net_forward(net[0], x) == SNN_OK && snn_net_zero_grad(net[0]) == SNN_OK);
+    memcpy(snn_net_dspikes(net[0], node).data, g, (size_t)(steps * B * O) * sizeof(float));
+    CHECK(snn_net_backward(net[0]) == SNN_OK);
+    CHECK(snn_net_reset(net[1]) == SNN_OK && snn_net_zero_grad(net[1]) == SNN_OK);
+    for (t = 0; t < steps; t++) {
+        CHECK(snn_net_step(net[1], x + t * B * I) == SNN_OK);
+        memcpy(snn_net_signal(net[1], fc[layers - 1]).data, g + t * B * O, B * O * sizeof(float));
+        CHECK(snn_net_learn(net[1], NULL) == SNN_OK);
+        CHECK(snn_net_signal(net[1], fc[0]).data[0] == 0.0f);
+    }
+    for (k = 0; k < snn_net_param_count(net[0]); k++) {
+        const snn_param *a = snn_net_param(net[0], k), *b = snn_net_param(net[1], k);
+        float most = 1e-3f, worst = 0;
+        for (i = 0; a->grad.data && i < (int)snn_tensor_count(&a->grad); i++) {
+            const float e = a->grad.data[i] - b->grad.data[i];
+            most = fabsf(a->grad.data[i]) > most ? fabsf(a->grad.data[i]) : most;
+            worst = fabsf(e) > worst ? fabsf(e) : worst;
+        }
+        if (!(worst <= 1e-5f * most)) fail("%s differs by %g of %g", a->name, (double)worst,
+                                           (double)most);
+    }
+}
+static void rules_net_bad(int which, int unused)
+{
+    snn_net *net;
+    snn_status s = SNN_OK;
+    int x, fc, lif, pool;
+    ZERO(snn_net_desc, nd);
+    ZERO(snn_linear_desc, ld);
+    ZERO(snn_leaky_desc, neuron);
+    ZERO(snn_stdp_desc, d);
+    ZERO(snn_reward_desc, r);
+    ZERO(snn_online_desc, o);
+    (void)unused;
+    d.tau_pre = d.tau_post = which == 0 ? 0.0f : 5.0f;
+    r.lr = which == 1 ? NAN : 0.1f;
+    o.decay = which == 2 ? -1.0f : 0.5f;
+    nd.inference = which == 3;
+    ld.out_features = 4, neuron.beta = 0.5f;
+    CHECK(snn_net_create(&net, &nd) == SNN_OK);
+    keep_net(net);
+    x = snn_input(net, 1, 4, 4);
+    fc = snn_linear(net, snn_flatten(net, x), &ld);
+    if (which == 4) s = snn_net_stdp(net, fc, &d, NULL); /* nobody reads it yet */
+    lif = snn_leaky(net, fc, &neuron);
+    pool = which == 5 ? snn_scale(net, fc, 2.0f) : 0;
+    if (which == 5) snn_add(net, lif, pool);
+    if (which == 0 || which == 1 || which == 5)
+        s = snn_net_stdp(net, fc, &d, which == 1 ? &r : NULL);
+    if (which == 2 || which == 3) s = snn_net_online(net, fc, &o);
+    if (which == 6) s = snn_net_stdp(net, lif, &d, NULL);
+    if (which == 7) s = snn_net_stdp(net, 99, &d, NULL);
+    if (which >= 8) CHECK(snn_net_build(net) == SNN_OK);
+    if (which == 8) s = snn_net_stdp(net, fc, &d, NULL);
+    if (which == 9) s = snn_net_learn(net, NULL);
+    if (which == 10) s = snn_net_stdp(net, fc, NULL, NULL);
+    if (which == 11) s = snn_net_signal(net, fc).data ? SNN_OK : SNN_ERR_STATE;
+    CHECK(s < 0);
+    if (which < 10) CHECK(snn_net_error(net)[0] != 0);
+}
+
+/* ---- conversion ---- */
+
+static int convert_ascending(const void *a, const void *b)
+{
+    const float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+/* percentiles of n values with ties, against sorting; bad calls change nothing */
+static void convert_percentile(int n, int positive)
+{
+    static const double percents[] = {0, 12.5, 50, 99, 99.9, 100};
+    float *x = floats((size_t)n), *sorted = floats((size_t)n), *keep = floats((size_t)n), got = -7;
+    int i, k, m = 0;
+    for (i = 0; i < n; i++) keep[i] = (float)floor((double)uniform(-40.0f, 60.0f, 900, (size_t)i));
+    for (i = 0; i < n; i++)
+        if (!positive || keep[i] > 0.0f) sorted[m++] = keep[i];
+    qsort(sorted, (size_t)m, sizeof *sorted, convert_ascending);
+    for (k = 0; k < COUNT_OF(percents); k++) {
+        const double at = (m - 1) * (percents[k] / 100.0);
+        double want = 0.0;
+        if (m) want = (double)sorted[(int)at];
+        if ((int)at + 1 < m) want += (at - (int)at) * ((double)sorted[(int)at + 1] - want);
+        memcpy(x, keep, (size_t)n * sizeof(float));
+        CHECK(snn_percentile(&got, x, (size_t)n, percents[k], positive) == SNN_OK);
+        if (!(fabs((double)got - want) < 1e-5 * (1.0 + fabs(want))))
+            fail("%g %%: %g, should be %g", percents[k], (double)got, want);
+    }
+    memcpy(x, keep, (size_t)n * sizeof(float));
+    CHECK(snn_percentile(NULL, x, 1, 50, 0) == SNN_ERR_NULL);
+    CHECK(snn_percentile(&got, NULL, 1, 50, 0) == SNN_ERR_NULL);
+    CHECK(snn_percentile(&got, x, 0, 50, 0) == SNN_ERR_ARGUMENT);
+    CHECK(snn_percentile(&got, x, (size_t)n, 100.1, 0) == SNN_ERR_ARGUMENT);
+    CHECK(snn_percentile(&got, x, (size_t)n, (double)NAN, 0) == SNN_ERR_ARGUMENT);
+    CHECK(same_bits(x, keep, (size_t)n));
+    x[n / 2] = NAN;
+    CHECK(snn_percentile(&got, x, (size_t)n, 50, 0) == SNN_ERR_NAN);
+}
+
+/* Nets to convert, on 2 x 8 x 8 inputs in [0,1]; the last is VGG16 with few channels. */
+static const char *const convert_rows[] = {
+    "flat | fc:20 | relu | fc:12 | relu | fc:5",
+    "conv:6 k3 | relu | avg:2 | conv:5 k3 p1 nobias | relu | flat | drop:.4 | fc:9 | relu | fc:4",
+    "conv:4 k3 p1 | norm:batch | relu @a | conv:4 k3 p1 | add@a | relu | sum:2 | flat | fc:4 | "
+    "relu",
+    "conv:4 k3 | relu @a | conv:3 k3 p1 | relu | scale:.5 | cat@a | flat | fc:5",
+    "max:2 | conv:4 k3 | max:2 | relu | flat | fc:6 | qcfs t1.5 c1:1000000 | fc:4",
+    "flat | fc:8 | qcfs per t.9 c1:1000000 | fc:3 | qcfs t.7 c1:1000000",
+    "convt:3 k2 s2 | relu | avg:4 | flat | fc:4",
+    "conv:4 k3 p1 | relu | conv:4 k3 p1 | relu | avg:2 | conv:6 k3 p1 | relu | conv:6 k3 p1 | relu "
+    "| avg:2 | conv:8 k3 p1 | relu | conv:8 k3 p1 | relu | conv:8 k3 p1 | relu | avg:2 | conv:8 k3 "
+    "p1 | relu | conv:8 k3 p1 | relu | conv:8 k3 p1 | relu | conv:8 k3 p1 | relu | conv:8 k3 p1 | "
+    "relu | conv:8 k3 p1 | relu | flat | fc:24 | relu | fc:24 | relu | fc:10"};
+enum { CONVERT_B = 4, CONVERT_N = 128, CONVERT_VGG = 7 };
+static const char *const convert_names[] = {"max", "percentile", "diehl", "model", "spike_norm",
+                                            "qcfs"};
+static int convertible(int row, int method)
+{
+    if (method == (int)SNN_CONVERT_QCFS) return row == 5;
+    return method != (int)SNN_CONVERT_MODEL || row < 6; /* in VGG's last layers sums are hopeless */
+}
+
+/* a row, its norms folded, every node recorded, and inputs in [0,1] */
+static snn_net *convert_source(int row, snn_data *data)
+{
+    const net_row r = {"ann", SNN_INPUT_CONSTANT, 2, 8, 8, 1, CONVERT_B, convert_rows[row]};
+    snn_net *net = keep_net(open_row(&r, NULL, NULL, 0));
+    float *x = floats(CONVERT_B * CONVERT_N);
+    int i;
+    for (i = 1; i < net->count; i++) snn_net_record(net, i, SNN_RECORD_SPIKES);
+    CHECK(snn_net_build(net) == SNN_OK && snn_net_train(net, 0) == SNN_OK);
+    for (i = 0; i < snn_net_param_count(net); i++) {
+        const snn_tensor *v = &snn_net_param(net, i)->value;
+        size_t k;
+        for (k = 0; v->ndim > 1 && k < snn_tensor_count(v); k++)
+            v->data[k] *= row == CONVERT_VGG ? 4.0f : 2.4f;
+        if (strcmp(snn_net_param(net, i)->name, "qcfs1.threshold")) continue;
+        for (k = 0; k < snn_tensor_count(v); k++) v->data[k] *= 0.8f + 0.1f * (float)k;
+    }
+    snn_net_params_changed(net);
+    snn_net_fold(net);
+    for (i = 0; i < CONVERT_B * CONVERT_N; i++) x[i] = uniform(0.0f, 1.0f, 901, (size_t)i);
+    memset(data, 0, sizeof *data);
+    data->x = x;
+    data->count = CONVERT_B;
+    data->features = CONVERT_N;
+    CHECK(snn_net_forward(net, x) == SNN_OK);
+    return net;
+}
+static float convert_lambda(const snn_net *net, int node, size_t i)
+{
+    const snn_tensor *v = &node_param(net, node, "threshold")->value;
+    return v->data[i * snn_tensor_count(v) / (size_t)net->node[node].n];
+}
+
+/* The mean output of every neuron and of the net comes to the old net's, by every method; lam is
+ * no less than the activations it is the maximum of, and the same for any batch. */
+static void convert_rates(int row, int method)
+{
+    enum { T = 1500 };
+    snn_data data;
+    snn_net *ann = convert_source(row, &data), *net = NULL, *other = NULL;
+    int node, k;
+    ZERO(snn_convert_desc, d);
+    d.method = (snn_convert_method)method;
+    d.channel_wise = row % 2;
+    d.percentile = 100.0f;
+    d.sweep_steps = 40;
+    d.record = SNN_RECORD_SPIKES;
+    d.net.inference = 1;
+    for (k = 0; k < 2; k++) {
+        d.net.batch = k ? CONVERT_B : CONVERT_B - 1;
+        d.net.steps = k ? T : 1;
+        if (snn_net_convert(k ? &net : &other, ann, &d, &data) != SNN_OK) {
+            fail("%s", snn_net_error(ann));
+            return;
+        }
+        keep_net(k ? net : other);
+    }
+    CHECK(snn_net_forward(net, data.x) == SNN_OK);
+    for (node = 0; node < net->count; node++) {
+        const snn_tensor s = snn_net_spikes(net, node);
+        const int old = snn_net_node(ann, snn_net_node_name(net, node));
+        const snn_tensor a = snn_net_spikes(ann, old);
+        const int neuron = net->node[node].op == SNN__NEURON;
+        const size_t n = CONVERT_B * (size_t)net->node[node].n;
+        double worst = 0.0, scale = 1e-3, sum;
+        size_t i, t;
+        if (!neuron && node != net->count - 1) continue;
+        for (i = 0; i < n; i++) {
+            const double want = (double)a.data[i];
+            const float lambda =
+                neuron ? convert_lambda(net, node, i % (size_t)net->node[node].n) : 0.0f;
+            for (sum = 0.0, t = 0; t < T; t++) sum += (double)s.data[t * n + i];
+            worst = fmax(worst, fabs(sum / T - want));
+            scale = fmax(scale, neuron ? (double)lambda : fabs(want));
+            if (neuron && method != (int)SNN_CONVERT_SPIKE_NORM && !(want <= lambda * 1.00001f))
+                fail("%s: an activation %g over %g", net->node[node].name, want, (double)lambda);
+            if (neuron && lambda != convert_lambda(other, node, i % (size_t)net->node[node].n))
+                fail("%s: lam depends on the batch", net->node[node].name);
+        }
+        note("%s: off by %.4f of %.3g", net->node[node].name, worst, scale);
+        if (!(worst < (method == (int)SNN_CONVERT_MODEL && !neuron ? 0.1 : 0.01) * scale))
+            fail("%s: off by %.2g of %.2g", net->node[node].name, worst, scale);
+    }
+}
+
+/* A silent channel has the layer's lam, a silent layer 1; the last current, summed, decides. */
+static void convert_silent(int a, int b)
+{
+    static const net_row r = {
+        "silent", SNN_INPUT_CONSTANT, 1, 6, 6, 1, 3,
+        "conv:3 k3 | relu | flat | fc:4 | relu | fc:3"};
+    snn_net *ann = build_row(&r, NULL), *net = NULL;
+    float *w = snn_net_find_param(ann, "conv1.weight")->value.data, most = 0.0f;
+    float *v = snn_net_find_param(ann, "fc1.weight")->value.data;
+    snn_data data;
+    int i, y[3];
+    ZERO(snn_convert_desc, d);
+    (void)a, (void)b;
+    for (i = 0; i < 27; i++) w[i] = (i / 9 == 1 ? -1.0f : 1.0f) * (float)fabs((double)w[i]);
+    for (i = 0; i < 192; i++) v[i] = -(float)fabs((double)v[i]);
+    memset(snn_net_find_param(ann, "conv1.bias")->value.data, 0, 3 * sizeof(float));
+    memset(snn_net_find_param(ann, "fc1.bias")->value.data, 0, 4 * sizeof(float));
+    snn_net_params_changed(ann);
+    memset(&data, 0, sizeof data);
+    data.x = row_input(&r, 500), data.y = y, data.count = 3, data.features = 36;
+    d.channel_wise = 1;
+    d.net.steps = 200;
+    d.net.batch = 2;
+    CHECK(snn_net_convert(&net, ann, &d, &data) == SNN_OK);
+    keep_net(net);
+    for (i = 0; i < 48; i += 32)
+        most = (float)fmax((double)most, (double)convert_lambda(net, 2, (size_t)i));
+    CHECK(most > 0.0f && convert_lambda(net, 2, 16) == most && convert_lambda(net, 5, 0) == 1.0f);
+    CHECK(snn_net_forward(ann, data.x) == SNN_OK);
+    snn_predict(SNN_ACCURACY_MEMBRANE, 1, 3, 3, snn_net_spikes(ann, 6).data, y, 0);
+    CHECK(snn_evaluate(net, &data, SNN_ACCURACY_MEMBRANE) == 1.0);
+}
+
+/* Spike for spike the net with W lam_before/lam, b/lam, thresholds and spikes of 1, in double. */
+static void convert_normalised(int zero, int half)
+{
+    enum { T = 80, IN = 128 };
+    static const int size[] = {IN, 20, 12};
+    snn_data data;
+    snn_net *ann = convert_source(0, &data), *net = NULL;
+    int b, l, t, i, o, fired = 0;
+    ZERO(snn_convert_desc, d);
+    d.reset = zero ? SNN_RESET_ZERO : SNN_RESET_DEFAULT;
+    d.start = half ? 0.5f : 0.0f;
+    d.net.steps = T;
+    d.net.batch = CONVERT_B;
+    d.record = SNN_RECORD_SPIKES;
+    CHECK(snn_net_convert(&net, ann, &d, &data) == SNN_OK);
+    keep_net(net);
+    CHECK(net && snn_net_forward(net, data.x) == SNN_OK);
+    for (b = 0; net && b < CONVERT_B; b++) {
+        double v[2][20], s[3][IN];
+        for (i = 0; i < 20; i++) v[0][i] = v[1][i] = half ? 0.5 : 0.0;
+        for (i = 0; i < IN; i++) s[0][i] = (double)data.x[b * IN + i];
+        for (t = 0; t < T; t++)
+            for (l = 1; l < 3; l++) {
+                const int node = snn_net_node(net, l == 1 ? "relu1" : "relu2");
+                const snn_tensor out = snn_net_spikes(net, node);
+                const float *w = snn_net_find_param(ann, l == 1 ? "fc1.weight" : "fc2.weight")
+                                     ->value.data;
+                const float *bias = snn_net_find_param(ann, l == 1 ? "fc1.bias" : "fc2.bias")
+                                        ->value.data;
+                const double lambda = (double)convert_lambda(net, node, 0);
+                const double before = l == 1 ? 1.0 : (double)convert_lambda(net, node - 2, 0);
+                for (o = 0; o < size[l]; o++) {
+                    double *u = &v[l - 1][o], z = (double)bias[o] / lambda;
+                    for (i = 0; i < size[l - 1]; i++)
+                        z += (double)w[o * size[l - 1] + i] * before / lambda * s[l - 1][i];
+                    *u += z;
+                    s[l][o] = *u >= 1.0 - 1e-6;
+                    if (s[l][o] > 0.0) *u = zero ? 0.0 : *u - 1.0;
+                    fired += s[l][o] > 0.0;
+                    if ((out.data[(t * CONVERT_B + b) * size[l] + o] > 0.0f) != (s[l][o] > 0.0))
+                        fail("neuron %d of layer %d, step %d", o, l, t);
+                }
+            }
+    }
+    CHECK(fired > 500);
+}
+/* Bernoulli spikes at the input, thresholds by Spike-Norm on such trains or by the images. */
+static void convert_spikes(int trains, int b)
+{
+    enum { T = 1200 };
+    snn_data data;
+    snn_net *ann = convert_source(0, &data), *net = NULL;
+    float *x = floats(T * CONVERT_B * CONVERT_N), *y = floats(T * CONVERT_B * CONVERT_N);
+    snn_tensor a, s;
+    int i, t;
+    ZERO(snn_convert_desc, d);
+    (void)b;
+    CHECK(snn_encode_rate(x, data.x, T, CONVERT_B * CONVERT_N, 1, 0, 0, 5) == SNN_OK);
+    for (t = 0; t < T; t++)
+        for (i = 0; i < CONVERT_B * CONVERT_N; i++) /* a sample is [T][N] */
+            y[(i / CONVERT_N * T + t) * CONVERT_N + i % CONVERT_N] =
+                x[t * CONVERT_B * CONVERT_N + i];
+    if (trains) {
+        d.method = SNN_CONVERT_SPIKE_NORM;
+        data.x = y;
+        data.features = T * CONVERT_N;
+    }
+    d.net.input = SNN_INPUT_SPIKES;
+    d.net.steps = T;
+    d.net.batch = CONVERT_B;
+    CHECK(snn_net_convert(&net, ann, &d, &data) == SNN_OK);
+    keep_net(net);
+    CHECK(net && snn_net_forward(net, x) == SNN_OK);
+    a = snn_net_spikes(ann, snn_net_output(ann));
+    s = snn_net_spikes(net, snn_net_output(net));
+    for (i = 0; s.data && i < CONVERT_B * 5; i++) {
+        double sum = 0.0;
+        for (t = 0; t < T; t++) sum += (double)s.data[t * CONVERT_B * 5 + i];
+        if (!(fabs(sum / T - (double)a.data[i]) < 0.1))
+            fail("output %d is %g, was %g", i, sum / T, (double)a.data[i]);
+    }
+}
+
+/* A converted net survives its file; and the k-th allocation fails, k = 1, 2, ... */
+static void convert_memory(int method, int b)
+{
+    snn_data data;
+    snn_net *ann = convert_source(3, &data), *net = NULL, *again = NULL;
+    snn_status s = SNN_ERR_MEMORY;
+    size_t size;
+    void *file;
+    counter c;
+    long k;
+    ZERO(snn_convert_desc, d);
+    (void)b;
+    d.method = (snn_convert_method)method;
+    d.channel_wise = 1;
+    d.net.steps = 12;
+    for (k = 1; k < 40 && s != SNN_OK; k++) {
+        count_into(&d.net, &c);
+        c.fail_at = k;
+        s = snn_net_convert(&net, ann, &d, &data);
+        CHECK(s == SNN_OK ? net != NULL : s == SNN_ERR_MEMORY && !net &&
+                                              has_words(snn_net_error(ann), "convert memory"));
+        if (s == SNN_OK) {
+            c.fail_at = 0;
+            size = snn_net_save_size(net);
+            file = keep_bytes(size);
+            CHECK(snn_net_save_to(net, file, size) == size);
+            CHECK(snn_net_open_from(&again, &d.net, file, size, NULL) == SNN_OK);
+            CHECK(snn_net_forward(net, data.x) == SNN_OK);
+            CHECK(snn_net_forward(again, data.x) == SNN_OK);
+            CHECK(same_bits(snn_net_spikes(net, net->count - 1).data,
+                            snn_net_spikes(again, again->count - 1).data, 12 * 5));
+            snn_net_destroy(again);
+        }
+        snn_net_destroy(net);
+        if (c.live || c.wrong) fail("k = %ld: %lu bytes leak", k, (unsigned long)c.live);
+    }
+    CHECK(s == SNN_OK && k > 3);
+}
+
+/* what is wrong, in which net, what the sentence says */
+static const struct {
+    const char *name, *layers, *words;
+    snn_status status;
+} convert_bad_rows[] = {
+    {"canary", "fc:3 | relu", "desc", SNN_ERR_DESC},
+    {"net_canary", "fc:3 | relu", "desc", SNN_ERR_DESC},
+    {"method", "fc:3 | relu", "method", SNN_ERR_ARGUMENT},
+    {"no_steps", "fc:3 | relu", "steps", SNN_ERR_ARGUMENT},
+    {"percentile_nan", "fc:3 | relu", "percentile", SNN_ERR_ARGUMENT},
+    {"start_nan", "fc:3 | relu", "start", SNN_ERR_ARGUMENT},
+    {"reset_none", "fc:3 | relu", "reset", SNN_ERR_ARGUMENT},
+    {"no_data", "fc:3 | relu", "calibration", SNN_ERR_NULL},
+    {"no_samples", "fc:3 | relu", "calibration", SNN_ERR_NULL},
+    {"features", "fc:3 | relu", "127 128", SNN_ERR_SHAPE},
+    {"nan", "fc:3 | relu", "input NaN", SNN_ERR_NAN},
+    {"overflow", "fc:3 | scale:1e30 | scale:1e30 | relu", "relu1", SNN_ERR_NAN},
+    {"norm", "fc:6 | norm:batch | relu", "norm1 snn_net_fold", SNN_ERR_UNSUPPORTED},
+    {"leaky", "fc:6 | leaky b.9 | relu", "lif1 leaky", SNN_ERR_UNSUPPORTED},
+    {"recurrent", "fc:6 | relu lin", "relu1 recurrence", SNN_ERR_UNSUPPORTED},
+    {"multiply", "fc:6 | relu @a | mul@a", "multiply1", SNN_ERR_UNSUPPORTED},
+    {"delay", "fc:6 | delay:2 | relu", "delay1", SNN_ERR_UNSUPPORTED},
+    {"no_relu", "fc:6", "relu", SNN_ERR_UNSUPPORTED},
+    {"qcfs", "fc:6 | relu", "relu1 qcfs", SNN_ERR_UNSUPPORTED},
+    {"model", "reshape:2,8,8 | convt:2 k2 | relu", "deconv1 MODEL", SNN_ERR_UNSUPPORTED},
+};
+static void convert_bad(int row, int b)
+{
+    net_row r = {"bad", SNN_INPUT_CONSTANT, CONVERT_N, 0, 0, 1, CONVERT_B, NULL};
+    const char *name = convert_bad_rows[row].name;
+    snn_net *ann, *net;
+    float *x = floats(CONVERT_B * CONVERT_N), *before;
+    snn_tensor out;
+    snn_status s;
+    ZERO(snn_convert_desc, d);
+    ZERO(snn_data, data);
+    (void)b;
+    r.layers = convert_bad_rows[row].layers;
+    ann = net = build_row(&r, NULL);
+    if (!ann) return;
+    snn_net_train(ann, 0);
+    x[5] = 1.0f;
+    CHECK(snn_net_forward(ann, x) == SNN_OK);
+    out = snn_net_spikes(ann, snn_net_output(ann));
+    before = floats(snn_tensor_count(&out));
+    memcpy(before, out.data, snn_tensor_count(&out) * sizeof(float));
+    data.x = x, data.count = CONVERT_B, data.features = CONVERT_N;
+    d.net.steps = 5;
+    if (!strcmp(name, "canary")) d._end = 1;
+    if (!strcmp(name, "net_canary")) d.net._start = 1;
+    if (!strcmp(name, "method")) d.method = (snn_convert_method)99;
+    if (!strcmp(name, "no_steps")) d.net.steps = 0;
+    if (!strcmp(name, "percentile_nan")) d.percentile = NAN;
+    if (!strcmp(name, "start_nan")) d.start = NAN;
+    if (!strcmp(name, "reset_none")) d.reset = SNN_RESET_NONE;
+    if (!strcmp(name, "no_samples")) data.count = 0;
+    if (!strcmp(name, "features")) data.features = 127;
+    if (!strcmp(name, "nan")) x[7] = NAN;
+    if (!strcmp(name, "qcfs")) d.method = SNN_CONVERT_QCFS;
+    if (!strcmp(name, "model")) d.method = SNN_CONVERT_MODEL;
+    s = snn_net_convert(&net, ann, &d, strcmp(name, "no_data") ? &data : NULL);
+    if (s == SNN_OK || net) fail("is accepted");
+    if (s != convert_bad_rows[row].status) fail("%s", snn_status_name(s));
+    note("%s", snn_net_error(ann));
+    if (!has_words(snn_net_error(ann), convert_bad_rows[row].words))
+        fail("says \"%s\"", snn_net_error(ann));
+    out = snn_net_spikes(ann, snn_net_output(ann));
+    CHECK(same_bits(before, out.data, snn_tensor_count(&out)));
+    CHECK(snn_net_convert(NULL, ann, &d, &data) == SNN_ERR_NULL);
+    CHECK(snn_net_convert(&net, ann, NULL, &data) == SNN_ERR_NULL);
+    CHECK(snn_net_convert(&net, NULL, &d, &data) == SNN_ERR_NULL);
+}
+
+/* ---- exact spike times ---- */
+
+enum { TIMES_IN = 6, TIMES_OUT = 4, TIMES_DELAYS = 5 };
+enum { TIMES_W = TIMES_IN * TIMES_OUT * TIMES_DELAYS };
+static const float times_delay[TIMES_DELAYS] = {1, 3, 4, 7, 9};
+
+/* Brute force: the first time on a fine grid where the sum of responses reaches theta, refined. */
+static double times_first(const snn_spikeprop_desc *d, const float *t_in, const float *w)
+{
+    double tau = given(d->tau, 7), theta = given(d->theta, 1), lo = 0, hi = 0, x = 0, t;
+    int n, i, k;
+    for (n = 1; n < 200000 + 60 && (x < theta || n > 200000); n++) {
+        t = n <= 200000 ? n * 5e-4 : 0.5 * (lo + hi); /* grid up to 100, then halves */
+        for (x = 0, i = 0; i < TIMES_IN; i++)
+            for (k = 0; k < TIMES_DELAYS; k++) {
+                double a = (t - (double)t_in[i] - (double)d->delay[k]) / tau;
+                if (a > 0) x += (double)w[i * TIMES_DELAYS + k] * a * exp(1 - a);
+            }
+        if (x >= theta && n <= 200000) hi = t, lo = t - 5e-4, n = 200000;
+        else if (n > 200000) *(x < theta ? &lo : &hi) = t;
+    }
+    return hi > 0 ? hi : (double)SNN_NEVER;
+}
+
+/* Times against brute force, gradients against differences of exact times; two samples. */
+static void times_spikeprop(int seed, int negative)
+{
+    enum { B = 2 };
+    float x[B * TIMES_IN], w[TIMES_W], t[B * TIMES_OUT], slope[B * TIMES_OUT], g[B * TIMES_OUT];
+    float dw[TIMES_W], dx[B * TIMES_IN], t2[B * TIMES_OUT], s2[B * TIMES_OUT];
+    snn_spike spikes[TIMES_IN * TIMES_DELAYS + TIMES_OUT];
+    double state[2 * TIMES_OUT];
+    int i, j, b;
+    ZERO(snn_spikeprop_desc, d);
+    d.delay = times_delay, d.delays = TIMES_DELAYS, d.slope_min = -1, d.theta = 0.9f;
+    for (i = 0; i < B * TIMES_IN; i++) x[i] = uniform(-2, 8, 340 + (uint32_t)seed, (size_t)i);
+    x[1] = SNN_NEVER;
+    for (i = 0; i < TIMES_W; i++) {
+        w[i] = uniform(negative ? -0.25f : 0, 0.4f, 360 + (uint32_t)seed, (size_t)i);
+        if (i >= TIMES_W - TIMES_IN * TIMES_DELAYS) w[i] = 0.01f; /* the last one stays silent */
+        dw[i] = 0;
+    }
+    CHECK(snn_spikeprop_forward(&d, B, TIMES_IN, TIMES_OUT, t, slope, x, w, spikes, state) ==
+          SNN_OK);
+    for (b = 0; b < B; b++)
+        for (j = 0; j < TIMES_OUT; j++) {
+            float got = t[b * TIMES_OUT + j];
+            double want = times_first(&d, x + b * TIMES_IN, w + j * TIMES_IN * TIMES_DELAYS);
+            CHECK(fabs((double)got - want) <= 1e-6 * want + (want < 1e30 ? 1e-6 : 0));
+            CHECK((got == SNN_NEVER) == (slope[b * TIMES_OUT + j] == 0));
+            CHECK(j < TIMES_OUT - 1 || got == SNN_NEVER);
+            g[b * TIMES_OUT + j] = uniform(-1, 1, 303, (size_t)(b * TIMES_OUT + j));
+            /* where x only grazes theta differences tell little */
+            if (slope[b * TIMES_OUT + j] < 0.06f) g[b * TIMES_OUT + j] = 0;
+        }
+    CHECK(snn_spikeprop_backward(&d, B, TIMES_IN, TIMES_OUT, dw, dx, NULL, g, t, slope, x, w) ==
+          SNN_OK);
+    for (i = 0; i < TIMES_W + B * TIMES_IN; i++) {
+        float *p = i < TIMES_W ? &w[i] : &x[i - TIMES_W], keep = *p, h = 1e-3f;
+        double got = (double)(i < TIMES_W ? dw[i] : dx[i - TIMES_W]), want = 0;
+        int side, same = 1;
+        if (keep == SNN_NEVER) CHECK(got == 0);
+        for (side = -1; side <= 1 && keep < SNN_NEVER; side += 2) {
+            *p = keep + (float)side * h;
+            CHECK(snn_spikeprop_forward(&d, B, TIMES_IN, TIMES_OUT, t2, s2, x, w, spikes, state) ==
+                  SNN_OK);
+            for (j = 0; j < B * TIMES_OUT; j++) {
+                same &= (t2[j] < SNN_NEVER) == (t[j] < SNN_NEVER) &&
+                        fabsf(s2[j] - slope[j]) <= 0.02f * slope[j]; /* no arrival in between */
+                want += side * (double)g[j] * (double)(t2[j] < SNN_NEVER ? t2[j] : 0) /
+                        (2 * (double)h);
+            }
+        }
+        *p = keep;
+        if (same && fabs(got - want) > 2e-2 * (fabs(want) + 0.3))
+            fail("gradient %d is %g, by differences %g", i, got, want);
+    }
+    /* on a grid: the first step that is not before the exact time, where x still holds */
+    d.step = 0.25f, d.t_end = 60;
+    CHECK(snn_spikeprop_forward(&d, B, TIMES_IN, TIMES_OUT, t2, s2, x, w, spikes, state) == SNN_OK);
+    for (j = 0; j < B * TIMES_OUT; j++)
+        CHECK(t2[j] >= t[j] && (t2[j] == SNN_NEVER || t2[j] * 4 == floorf(t2[j] * 4)));
+}
+
+/* Gradients of weights and input times against differences, for several time constants. */
+static void times_eventprop(int seed, int which)
+{
+    enum { I = 5, O = 3, N = 20, MAX = 500 };
+    static const float tau[][2] = {{20, 5}, {10, 10}, {10, 10.001f}, {4, 12}};
+    snn_spike in[N], out[MAX], moved[MAX];
+    float w[O * I], dw[O * I], dt[N], g[MAX];
+    double state[2 * O], want, slowest = 0;
+    int i, k, n, m, side;
+    ZERO(snn_eventprop_desc, d);
+    d.tau_mem = tau[which][0], d.tau_syn = tau[which][1], d.t_end = 90;
+    for (k = 0; k < N; k++) {
+        in[k].t = (double)uniform(0, 60, 310 + (uint32_t)seed, (size_t)k), in[k].neuron = k % I;
+        in[k].slope = 0;
+    }
+    for (i = 0; i < O * I; i++) {
+        w[i] = uniform(-0.5f, 3, 311 + (uint32_t)seed, (size_t)i) * d.tau_mem / 8 /
+               (d.tau_syn > 8 ? 2.0f : 1.0f);
+        dw[i] = 0;
+    }
+    snn_spikes_sort(in, N);
+    n = snn_eventprop_forward(&d, I, O, out, MAX, in, N, w, state);
+    CHECK(n > O);
+    for (k = 0; k < n; k++) g[k] = uniform(-1, 1, 312, (size_t)out[k].neuron);
+    for (k = 0; k < n; k++)
+        if (out[k].slope < 0.05f) slowest = 1; /* it grazes: differences tell little */
+    for (k = 1; k < n; k++) CHECK(out[k - 1].t <= out[k].t && out[k].t <= 90);
+    CHECK(snn_eventprop_forward(&d, I, O, moved, n - 1, in, N, w, state) == SNN_ERR_TOO_LARGE);
+    CHECK(snn_eventprop_backward(&d, I, O, dw, dt, g, out, n, in, N, w, state) == SNN_OK);
+    for (i = 0; i < O * I + N && !slowest; i++) {
+        double h = 1e-5, got = (double)(i < O * I ? dw[i] : dt[i - O * I]);
+        float keep = w[i < O * I ? i : 0];
+        double kept = in[i < O * I ? 0 : i - O * I].t;
+        for (want = 0, m = n, side = -1; side <= 1; side += 2) {
+            if (i < O * I) {
+                w[i] = keep + (float)side * 2e-5f;
+                h = ((double)w[i] - (double)keep) * side;
+            } else in[i - O * I].t = kept + side * h;
+            for (k = 1; k < N; k++)
+                if (in[k - 1].t > in[k].t) m = -1; /* moved past its neighbour */
+            if (m == n) m = snn_eventprop_forward(&d, I, O, moved, MAX, in, N, w, state);
+            for (k = 0; k < m && m == n; k++)
+                want += side * (double)uniform(-1, 1, 312, (size_t)moved[k].neuron) * moved[k].t /
+                        (2 * h);
+            if (i < O * I) w[i] = keep;
+            else in[i - O * I].t = kept;
+        }
+        if (m == n && fabs(got - want) > 1e-2 * (fabs(want) + 0.1))
+            fail("gradient %d is %g, by differences %g", i, got, want);
+    }
+    note("%d spikes%s", n, slowest > 0 ? ", one grazes" : "");
+}
+
+/* Bad input: a status, and nothing written. */
+static void times_bad(int a, int b)
+{
+    float x[2] = {0, 1}, w[4] = {1, 1, 1, 1}, t[2] = {7, 7}, s[2] = {7, 7}, lo = 0, hi = 1;
+    float nan = 0;
+    uint32_t bits = 0x7fc00000u;
+    double state[4];
+    snn_spike in[2] = {{1, 0, 0}, {2, 1, 0}}, out[6];
+    ZERO(snn_spikeprop_desc, sp);
+    ZERO(snn_eventprop_desc, ev);
+    ZERO(snn_population_desc, pop);
+    (void)a, (void)b;
+    memcpy(&nan, &bits, sizeof nan);
+    sp.delay = times_delay, sp.delays = 1, ev.tau_mem = 4, ev.tau_syn = 2, pop.fields = 4;
+#define FORWARD snn_spikeprop_forward(&sp, 1, 2, 2, t, s, x, w, out, state)
+#define EVENTS snn_eventprop_forward(&ev, 2, 2, out, 6, in, 2, w, state)
+#define POPULATION snn_encode_population(&pop, 1, 1, t, NULL, x, &lo, &hi)
+#define WRONG(field, value, call, error) \
+    do { \
+        float kept_ = (field); \
+        (field) = (value); \
+        CHECK((snn_status)(call) == (error)); \
+        (field) = kept_; \
+    } while (0)
+    WRONG(sp.tau, -1, FORWARD, SNN_ERR_ARGUMENT);
+    WRONG(sp.theta, nan, FORWARD, SNN_ERR_ARGUMENT);
+    WRONG(sp.step, 1, FORWARD, SNN_ERR_ARGUMENT); /* steps without an end */
+    WRONG(sp.w_min, 1, FORWARD, SNN_ERR_ARGUMENT);
+    WRONG(x[1], nan, FORWARD, SNN_ERR_NAN);
+    WRONG(ev.tau_syn, 0, EVENTS, SNN_ERR_ARGUMENT);
+    WRONG(ev.theta, -1, EVENTS, SNN_ERR_ARGUMENT);
+    WRONG(pop.beta, nan, POPULATION, SNN_ERR_ARGUMENT);
+    WRONG(hi, 0, POPULATION, SNN_ERR_ARGUMENT);
+    WRONG(x[0], nan, POPULATION, SNN_ERR_NAN);
+    sp._start = 1, ev._end = 1, pop._end = 1;
+    CHECK(FORWARD == SNN_ERR_DESC && EVENTS == (int)SNN_ERR_DESC && POPULATION == SNN_ERR_DESC);
+    sp._start = 0, ev._end = 0, pop._end = 0;
+    sp.delays = 0, pop.fields = 2;
+    CHECK(FORWARD == SNN_ERR_SHAPE && POPULATION == SNN_ERR_ARGUMENT);
+    sp.delays = 1;
+    CHECK(snn_spikeprop_update(&sp, 1, NULL, w) == SNN_ERR_NULL);
+    CHECK(snn_spikeprop_backward(&sp, 1, 2, 2, w, x, NULL, s, t, s, x, NULL) == SNN_ERR_NULL);
+    in[1].neuron = 2;
+    CHECK(EVENTS == (int)SNN_ERR_ARGUMENT);
+    in[1].neuron = 1, in[1].t = 0.5; /* not sorted */
+    CHECK(EVENTS == (int)SNN_ERR_ARGUMENT);
+    CHECK(t[0] == 7 && s[0] == 7 && x[1] == 1 && w[0] == 1);
+#undef FORWARD
+#undef EVENTS
+#undef POPULATION
+#undef WRONG
+}
+
 /* ---- all cases ---- */
 
 static void add_all(void)
@@ -5008,6 +6639,63 @@ static void add_all(void)
     for (i = 0; i < COUNT_OF(stdp_convs); i++)
         for (k = 0; k < 8; k++) add(rules_stdp_conv, i, k, "rules/stdp_conv_%d_%d", i, k);
     add(rules_stdp_outside, 0, 0, "rules/stdp_weights_out_of_bounds");
+    for (i = 0; i < 12; i++)
+        for (k = 0; k < 32; k++) add(rules_stdp_orders, i, k, "rules/stdp_order_%d_%d", i, k);
+    for (i = 0; i < 3; i++)
+        for (k = 0; k < 4; k++) add(rules_stdp_whole_image, i, k, "rules/stdp_whole_%d_%d", i, k);
+    add(rules_reward, 0, 0, "rules/reward");
+    add(rules_supervised, 0, 0, "rules/resume_pes");
+    add(rules_vote, 0, 0, "rules/vote");
+    for (i = 0; i < 22; i++) add(rules_bad, i, 0, "rules/bad_%d", i);
+
+    for (i = 0; i < COUNT_OF(online_rows); i++)
+        for (k = 0; k < 2; k++)
+            add(online_reference, i, k, "rules/online_%d%s", i, k ? "_in_parts" : "");
+    add(online_exact, 0, 0, "rules/online_exact_leaky");
+    add(online_exact, 1, 0, "rules/online_exact_lif");
+    add(slayer_reference, 0, 0, "rules/slayer");
+    for (i = 0; i < 4; i++)
+        add(forward_forward_gradient, i / 2, i % 2, "rules/forward_forward_%s_%s",
+            i / 2 ? "mean" : "sum", i % 2 ? "negative" : "positive");
+    for (i = 1; i < 8; i += 3) add(bpstdp_windows, i, 0, "rules/bpstdp_window_%d", i);
+    add(encode_others, 0, 0, "encode/periodic_poisson_draws");
+    add(rules_bad_input, 0, 0, "badinput/online_and_local_rules");
+
+    for (i = 2; i <= 64; i += i < 8 ? 2 : 28)
+        for (k = 0; k < 2; k++) add(es_reference, i, k, "rules/es_%d%s", i, k ? "_equal" : "");
+    for (i = 0; i <= (int)SNN_RMSPROP; i++) add(es_quadratic, i, 0, "rules/es_quadratic_%d", i);
+    for (i = 0; i < ROWS; i++) add(es_padding, i, 0, "rules/es_padding_%s", rows[i].name);
+    add(es_bad, 0, 0, "rules/es_bad_input");
+    for (i = 0; i <= (int)SNN_RMSPROP; i++) add(train_bounds, i, 0, "train/bounds_%d", i);
+
+    add(conductance_by_hand, 0, 0, "neurons/conductance_by_hand euler");
+    add(conductance_by_hand, 1, 0, "neurons/conductance_by_hand exponential");
+    add(rules_homeostasis, 0, 0, "rules/homeostasis");
+
+    for (i = 0; i < 5; i++)
+        for (k = 0; k < 3; k++) add(rules_net_stdp, i, k, "rules/net_stdp_%d_order_%d", i, k);
+    for (i = 1; i < 3; i++) add(rules_net_online, i, 0, "rules/net_online_%d", i);
+    for (i = 0; i < 12; i++) add(rules_net_bad, i, 0, "rules/net_bad_%d", i);
+    for (i = 1; i < 2000; i = 3 * i + 1)
+        for (k = 0; k < 2; k++)
+            add(convert_percentile, i, k, "convert/percentile_%d%s", i, k ? "_positive" : "");
+    for (i = 0; i < COUNT_OF(convert_rows); i++)
+        for (k = 0; k < COUNT_OF(convert_names); k++)
+            if (convertible(i, k))
+                add(convert_rates, i, k, "convert/%s_%d", convert_names[k], i);
+    add(convert_silent, 0, 0, "convert/silent");
+    for (i = 0; i < 4; i++)
+        add(convert_normalised, i / 2, i % 2, "convert/equals_scaled_weights%s%s",
+            i / 2 ? "_zero" : "", i % 2 ? "_half" : "");
+    for (i = 0; i < 2; i++) add(convert_spikes, i, 0, "convert/spikes_%d", i);
+    for (k = 0; k < 5; k += 2) add(convert_memory, k, 0, "convert/memory_%s", convert_names[k]);
+    for (i = 0; i < COUNT_OF(convert_bad_rows); i++)
+        add(convert_bad, i, 0, "convert/bad_%s", convert_bad_rows[i].name);
+    for (i = 0; i < 8; i++) {
+        add(times_spikeprop, i, i & 1, "rules/times_spikeprop_%d", i);
+        for (k = 0; k < 4; k++) add(times_eventprop, i, k, "rules/times_eventprop_%d_%d", i, k);
+    }
+    add(times_bad, 0, 0, "rules/times_bad_input");
     add(events_nmnist, 0, 0, "events/nmnist");
     add(events_aedat, 0, 0, "events/aedat");
     for (i = 0; i < COUNT_OF(aedat_packets); i++)

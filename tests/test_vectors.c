@@ -2167,6 +2167,1265 @@ static void run_nir(test_case *c)
     check_number(c, "imported_reset_delay", 0.0, EXACT);
 }
 
+/* Steps as the record counts them: times in the files are in units of dt. */
+static float steps_of(test_case *c, const char *name)
+{
+    return need(c, name)->v[0] / number(c, "dt", 1.0f);
+}
+
+enum { PAIR, TRIPLET, DC_POWER, DC_EXP, DC_PREPOST, DC_TRIPLET, POSTPRE };
+
+/* A rule with the weights changing in place: their whole history, then the traces. */
+static void run_rule_stdp(test_case *c)
+{
+    const record *w0 = need(c, "w0"), *pre = need(c, "pre"), *post = need(c, "post");
+    const int rule = c->arg, O = w0->dim[0], I = w0->dim[1], T = pre->dim[0];
+    const size_t n = w0->count;
+    float *tp = floats(c, 2 * (size_t)I), *tq = floats(c, 2 * (size_t)O), *w = floats(c, n);
+    float *history = floats(c, (size_t)T * n);
+    snn_stdp_desc d = {0};
+    need_count(c, "post", (size_t)(T * O)), need_count(c, "pre", (size_t)(T * I));
+    d.exponential = 1;
+    d.order = rule <= TRIPLET ? SNN_STDP_TRACES_LAST : rule < POSTPRE ? SNN_STDP_IN_TURN
+                                                                      : SNN_STDP_TRACES_FIRST;
+    d.nearest = rule == PAIR ? integer(c, "nearest", 0) : rule >= DC_TRIPLET;
+    d.clip = rule != TRIPLET;
+    d.w_min = number(c, "w_min", 0.0f), d.w_max = number(c, "w_max", 0.0f);
+    d.mu = number(c, "mu", 0.0f), d.beta = number(c, "beta", 0.0f);
+    d.bound = rule == DC_EXP ? SNN_STDP_EXPONENTIAL : d.mu > 0.0f ? SNN_STDP_SOFT
+                                                                  : SNN_STDP_ADDITIVE;
+    if (rule == PAIR || rule == TRIPLET) {
+        d.tau_pre = steps_of(c, "tau_plus"), d.tau_post = steps_of(c, "tau_minus");
+        d.a_post = need(c, rule == PAIR ? "A_plus" : "A2p")->v[0];
+        d.a_pre = need(c, rule == PAIR ? "A_minus" : "A2m")->v[0];
+    }
+    if (rule == TRIPLET) {
+        d.tau_pre2 = steps_of(c, "tau_x"), d.tau_post2 = steps_of(c, "tau_y");
+        d.a_post3 = need(c, "A3p")->v[0], d.a_pre3 = need(c, "A3m")->v[0];
+    }
+    if (rule >= DC_POWER && rule <= DC_PREPOST) {
+        d.tau_pre = steps_of(c, "tau_pre"), d.tau_post = steps_of(c, "tau_post");
+        d.a_post = need(c, "eta_post")->v[0], d.x_tar = need(c, "x_tar")->v[0];
+        d.a_pre = need(c, "eta_pre")->v[0] * (float)(rule == DC_PREPOST);
+    }
+    if (rule == DC_TRIPLET) {
+        d.tau_pre = steps_of(c, "tau_pre"), d.tau_post = steps_of(c, "tau_post1");
+        d.tau_post2 = steps_of(c, "tau_post2");
+        d.a_pre = need(c, "nu_pre")->v[0], d.a_post3 = need(c, "nu_post")->v[0];
+    }
+    if (rule == POSTPRE) {
+        d.tau_pre = d.tau_post = steps_of(c, "tau");
+        d.a_pre = need(c, "lr_pre")->v[0], d.a_post = need(c, "lr_post")->v[0];
+    }
+    memcpy(w, w0->v, n * sizeof(float));
+    for (int t = 0; t < T; t++) {
+        CALL(c, snn_stdp_linear(&d, 1, I, O, pre->v + t * I, post->v + t * O, tp, tq, w, w, NULL));
+        memcpy(history + (size_t)t * n, w, n * sizeof(float));
+    }
+    check(c, "w_hist", history, (size_t)T * n, VALUE);
+    check(c, "w_final", w, n, VALUE);
+    if (rule == PAIR) {
+        check(c, "xp_final", tp, (size_t)I, VALUE);
+        check(c, "xq_final", tq, (size_t)O, VALUE);
+    } else if (rule == DC_TRIPLET) {
+        check(c, "pre_final", tp, (size_t)I, VALUE);
+        check(c, "post1_final", tq, (size_t)O, VALUE);
+        check(c, "post2_final", tq + O, (size_t)O, VALUE);
+    } else if (rule != TRIPLET) {
+        check(c, "x_pre_final", tp, (size_t)I, VALUE);
+        check(c, "x_post_final", tq, (size_t)O, VALUE);
+    }
+}
+
+enum { MSTDP, MSTDPET, DOPAMINE };
+
+/* STDP's eligibility, then the reward; arg: Izhikevich's rule, or both of Florian's. */
+static void run_rule_reward(test_case *c)
+{
+    const record *w0 = need(c, "w0"), *pre = need(c, "pre"), *post = need(c, "post");
+    const int O = w0->dim[0], I = w0->dim[1], T = pre->dim[0], dopamine = c->arg == DOPAMINE;
+    const record *r = dopamine ? need_count(c, "da", (size_t)T)
+                               : need_count(c, "r", (size_t)T + 1);
+    const size_t n = w0->count;
+    need_count(c, "post", (size_t)(T * O)), need_count(c, "pre", (size_t)(T * I));
+    for (int rule = c->arg; rule <= (dopamine ? DOPAMINE : MSTDPET); rule++) {
+        float *tp = floats(c, (size_t)I), *tq = floats(c, (size_t)O), *w = floats(c, n);
+        float *e = floats(c, n), *z = floats(c, n), *history = floats(c, (size_t)T * n);
+        float *level = floats(c, (size_t)T);
+        snn_stdp_desc d = {0};
+        snn_reward_desc rd = {0};
+        snn_reward state = {0, 0};
+        d.exponential = 1;
+        d.bound = SNN_STDP_ADDITIVE;
+        d.order = dopamine ? SNN_STDP_TRACES_LAST : SNN_STDP_TRACES_FIRST;
+        d.tau_pre = steps_of(c, "tau_plus"), d.tau_post = steps_of(c, "tau_minus");
+        d.a_post = need(c, "A_plus")->v[0];
+        d.a_pre = need(c, "A_minus")->v[0] * (dopamine ? 1.0f : -1.0f);
+        rd.lr = dopamine ? need(c, "lr")->v[0] * number(c, "dt", 1.0f)
+                         : need(c, rule == MSTDP ? "gamma" : "gamma_et")->v[0];
+        if (rule == MSTDPET)
+            rd.tau = steps_of(c, "tau_z"), rd.gain = 1.0f / need(c, "tau_z")->v[0];
+        if (dopamine) {
+            rd.tau = steps_of(c, "tau_c"), rd.tau_dopamine = steps_of(c, "tau_d");
+            rd.clip = 1, rd.w_min = need(c, "w_min")->v[0], rd.w_max = need(c, "w_max")->v[0];
+        }
+        memcpy(w, w0->v, n * sizeof(float));
+        for (int t = 0; t < T; t++) {
+            CALL(c, snn_stdp_linear(&d, 1, I, O, pre->v + t * I, post->v + t * O, tp, tq, w, NULL,
+                                    e));
+            CALL(c, snn_reward_update(&rd, 1, n, w, z, e, &state, r->v + t + !dopamine));
+            memcpy(history + (size_t)t * n, w, n * sizeof(float));
+            level[t] = state.dopamine;
+        }
+        if (dopamine)
+            check(c, "d_hist", level, (size_t)T, VALUE);
+        if (rule != MSTDP)
+            check(c, dopamine ? "c_final" : "z_final", z, n, VALUE);
+        check(c, dopamine ? "w_hist" : rule == MSTDP ? "w_mstdp" : "w_mstdpet", history,
+              (size_t)T * n, VALUE);
+    }
+}
+
+static void run_rule_mozafari(test_case *c)
+{
+    const record *w = need(c, "w0");
+    const int O = w->dim[0], I = w->dim[1];
+    float *dw = floats(c, w->count);
+    snn_first_spike_desc d = {0};
+    d.right_before = need(c, "ar_plus")->v[0], d.right_after = need(c, "ar_minus")->v[0];
+    d.wrong_before = need(c, "ap_minus")->v[0], d.wrong_after = need(c, "ap_plus")->v[0];
+    d.decisions = integer(c, "n_batch", 0), d.hits = integer(c, "hits", 0);
+    CALL(c, snn_stdp_first_spike(&d, I, O, labels(c, "t_pre", I), labels(c, "t_post", O),
+                                 labels(c, "reward", O), w->v, dw));
+    check(c, "dw", dw, w->count, VALUE);
+    find(c, "phi_r"), find(c, "phi_p"); /* factors of dw */
+}
+
+/* The whole trial, and what its last step adds. dW_n3ml is a fault of the original's. */
+static void run_rule_resume(test_case *c)
+{
+    const record *w0 = need(c, "W0"), *pre = need(c, "pre");
+    const int O = w0->dim[0], I = w0->dim[1], T = pre->dim[0];
+    const record *post = need_count(c, "learn", (size_t)(T * O));
+    const record *wanted = need_count(c, "desired", (size_t)(T * O));
+    float *trace = floats(c, 2 * (size_t)I), *w = floats(c, w0->count), *last = NULL;
+    snn_resume_desc d = {0};
+    d.lr = need(c, "lr")->v[0];
+    d.tau = steps_of(c, "tau_d"), d.actual_tau = steps_of(c, "tau_l");
+    d.a = need(c, "a_d")->v[0], d.actual_a = need(c, "a_l")->v[0];
+    d.gain = need(c, "A_d")->v[0], d.actual_gain = need(c, "A_l")->v[0];
+    need_count(c, "pre", (size_t)(T * I));
+    memcpy(w, w0->v, w0->count * sizeof(float));
+    for (int t = 0; t < T; t++) {
+        float *before = floats(c, 2 * (size_t)I);
+        memcpy(before, trace, 2 * (size_t)I * sizeof(float));
+        CALL(c, snn_resume_linear(&d, 1, I, O, pre->v + t * I, post->v + t * O, wanted->v + t * O,
+                                  trace, w));
+        last = floats(c, w0->count);
+        CALL(c, snn_resume_linear(&d, 1, I, O, pre->v + t * I, post->v + t * O, wanted->v + t * O,
+                                  before, last));
+    }
+    check(c, "W_paper", w, w0->count, VALUE);
+    check(c, "dW_step", last, w0->count, VALUE);
+    find(c, "dW_n3ml");
+}
+
+/* Encoder, snn_lif, decoder that learns. */
+static void run_rule_pes(test_case *c)
+{
+    const record *E = need(c, "E"), *D0 = need(c, "D0"), *x = need(c, "x");
+    const int n = E->dim[0], I = E->dim[1], O = D0->dim[0], T = x->dim[0];
+    const record *gain = need_count(c, "gain", (size_t)n), *bias = need_count(c, "bias", (size_t)n);
+    const record *target = need_count(c, "target", (size_t)O);
+    float *s = floats(c, (size_t)(T * n)), *o = floats(c, (size_t)(T * O));
+    float *j = floats(c, (size_t)n), *w = floats(c, D0->count);
+    float *state[2] = {floats(c, (size_t)n), floats(c, (size_t)n)};
+    snn_neuron_model m;
+    snn_neuron_desc d = {0};
+    d.beta = (float)exp(-1.0 / (double)steps_of(c, "tau_rc"));
+    d.refractory = steps_of(c, "tau_ref");
+    d.fire_at_threshold = 1;
+    CALL(c, snn_neuron_init(&m, snn_neuron_info(SNN_LIF), &d));
+    snn_neuron_start(&m, n, state);
+    memcpy(w, D0->v, D0->count * sizeof(float));
+    for (int t = 0; t < T; t++) {
+        for (int k = 0; k < n; k++) {
+            double sum = 0.0;
+            for (int i = 0; i < I; i++)
+                sum += (double)E->v[k * I + i] * (double)x->v[t * I + i];
+            j[k] = (float)((double)gain->v[k] * sum + (double)bias->v[k]);
+        }
+        snn_neuron_forward(&m, n, s + t * n, state, j);
+        CALL(c, snn_pes_linear(need(c, "lr")->v[0], 1, n, O, s + t * n, target->v, w, o + t * O));
+    }
+    check(c, "s", s, (size_t)(T * n), EXACT);
+    check(c, "o", o, (size_t)(T * O), VALUE);
+    check(c, "D", w, D0->count, VALUE);
+}
+
+static void run_rule_weight_norm(test_case *c)
+{
+    const float total = need(c, "total")->v[0];
+    for (int absolute = 0; absolute < 2; absolute++) {
+        const record *r = need(c, absolute ? "signed_w" : "w");
+        CALL(c, snn_normalise_rows(r->v, r->dim[0], r->dim[1], total, absolute));
+        check(c, absolute ? "w_abs" : "w_sum", r->v, r->count, VALUE);
+    }
+}
+
+static void run_rule_label_assign(test_case *c)
+{
+    const record *train = need(c, "train_count"), *test = need(c, "test_count");
+    const int n = train->dim[1], classes = integer(c, "n_class", 0), N = test->dim[0];
+    const int *y = labels(c, "test_label", N);
+    float *rates = floats(c, (size_t)(classes * n)), *score = floats(c, (size_t)(N * classes));
+    float *as_float = floats(c, (size_t)(n + N));
+    int *assign = ints(c, n), *vote = ints(c, N), right = 0;
+    CALL(c, snn_assign_labels(train->dim[0], n, classes, train->v,
+                              labels(c, "train_label", train->dim[0]), rates, assign));
+    CALL(c, snn_vote(N, n, classes, test->v, assign, NULL, score, vote));
+    for (int i = 0; i < n; i++)
+        as_float[i] = (float)assign[i];
+    for (int k = 0; k < N; k++)
+        as_float[n + k] = (float)vote[k], right += vote[k] == y[k];
+    check(c, "rate", rates, (size_t)(classes * n), VALUE);
+    check(c, "assign", as_float, (size_t)n, EXACT);
+    check(c, "score", score, (size_t)(N * classes), VALUE);
+    check(c, "pred", as_float + n, (size_t)N, EXACT);
+    check_number(c, "accuracy", (double)right / N, VALUE);
+}
+
+/* ---- conversion: rule_convert_*, rule_spikenorm_*, rule_qcfs ---- */
+
+enum { MAX_WEIGHTS = 8 };
+
+/* A bias free chain of the weights w0, w1 .. with a relu behind each, on `batch` inputs like x
+ * without its `lead` leading axes. Convolutions but the first stand behind an average pool, which
+ * is 2 unless another leads, with some padding, to the last axes of the records `shape`. */
+static void ann_build(test_case *c, const record *x, int lead, int batch, const char *shape)
+{
+    const int layers = integer(c, "n_layer", 0);
+    int node, dim[3] = {1, 1, 1}, in[3];
+    if (layers < 1 || layers > MAX_WEIGHTS)
+        give_up(c, "%d layers", layers);
+    net_begin(c, batch, 1, SNN_INPUT_CONSTANT);
+    node = input_node(c, x, lead);
+    for (int k = 0; k < x->ndim - lead; k++)
+        dim[k] = x->dim[lead + k];
+    for (int l = 0; l < layers; l++) {
+        const record *w = find_format(c, "w%d", l), *out = find_format(c, shape, l);
+        char name[NAME_BYTES];
+        int pool = 1, padding = 0;
+        snprintf(name, sizeof name, "w%d", l);
+        if (!w || !out || (w->ndim != 2 && w->ndim != 4))
+            give_up(c, "layer %d lacks its weights or shape", l);
+        memcpy(in, dim, sizeof in);
+        if (w->ndim == 4 && l > 0)
+            pool = 2;
+        for (; pool <= dim[1]; pool++) { /* the smallest window that fits */
+            in[1] = dim[1] / pool, in[2] = dim[2] / pool;
+            padding = w->ndim == 4 ? out->dim[out->ndim - 1] - in[2] + w->dim[3] - 1 : 0;
+            if (w->ndim == 4 ? padding >= 0 && padding % 2 == 0
+                             : in[0] * in[1] * in[2] == w->dim[1])
+                break;
+        }
+        if (pool > 1) {
+            snn_pool2d_desc d = {0};
+            d.kernel = pool;
+            node = snn_avg_pool2d(c->net, node, &d);
+        }
+        if (w->ndim == 4) {
+            snn_conv2d_desc d = {0};
+            d.name = name, d.out_channels = w->dim[0], d.padding = padding / 2, d.no_bias = 1;
+            d.kernel_h = w->dim[2], d.kernel_w = w->dim[3];
+            node = snn_conv2d(c->net, node, &d);
+            for (int k = 0; k < 3; k++)
+                dim[k] = out->dim[out->ndim - 3 + k];
+        } else {
+            snn_linear_desc d = {0};
+            d.name = name, d.out_features = w->dim[0], d.no_bias = 1;
+            node = snn_linear(c->net, CALL(c, snn_flatten(c->net, CALL(c, node))), &d);
+            dim[0] = w->dim[0], dim[1] = dim[2] = 1;
+        }
+        CALL(c, snn_net_record(c->net, CALL(c, node), SNN_RECORD_SPIKES));
+        node = CALL(c, snn_relu(c->net, node, &(snn_neuron_desc){0}));
+    }
+    CALL(c, snn_net_build(c->net));
+    for (int l = 0; l < layers; l++) {
+        const record *w = find_format(c, "w%d", l);
+        const snn_param *p;
+        char name[NAME_BYTES];
+        snprintf(name, sizeof name, "w%d.weight", l);
+        p = snn_net_find_param(c->net, name);
+        if (!p || snn_tensor_count(&p->value) != w->count)
+            give_up(c, "%s has another size", name);
+        memcpy(p->value.data, w->v, w->count * sizeof(float));
+    }
+    CALL(c, snn_net_params_changed(c->net));
+}
+
+/* Converts c->net, and puts the new net in its place. */
+static void convert(test_case *c, snn_convert_desc d, const snn_data *data)
+{
+    snn_net *net = NULL;
+    d.net.spikes = c->how->spikes;
+    d.net.checkpoint = c->how->checkpoint;
+    d.net.isa = c->how->isa;
+    d.record = SNN_RECORD_SPIKES;
+    CALL(c, snn_net_convert(&net, c->net, &d, data));
+    snn_net_destroy(c->net);
+    c->net = net;
+}
+
+static float *neuron_value(test_case *c, int layer, const char *name)
+{
+    char full[NAME_BYTES];
+    const snn_param *p;
+    snprintf(full, sizeof full, "relu%d.%s", layer + 1, name);
+    p = snn_net_find_param(c->net, full);
+    if (!p || snn_tensor_count(&p->value) != 1)
+        give_up(c, "%s is not one number", full);
+    return p->value.data;
+}
+
+/* lam of the layers, and those over the lam before: thresholds for weights as they are */
+static void lambdas(test_case *c, float *lambda, float *ratio)
+{
+    for (int l = 0; l < integer(c, "n_layer", 0); l++) {
+        lambda[l] = *neuron_value(c, l, "threshold");
+        ratio[l] = lambda[l] / (l ? lambda[l - 1] : 1.0f);
+        if (*neuron_value(c, l, "graded_spikes_factor") != lambda[l])
+            differ(c, "the spikes of layer %d are not worth its threshold", l);
+    }
+}
+
+static void check_counts(test_case *c, const char *format, const float *x)
+{
+    CALL(c, snn_net_forward(c->net, x));
+    for (int l = 0; l < integer(c, "n_layer", 0); l++) {
+        char name[NAME_BYTES];
+        snn_tensor s;
+        snprintf(name, sizeof name, "relu%d", l + 1);
+        s = snn_net_spikes(c->net, snn_net_node(c->net, name));
+        if (!s.data)
+            give_up(c, "%s keeps no spikes", name);
+        size_t n = snn_tensor_count(&s) / (size_t)s.shape[0];
+        float *count = floats(c, n);
+        for (size_t i = 0; i < snn_tensor_count(&s); i++)
+            count[i % n] += s.data[i] != 0.0f;
+        snprintf(name, sizeof name, format, l);
+        check(c, name, count, n, EXACT);
+    }
+}
+
+static void run_convert(test_case *c)
+{
+    static const struct {
+        snn_convert_method method;
+        int positive;
+        const char *lambda, *ratio;
+    } rows[] = {
+        {SNN_CONVERT_MAX, 0, "lam_max", "th_paper"},
+        {SNN_CONVERT_MAX, 0, "th_n3ml", "th_paper"},
+        {SNN_CONVERT_PERCENTILE, 0, "lam_p999", NULL},
+        {SNN_CONVERT_PERCENTILE, 1, "lam_p999nz", NULL},
+        {SNN_CONVERT_DIEHL, 0, "diehl_factor", NULL},
+        {SNN_CONVERT_MODEL, 0, NULL, "model_factor"},
+    };
+    const record *cal = need(c, "cal"), *test = need(c, "test");
+    const int layers = integer(c, "n_layer", 0), T = integer(c, "T", 0);
+    float lambda[MAX_WEIGHTS], ratio[MAX_WEIGHTS];
+    snn_data data = {0};
+    data.x = cal->v, data.count = cal->dim[0], data.features = (int)(cal->count / cal->dim[0]);
+    for (int k = 0; k < 2; k++) { /* the net itself */
+        const record *x = k ? test : cal;
+        ann_build(c, x, 1, x->dim[0], "act%d");
+        CALL(c, snn_net_forward(c->net, x->v));
+        for (int l = 0; l < layers; l++) {
+            char node[NAME_BYTES], name[NAME_BYTES];
+            snprintf(node, sizeof node, "w%d", l);
+            snprintf(name, sizeof name, k ? "test_act%d" : "act%d", l);
+            check_tensor(c, name, snn_net_spikes(c->net, snn_net_node(c->net, node)), VALUE);
+        }
+    }
+    for (size_t k = 0; k < COUNT_OF(rows); k++) { /* batches that leave a rest */
+        snn_convert_desc d = {0};
+        d.method = rows[k].method, d.positive_only = rows[k].positive;
+        d.net.batch = k % 2 ? 5 : cal->dim[0];
+        d.net.steps = T;
+        ann_build(c, cal, 1, 1, "act%d");
+        convert(c, d, &data);
+        lambdas(c, lambda, ratio);
+        if (rows[k].lambda)
+            check(c, rows[k].lambda, lambda, (size_t)layers, VALUE);
+        if (rows[k].ratio)
+            check(c, rows[k].ratio, ratio, (size_t)layers, VALUE);
+        if (rows[k].method == SNN_CONVERT_DIEHL) {
+            for (int l = 0; l < layers; l++)
+                ratio[l] = 1.0f / ratio[l];
+            check(c, "diehl_scale", ratio, (size_t)layers, VALUE);
+        }
+    }
+    for (int k = 0; k < 2; k++) { /* the same percentiles on plain arrays */
+        for (int l = 0; l < layers; l++) {
+            const record *act = find_format(c, "act%d", l);
+            float *x = floats(c, act->count);
+            for (size_t i = 0; i < act->count; i++)
+                x[i] = act->v[i] > 0.0f ? act->v[i] : 0.0f;
+            CALL(c, snn_percentile(&lambda[l], x, act->count, 99.9, k));
+        }
+        check(c, k ? "lam_p999nz" : "lam_p999", lambda, (size_t)layers, VALUE);
+    }
+    for (int hard = 0; hard < 2; hard++) {
+        snn_convert_desc d = {0};
+        d.reset = hard ? SNN_RESET_ZERO : SNN_RESET_SUBTRACT;
+        d.net.batch = test->dim[0];
+        d.net.steps = T;
+        ann_build(c, cal, 1, 1, "act%d");
+        convert(c, d, &data);
+        check_counts(c, hard ? "cnt_paper_hard_%d" : "cnt_paper_soft_%d", test->v);
+        for (int l = 0; l < layers; l++) /* n3ml: the same thresholds for spikes of 1 */
+            *neuron_value(c, l, "graded_spikes_factor") = 1.0f;
+        check_counts(c, hard ? "cnt_n3ml_hard_%d" : "cnt_n3ml_soft_%d", test->v);
+    }
+}
+
+static void run_spikenorm(test_case *c)
+{
+    const record *x = need(c, "x");
+    const int T = x->dim[0], B = x->dim[1], layers = integer(c, "n_layer", 0);
+    const size_t n = x->count / (size_t)(T * B);
+    float *train = floats(c, x->count), soft[MAX_WEIGHTS], lambda[MAX_WEIGHTS], ratio[MAX_WEIGHTS];
+    snn_data data = {0};
+    data.x = train, data.count = B, data.features = (int)(x->count / (size_t)B);
+    for (int t = 0; t < T; t++) /* a sample is [T][n] */
+        for (int b = 0; b < B; b++)
+            memcpy(train + (size_t)(b * T + t) * n, x->v + (size_t)(t * B + b) * n,
+                   n * sizeof(float));
+    for (int k = 3; k >= 0; k--) { /* the last leaves the thresholds of the runs */
+        char name[NAME_BYTES];
+        snn_convert_desc d = {0};
+        d.method = SNN_CONVERT_SPIKE_NORM;
+        d.reset = k & 1 ? SNN_RESET_ZERO : SNN_RESET_SUBTRACT;
+        d.keep_states = k >> 1; /* as n3ml has it, by accident */
+        d.net.batch = B;
+        d.net.steps = T;
+        d.net.input = SNN_INPUT_DENSE;
+        ann_build(c, x, 2, 1, "cnt_soft_%d");
+        convert(c, d, &data);
+        lambdas(c, lambda, ratio);
+        snprintf(name, sizeof name, "th_%s_%s", k & 1 ? "hard" : "soft", k & 2 ? "noreset"
+                                                                              : "reset");
+        check(c, name, ratio, (size_t)layers, VALUE);
+    }
+    memcpy(soft, lambda, sizeof soft);
+    check_counts(c, "cnt_soft_%d", x->v);
+    {
+        snn_convert_desc d = {0};
+        d.reset = SNN_RESET_ZERO;
+        d.method = SNN_CONVERT_SPIKE_NORM;
+        d.net.batch = B;
+        d.net.steps = T;
+        d.net.input = SNN_INPUT_DENSE;
+        ann_build(c, x, 2, 1, "cnt_soft_%d");
+        convert(c, d, &data);
+        for (int l = 0; l < layers; l++)
+            *neuron_value(c, l, "threshold") = *neuron_value(c, l, "graded_spikes_factor") =
+                soft[l];
+        check_counts(c, "cnt_hard_%d", x->v);
+    }
+}
+
+static void run_qcfs(test_case *c)
+{
+    const record *z = need(c, "z");
+    const float lambda = need(c, "lam")->v[0];
+    const size_t n = z->count;
+    float *ones = floats(c, n), *dz = floats(c, n), *dlambda = floats(c, n), *y = floats(c, n);
+    for (size_t i = 0; i < n; i++)
+        ones[i] = 1.0f;
+    for (int clamp = 0; clamp < 2; clamp++)
+        for (int each = 0; each < 2; each++) { /* one lam for all, one for each */
+            const char *names[] = {clamp ? "dz_clamp" : "dz_paper",
+                                   clamp ? "dlam_clamp" : "dlam_paper"};
+            float *count = floats(c, n), *rate = floats(c, n), *state = floats(c, n);
+            float *dstate = floats(c, n), *before = floats(c, n), *dp[4] = {NULL};
+            const float *was = before;
+            snn_convert_desc d = {0};
+            snn_neuron_desc q = {0};
+            snn_neuron_model m;
+            const snn_param *p;
+            snn_tensor s;
+            int node;
+            q.name = "qcfs1";
+            q.threshold = lambda;
+            q.learn_threshold = 1;
+            q.per_neuron = each;
+            q.custom[1] = number(c, "L", 0.0f);
+            q.custom[2] = (float)clamp;
+            net_begin(c, 1, 1, SNN_INPUT_CONSTANT);
+            node = CALL(c, snn_qcfs(c->net, input_node(c, z, 0), &q));
+            CALL(c, snn_net_build(c->net));
+            CALL(c, snn_net_forward(c->net, z->v));
+            check_tensor(c, "y", snn_net_spikes(c->net, node), VALUE);
+            CALL(c, snn_net_zero_grad(c->net));
+            memcpy(snn_net_dspikes(c->net, node).data, ones, n * sizeof(float));
+            CALL(c, snn_net_backward(c->net));
+            check_tensor(c, names[0], snn_net_dspikes(c->net, c->in), GRADIENT);
+            p = snn_net_find_param(c->net, "qcfs1.threshold");
+            if (each)
+                check_tensor(c, names[1], p->grad, GRADIENT);
+
+            CALL(c, snn_neuron_init(&m, snn_neuron_info(SNN_QCFS), &q));
+            snn_neuron_forward(&m, (int)n, y, &state, z->v);
+            check(c, "y", y, n, VALUE);
+            dp[0] = dlambda;
+            memset(dlambda, 0, n * sizeof(float));
+            snn_neuron_backward(&m, (int)n, dz, &dstate, dp, &was, z->v, ones);
+            check(c, names[0], dz, n, GRADIENT);
+            check(c, names[1], dlambda, n, GRADIENT);
+
+            d.method = SNN_CONVERT_QCFS;
+            d.net.steps = integer(c, "T", 0);
+            convert(c, d, NULL);
+            CALL(c, snn_net_forward(c->net, z->v));
+            s = snn_net_spikes(c->net, snn_net_node(c->net, "qcfs1"));
+            for (size_t i = 0; i < snn_tensor_count(&s); i++) {
+                count[i % n] += s.data[i] != 0.0f;
+                rate[i % n] += s.data[i] / (float)d.net.steps;
+            }
+            check(c, "count", count, n, EXACT);
+            check(c, "rate", rate, n, VALUE);
+        }
+}
+
+/* ---- exact spike times ---- */
+
+#define EXACT_TIME 1e-4 /* where they are found by solving for them */
+
+/* Spike times of a record, with the library's marker instead of -1. */
+static float *read_times(test_case *c, const record *r)
+{
+    float *t = floats(c, r->count);
+    for (size_t i = 0; i < r->count; i++)
+        t[i] = r->v[i] == -1.0f ? SNN_NEVER : r->v[i];
+    return t;
+}
+
+static void check_times(test_case *c, const char *name, const float *times, size_t n, double tol)
+{
+    float *t = floats(c, n);
+    for (size_t i = 0; i < n; i++)
+        t[i] = times[i] >= SNN_NEVER ? -1.0f : times[i];
+    check(c, name, t, n, tol);
+}
+
+static float *copy_of(test_case *c, const record *r)
+{
+    float *v = floats(c, r->count);
+    memcpy(v, r->v, r->count * sizeof *v);
+    return v;
+}
+
+/* Two layers, patterns in order, an update after each; arg: as n3ml does it, W2 first. */
+static void run_rule_spikeprop(test_case *c)
+{
+    const record *in = need(c, "t_in"), *r1 = need(c, "W1"), *r2 = need(c, "W2");
+    const record *delay = need(c, "delay"), *goal = need(c, c->arg ? "label" : "t_target");
+    if (r1->ndim != 3 || r2->ndim != 3)
+        give_up(c, "weights want three axes");
+    const int I = r1->dim[1], H = r1->dim[0], O = r2->dim[0], K = r1->dim[2];
+    const size_t P = in->count / (size_t)I, n1 = r1->count, n2 = r2->count;
+    const size_t hidden = (size_t)H, outputs = (size_t)O;
+    float *t_in = read_times(c, in), *w1 = copy_of(c, r1), *w2 = copy_of(c, r2);
+    float *t1 = floats(c, P * hidden), *s1 = floats(c, hidden), *d1 = floats(c, hidden);
+    float *t2 = floats(c, P * outputs), *s2 = floats(c, outputs), *d2 = floats(c, outputs);
+    float *dt1 = floats(c, hidden), *dt2 = floats(c, outputs), *E = floats(c, P);
+    float *dw1 = floats(c, n1), *dw2 = floats(c, n2), *change = floats(c, n1 + n2);
+    snn_spike *spikes = (snn_spike *)allocate(c, n1 + n2 + hidden + outputs, sizeof *spikes);
+    double *state = (double *)allocate(c, 2 * (hidden + outputs), sizeof *state);
+    snn_spikeprop_desc d = {0};
+    if (delay->count != (size_t)K || P < 1 || in->count != P * (size_t)I ||
+        r2->dim[1] != H || r2->dim[2] != K || goal->count != P * outputs)
+        give_up(c, "shapes do not fit");
+    d.delay = delay->v, d.delays = K;
+    d.tau = need(c, "tau")->v[0], d.theta = need(c, "theta")->v[0];
+    d.eta = need(c, c->arg ? "lr" : "eta")->v[0];
+    d.slope_min = -1.0f;
+    if (c->arg)
+        d.step = 1.0f, d.t_end = need(c, "n_step")->v[0] - 1.0f, d.w_min = 0.02f, d.w_max = 1.0f;
+    for (size_t p = 0; p < P; p++) {
+        const float *x = t_in + p * (size_t)I;
+        float *h = t1 + p * hidden, *y = t2 + p * outputs;
+        CALL(c, snn_spikeprop_forward(&d, 1, I, H, h, s1, x, w1, spikes, state));
+        CALL(c, snn_spikeprop_forward(&d, 1, H, O, y, s2, h, w2, spikes, state));
+        for (int j = 0; j < O; j++) {
+            dt2[j] = y[j] - goal->v[p * outputs + (size_t)j];
+            E[p] += 0.5f * dt2[j] * dt2[j];
+        }
+        memset(dw1, 0, n1 * sizeof *dw1);
+        memset(dw2, 0, n2 * sizeof *dw2);
+        CALL(c, snn_spikeprop_backward(&d, 1, H, O, dw2, dt1, d2, dt2, y, s2, h, w2));
+        CALL(c, snn_spikeprop_update(&d, (int)n2, w2, dw2));
+        if (c->arg)
+            CALL(c, snn_spikeprop_backward(&d, 1, H, O, NULL, dt1, NULL, dt2, y, s2, h, w2));
+        CALL(c, snn_spikeprop_backward(&d, 1, I, H, dw1, NULL, d1, dt1, h, s1, x, w1));
+        CALL(c, snn_spikeprop_update(&d, (int)n1, w1, dw1));
+    }
+    check_times(c, "t_hidden", t1, P * hidden, c->arg ? EXACT : EXACT_TIME);
+    check_times(c, "t_out", t2, P * outputs, c->arg ? EXACT : EXACT_TIME);
+    if (find(c, "E"))
+        check(c, "E", E, P, GRADIENT);
+    if (find(c, "W1_new")) {
+        check(c, "W1_new", w1, n1, VALUE);
+        check(c, "W2_new", w2, n2, VALUE);
+    }
+    if (find(c, "slope1")) {
+        check(c, "slope1", s1, hidden, GRADIENT);
+        check(c, "slope2", s2, outputs, GRADIENT);
+    }
+    if (find(c, "delta_out")) {
+        check(c, "delta_out", d2, outputs, GRADIENT);
+        check(c, "delta_hidden", d1, hidden, GRADIENT);
+    }
+    if (find(c, "dW1")) { /* what is added to the weights: an update of zeros */
+        CALL(c, snn_spikeprop_update(&d, (int)n1, change, dw1));
+        CALL(c, snn_spikeprop_update(&d, (int)n2, change + n1, dw2));
+        check(c, "dW1", change, n1, GRADIENT);
+        check(c, "dW2", change + n1, n2, GRADIENT);
+    }
+    find(c, "grad_check_error");
+}
+
+/* Spike lists against rows of times, one a neuron, filled up with -1. */
+static void check_spike_rows(test_case *c, const char *name, const snn_spike *s, int count)
+{
+    const record *r = need(c, name);
+    const int rows = r->dim[0], room = r->dim[1];
+    float *t = floats(c, r->count);
+    int *n = ints(c, rows);
+    for (size_t i = 0; i < r->count; i++)
+        t[i] = -1.0f;
+    for (int k = 0; k < count; k++) {
+        if (s[k].neuron >= rows || n[s[k].neuron] >= room) {
+            differ(c, "%s: more spikes of neuron %d than %d", name, s[k].neuron, room);
+            return;
+        }
+        t[s[k].neuron * room + n[s[k].neuron]++] = (float)s[k].t;
+    }
+    for (size_t i = 0; i < r->count; i++) /* relative to the times, not to the -1 that fills up */
+        if ((t[i] < 0.0f) != (r->v[i] < 0.0f) ||
+            !(fabs((double)(t[i] - r->v[i])) <= EXACT_TIME * fabs((double)r->v[i])))
+            differ(c, "%s[%zu] is %.9g instead of %.9g", name, i, (double)t[i], (double)r->v[i]);
+}
+
+static void run_rule_eventprop(test_case *c)
+{
+    enum { MAX_SPIKES = 4096 };
+    const record *times = need(c, "t_in"), *w1 = need(c, "W1"), *w2 = need(c, "W2");
+    const record *coef = need(c, "coef");
+    const int I = w1->dim[1], H = w1->dim[0], O = w2->dim[0];
+    snn_spike *in = (snn_spike *)allocate(c, times->count, sizeof *in);
+    snn_spike *mid = (snn_spike *)allocate(c, MAX_SPIKES, sizeof *mid);
+    snn_spike *out = (snn_spike *)allocate(c, MAX_SPIKES, sizeof *out);
+    float *dt_mid = floats(c, MAX_SPIKES), *dt_out = floats(c, MAX_SPIKES);
+    float *dw1 = floats(c, w1->count), *dw2 = floats(c, w2->count);
+    double *state = (double *)allocate(c, 2 * (size_t)(H + O), sizeof *state), loss = 0.0;
+    snn_eventprop_desc d = {0};
+    int count = 0, mids, outs;
+    if (w1->ndim != 2 || w2->ndim != 2 || times->ndim != 2 || times->dim[0] != I ||
+        w2->dim[1] != H || coef->count != (size_t)O)
+        give_up(c, "shapes do not fit");
+    d.tau_mem = need(c, "tau_m")->v[0], d.tau_syn = need(c, "tau_s")->v[0];
+    d.theta = need(c, "th")->v[0], d.t_end = need(c, "T_end")->v[0];
+    for (size_t i = 0; i < times->count; i++)
+        if (times->v[i] != -1.0f) {
+            in[count].neuron = (int)i / times->dim[1];
+            in[count++].t = (double)times->v[i];
+        }
+    snn_spikes_sort(in, count);
+    mids = CALL(c, snn_eventprop_forward(&d, I, H, mid, MAX_SPIKES, in, count, w1->v, state));
+    outs = CALL(c, snn_eventprop_forward(&d, H, O, out, MAX_SPIKES, mid, mids, w2->v, state));
+    for (int k = 0; k < outs; k++) {
+        dt_out[k] = coef->v[out[k].neuron];
+        loss += (double)dt_out[k] * out[k].t;
+    }
+    CALL(c, snn_eventprop_backward(&d, H, O, dw2, dt_mid, dt_out, out, outs, mid, mids, w2->v,
+                                   state));
+    CALL(c, snn_eventprop_backward(&d, I, H, dw1, NULL, dt_mid, mid, mids, in, count, w1->v,
+                                   state));
+    check_spike_rows(c, "t_hidden", mid, mids);
+    check_spike_rows(c, "t_out", out, outs);
+    check_number(c, "loss", loss, EXACT_TIME);
+    check(c, "dW1", dw1, w1->count, GRADIENT);
+    check(c, "dW2", dw2, w2->count, GRADIENT);
+    find(c, "grad_check_error");
+}
+
+static void run_rule_population_code(test_case *c)
+{
+    static const char *const of[] = {"bohte", "n3ml"};
+    const record *x = need(c, "x");
+    const int F = (int)x->count, n = integer(c, "n", 0);
+    const float *lo = need_count(c, "lo", x->count)->v, *hi = need_count(c, "hi", x->count)->v;
+    const size_t all = x->count * (size_t)n;
+    float *v = floats(c, all), *act = floats(c, all), *width = floats(c, x->count);
+    snn_population_desc d = {0};
+    d.fields = n, d.beta = need(c, "beta")->v[0];
+    for (int k = 0; k < 2; k++) {
+        char name[NAME_BYTES];
+        d.n3ml = k;
+        d.rounding = k ? SNN_ROUND_EVEN : SNN_ROUND_NEAREST;
+        d.t_max = need(c, k ? "n3ml_t_max" : "t_max")->v[0];
+        d.t_silent = need(c, k ? "n3ml_not_to_fire" : "t_silent")->v[0];
+        CALL(c, snn_population_fields(&d, F, v, width, lo, hi));
+        check(c, "width", width, x->count, VALUE);
+        snprintf(name, sizeof name, "centre_%s", of[k]);
+        check(c, name, v, all, VALUE);
+        CALL(c, snn_encode_population(&d, 1, F, v, act, x->v, lo, hi));
+        snprintf(name, sizeof name, "act_%s", of[k]);
+        check(c, name, act, all, VALUE);
+        snprintf(name, sizeof name, "time_%s", of[k]);
+        check_times(c, name, v, all, EXACT);
+    }
+    d.rounding = SNN_ROUND_DOWN;
+    CALL(c, snn_encode_population(&d, 1, F, v, NULL, x->v, lo, hi));
+    check_times(c, "time_n3ml_trunc", v, all, EXACT);
+}
+
+/* ---- online and local rules ---------------------------------------------------------------- */
+
+static int need_axis(test_case *c, const char *name, int axis)
+{
+    const record *r = need(c, name);
+    if (axis >= r->ndim)
+        give_up(c, "%s has %d axes", name, r->ndim);
+    return r->dim[axis];
+}
+
+/* A neuron of the rules, on plain arrays; its states are [n] each. */
+static snn_neuron_model rule_neuron(test_case *c, snn_neuron_kind kind, const snn_neuron_desc *d,
+                                    int n, float **state)
+{
+    snn_neuron_model m;
+    CALL(c, snn_neuron_init(&m, snn_neuron_info(kind), d));
+    for (int k = 0; k < m.def->states; k++)
+        state[k] = floats(c, (size_t)n);
+    return m;
+}
+
+/* 0 in a desc would mean: not given */
+static float nonzero(float x)
+{
+    return x != 0.0f ? x : 1e-30f;
+}
+
+static snn_surrogate hat(float width, float height)
+{
+    snn_surrogate s = {SNN_HAT, width, height, NULL, NULL};
+    return s;
+}
+
+static void add_scaled(float *y, const float *x, float a, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] += a * x[i];
+}
+
+static void run_ottt(test_case *c)
+{
+    const int T = integer(c, "T", 0), I = need_axis(c, "W1", 1), H = need_axis(c, "W1", 0);
+    const int O = need_axis(c, "W2", 0);
+    const record *x = need_count(c, "x", (size_t)(T * I));
+    const float *W1 = need(c, "W1")->v, *W2 = need_count(c, "W2", (size_t)(O * H))->v;
+    const float *target = need_count(c, "target", (size_t)O)->v, th = number(c, "th", 1.0f);
+    const snn_surrogate psi = hat(1.0f, 1.0f); /* whatever the threshold */
+    float *u1[SNN_MAX_STATES], *u2[SNN_MAX_STATES], *now = floats(c, (size_t)(H + O));
+    float *s1 = floats(c, (size_t)(T * H)), *s2 = floats(c, (size_t)(T * O));
+    float *dW1 = floats(c, (size_t)(H * I)), *dW2 = floats(c, (size_t)(O * H));
+    float *error = floats(c, (size_t)O), *below = floats(c, (size_t)H), *state1, *state2;
+    double loss = 0.0;
+    snn_online_desc d = {0};
+    snn_neuron_desc lif = {0};
+    snn_neuron_model m1, m2;
+    d.decay = number(c, "lam", 0.0f);
+    lif.beta = nonzero(d.decay);
+    lif.threshold = th;
+    lif.reset = SNN_RESET_SUBTRACT;
+    m1 = rule_neuron(c, SNN_LIF, &lif, H, u1), m2 = rule_neuron(c, SNN_LIF, &lif, O, u2);
+    state1 = floats(c, snn_online_size(&d, 1, I, H));
+    state2 = floats(c, snn_online_size(&d, 1, H, O));
+    for (int t = 0; t < T; t++) {
+        const float *in = x->v + t * I;
+        float *hidden = s1 + t * H, *out = s2 + t * O;
+        CALL(c, snn_dense_forward(now, in, W1, NULL, 1, I, H));
+        snn_neuron_forward(&m1, H, hidden, u1, now);
+        CALL(c, snn_dense_forward(now + H, hidden, W2, NULL, 1, H, O));
+        snn_neuron_forward(&m2, O, out, u2, now + H);
+        for (int i = 0; i < H; i++) /* the membrane before its reset, above the threshold */
+            now[i] = u1[0][i] + th * hidden[i] - th;
+        for (int i = 0; i < O; i++) {
+            now[H + i] = u2[0][i] + th * out[i] - th;
+            error[i] = (out[i] - target[i]) / (float)T;
+            loss += 0.5 * (double)error[i] * (double)(out[i] - target[i]);
+        }
+        snn_surrogate_grad(&psi, H + O, now, NULL, now);
+        CALL(c, snn_online_linear(&d, 1, H, O, hidden, now + H, error, W2, state2, dW2, NULL,
+                                  below));
+        CALL(c, snn_online_linear(&d, 1, I, H, in, now, below, NULL, state1, dW1, NULL, NULL));
+    }
+    check(c, "s1", s1, (size_t)(T * H), EXACT);
+    check(c, "s2", s2, (size_t)(T * O), EXACT);
+    check_number(c, "loss", loss, VALUE);
+    check(c, "dW1", dW1, (size_t)(H * I), VALUE);
+    check(c, "dW2", dW2, (size_t)(O * H), VALUE);
+}
+
+/* The hidden layer once; each learning signal has its own gradients. */
+static void run_eprop(test_case *c)
+{
+    const int T = integer(c, "T", 0), I = need_axis(c, "W_in", 1), H = need_axis(c, "W_in", 0);
+    const int O = need_axis(c, "W_out", 0);
+    const float *x = need_count(c, "x", (size_t)(T * I))->v;
+    const float *target = need_count(c, "target", (size_t)(T * O))->v;
+    const float *W_in = need(c, "W_in")->v, *W_rec = need_count(c, "W_rec", (size_t)(H * H))->v;
+    const float *W_out = need_count(c, "W_out", (size_t)(O * H))->v, *B[2];
+    const float th = number(c, "v_th", 0.0f), beta = number(c, "beta", 0.0f);
+    const snn_surrogate psi = hat(th, number(c, "gamma", 0.0f) / th);
+    float *u[SNN_MAX_STATES], *now = floats(c, (size_t)H), *slope = floats(c, (size_t)H);
+    float *v = floats(c, (size_t)(T * H)), *A = floats(c, (size_t)(T * H));
+    float *z = floats(c, (size_t)((T + 1) * H)), *y = floats(c, (size_t)(T * O));
+    float *error = floats(c, (size_t)O), *signal = floats(c, (size_t)H), *state[2][2], *readout;
+    float *dW_out = floats(c, (size_t)(O * H)), *d_in[2], *d_rec[2];
+    double E = 0.0;
+    snn_online_desc d = {0}, out = {0};
+    snn_neuron_desc alif = {0};
+    snn_neuron_model m;
+    B[0] = W_out, B[1] = need_count(c, "B", (size_t)(O * H))->v;
+    d.decay = number(c, "alpha", 0.0f);
+    alif.beta = nonzero(d.decay);
+    alif.threshold = th;
+    d.adaptation = beta, d.adaptation_decay = number(c, "rho", 0.0f);
+    alif.custom[2] = nonzero(d.adaptation_decay), alif.custom[3] = nonzero(beta);
+    d.smooth = out.decay = number(c, "kappa", 0.0f);
+    m = rule_neuron(c, SNN_ALIF, &alif, H, u);
+    readout = floats(c, snn_online_size(&out, 1, H, O));
+    for (int k = 0; k < 2; k++) {
+        state[k][0] = floats(c, snn_online_size(&d, 1, I, H));
+        state[k][1] = floats(c, snn_online_size(&d, 1, H, H));
+        d_in[k] = floats(c, (size_t)(H * I)), d_rec[k] = floats(c, (size_t)(H * H));
+    }
+    for (int t = 0; t < T; t++) {
+        const float *last = z + t * H;
+        CALL(c, snn_dense_forward(now, x + t * I, W_in, NULL, 1, I, H));
+        CALL(c, snn_dense_forward(slope, last, W_rec, NULL, 1, H, H));
+        add_scaled(now, slope, 1.0f, (size_t)H);
+        snn_neuron_forward(&m, H, z + (t + 1) * H, u, now);
+        CALL(c, snn_dense_forward(y + t * O, z + (t + 1) * H, W_out, NULL, 1, H, O));
+        if (t)
+            add_scaled(y + t * O, y + (t - 1) * O, out.decay, (size_t)O);
+        for (int i = 0; i < O; i++) {
+            error[i] = y[t * O + i] - target[t * O + i];
+            E += 0.5 * (double)error[i] * (double)error[i];
+        }
+        for (int i = 0; i < H; i++) {
+            v[t * H + i] = u[0][i];
+            A[t * H + i] = th + beta * u[1][i];
+            slope[i] = v[t * H + i] - A[t * H + i];
+        }
+        snn_surrogate_grad(&psi, H, slope, NULL, slope);
+        CALL(c, snn_online_linear(&out, 1, H, O, z + (t + 1) * H, NULL, error, NULL, readout,
+                                  dW_out, NULL, NULL));
+        for (int k = 0; k < 2; k++) {
+            CALL(c, snn_dense_backward(signal, NULL, NULL, error, NULL, B[k], 1, H, O));
+            CALL(c, snn_online_linear(&d, 1, I, H, x + t * I, slope, signal, NULL, state[k][0],
+                                      d_in[k], NULL, NULL));
+            CALL(c, snn_online_linear(&d, 1, H, H, last, slope, signal, NULL, state[k][1],
+                                      d_rec[k], NULL, NULL));
+        }
+    }
+    check(c, "v", v, (size_t)(T * H), VALUE);
+    check(c, "A", A, (size_t)(T * H), VALUE);
+    check(c, "z", z + H, (size_t)(T * H), EXACT);
+    check(c, "y", y, (size_t)(T * O), VALUE);
+    check_number(c, "E", E, VALUE);
+    check(c, "dW_out", dW_out, (size_t)(O * H), VALUE);
+    for (int k = 0; k < 2; k++) {
+        for (int i = 0; i < H; i++) /* no neuron has a synapse on itself */
+            d_rec[k][i * H + i] = 0.0f;
+        check(c, k ? "dW_in_rnd" : "dW_in_sym", d_in[k], (size_t)(H * I), VALUE);
+        check(c, k ? "dW_rec_rnd" : "dW_rec_sym", d_rec[k], (size_t)(H * H), VALUE);
+    }
+}
+
+static void run_decolle(test_case *c)
+{
+    const int T = integer(c, "T", 0), I = need_axis(c, "W0", 1), O = need_axis(c, "W0", 0);
+    const int K = need_axis(c, "G", 0);
+    const float *x = need_count(c, "x", (size_t)(T * I))->v;
+    const float *target = need_count(c, "target", (size_t)(T * K))->v;
+    const float *G = need_count(c, "G", (size_t)(K * O))->v, eta = number(c, "eta", 0.0f);
+    const float gamma = number(c, "gamma", 0.0f);
+    float *W = floats(c, (size_t)(O * I)), *b = floats(c, (size_t)O), *u[SNN_MAX_STATES];
+    float *s = floats(c, (size_t)(T * O)), *U = floats(c, (size_t)(T * O)), *state;
+    float *Y = floats(c, (size_t)K), *signal = floats(c, (size_t)O), *now = floats(c, (size_t)O);
+    float *dW = floats(c, (size_t)(O * I)), *db = floats(c, (size_t)O);
+    snn_surrogate box = {SNN_BOXCAR, 0.5f, 0.0f, NULL, NULL};
+    snn_online_desc d = {0};
+    snn_neuron_desc alif = {0};
+    snn_neuron_model m;
+    memcpy(W, need(c, "W0")->v, (size_t)(O * I) * sizeof(float));
+    memcpy(b, need_count(c, "b0", (size_t)O)->v, (size_t)O * sizeof(float));
+    d.decay = number(c, "beta", 0.0f), d.decay2 = number(c, "alpha", 0.0f), d.normalise = 1;
+    alif.beta = -1.0f, alif.threshold = 1e-30f, alif.reset = SNN_RESET_NONE;
+    alif.custom[2] = nonzero(gamma);
+    alif.custom[3] = nonzero(number(c, "rho", 0.0f) * (1.0f - gamma));
+    m = rule_neuron(c, SNN_ALIF, &alif, O, u);
+    state = floats(c, snn_online_size(&d, 1, I, O));
+    for (int t = 0; t < T; t++) {
+        const float *P = snn_online_trace(&d, 1, I, x + t * I, state);
+        CALL(c, snn_dense_forward(now, P, W, b, 1, I, O));
+        snn_neuron_forward(&m, O, s + t * O, u, now);
+        CALL(c, snn_dense_forward(Y, s + t * O, G, NULL, 1, O, K));
+        add_scaled(Y, target + t * K, -1.0f, (size_t)K);
+        CALL(c, snn_dense_backward(signal, NULL, NULL, Y, NULL, G, 1, O, K));
+        for (int i = 0; i < O; i++)
+            now[i] = U[t * O + i] = u[0][i] - alif.custom[3] * u[1][i];
+        snn_surrogate_grad(&box, O, now, NULL, now);
+        memset(dW, 0, (size_t)(O * I) * sizeof(float));
+        memset(db, 0, (size_t)O * sizeof(float));
+        CALL(c, snn_online_linear(&d, 1, I, O, NULL, now, signal, NULL, state, dW, db, NULL));
+        add_scaled(W, dW, -eta, (size_t)(O * I));
+        add_scaled(b, db, -eta, (size_t)O);
+    }
+    check(c, "s", s, (size_t)(T * O), EXACT);
+    check(c, "U", U, (size_t)(T * O), VALUE);
+    check(c, "W", W, (size_t)(O * I), VALUE);
+    check(c, "b", b, (size_t)O, VALUE);
+}
+
+static void run_slayer(test_case *c)
+{
+    const int T = integer(c, "T", 0), I = need_axis(c, "W1", 1), H = need_axis(c, "W1", 0);
+    const int O = need_axis(c, "W2", 0);
+    const size_t hidden = (size_t)(T * H), out = (size_t)(T * O);
+    const float *x = need_count(c, "x", (size_t)(T * I))->v;
+    const float *W1 = need(c, "W1")->v, *W2 = need_count(c, "W2", (size_t)(O * H))->v;
+    float *a1 = floats(c, (size_t)(T * I)), *u1 = floats(c, hidden), *s1 = floats(c, hidden);
+    float *a2 = floats(c, hidden), *u2 = floats(c, out), *s2 = floats(c, out);
+    float *e = floats(c, out), *e1 = floats(c, hidden), *pulse = floats(c, (size_t)T);
+    float *dW1 = floats(c, (size_t)(H * I)), *dW2 = floats(c, (size_t)(O * H));
+    double loss = 0.0;
+    snn_slayer_desc d = {0};
+    d.tau = number(c, "tau_s", 0.0f), d.tau_refractory = number(c, "tau_r", 0.0f);
+    d.threshold = number(c, "th", 0.0f), d.steepness = number(c, "beta", 0.0f);
+    d.height = 1.0f / number(c, "alpha", 0.0f);
+    pulse[0] = 1.0f;
+    CALL(c, snn_alpha_filter(d.tau, T, 1, pulse, pulse, 0));
+    check(c, "eps", pulse, (size_t)T, VALUE);
+    memset(pulse, 0, (size_t)T * sizeof(float));
+    pulse[0] = -2.0f * d.threshold;
+    CALL(c, snn_alpha_filter(d.tau_refractory, T, 1, pulse, pulse, 0));
+    check(c, "nu", pulse, (size_t)T, VALUE);
+    CALL(c, snn_slayer_forward(&d, T, 1, I, H, x, W1, a1, u1, s1));
+    CALL(c, snn_slayer_forward(&d, T, 1, H, O, s1, W2, a2, u2, s2));
+    memcpy(e, s2, out * sizeof(float));
+    add_scaled(e, need_count(c, "target", out)->v, -1.0f, out);
+    CALL(c, snn_alpha_filter(d.tau, T, O, e, e, 0));
+    for (size_t i = 0; i < out; i++)
+        loss += 0.5 * (double)e[i] * (double)e[i];
+    CALL(c, snn_alpha_filter(d.tau, T, O, e, e, 1));
+    CALL(c, snn_slayer_backward(&d, T, 1, H, O, a2, u2, W2, e, dW2, e1));
+    CALL(c, snn_slayer_backward(&d, T, 1, I, H, a1, u1, NULL, e1, dW1, NULL));
+    check(c, "u1", u1, hidden, VALUE);
+    check(c, "s1", s1, hidden, EXACT);
+    check(c, "u2", u2, out, VALUE);
+    check(c, "s2", s2, out, EXACT);
+    check_number(c, "loss", loss, VALUE);
+    check(c, "dW1", dW1, (size_t)(H * I), VALUE);
+    check(c, "dW2", dW2, (size_t)(O * H), VALUE);
+}
+
+static void run_forward_forward(test_case *c)
+{
+    const int O = need_axis(c, "W", 0), I = need_axis(c, "W", 1), B = need_axis(c, "x_pos", 0);
+    const float *W = need(c, "W")->v, *b = need_count(c, "b", (size_t)O)->v;
+    const float *x[2];
+    float *h = floats(c, (size_t)(B * O));
+    x[0] = need_count(c, "x_pos", (size_t)(B * I))->v;
+    x[1] = need_count(c, "x_neg", (size_t)(B * I))->v;
+    for (int mean = 0; mean < 2; mean++) {
+        float *dW = floats(c, (size_t)(O * I)), *db = floats(c, (size_t)O), loss[2];
+        snn_forward_forward_desc d = {0};
+        d.threshold = number(c, mean ? "theta_mean" : "theta_sum", 0.0f), d.mean = mean;
+        for (int k = 0; k < 2; k++) {
+            d.negative = k;
+            CALL(c, snn_forward_forward(&d, B, I, O, x[k], W, b, h, NULL, &loss[k], dW, db));
+        }
+        check_number(c, mean ? "loss_mean" : "loss_sum", (double)loss[0] + (double)loss[1], VALUE);
+        check(c, mean ? "dW_mean" : "dW_sum", dW, (size_t)(O * I), VALUE);
+        check(c, mean ? "db_mean" : "db_sum", db, (size_t)O, VALUE);
+    }
+}
+
+static void run_bpstdp(test_case *c)
+{
+    const int T = integer(c, "T", 0), I = need_axis(c, "W1_0", 1), H = need_axis(c, "W1_0", 0);
+    const int O = need_axis(c, "W2_0", 0), win = integer(c, "win", 0);
+    const int *label = labels(c, "label", 1);
+    const float *x = need_count(c, "x", (size_t)(T * I))->v, lr = number(c, "lr", 0.0f);
+    const float *z = need_count(c, "z", (size_t)T)->v;
+    const size_t n1 = (size_t)(H * I), n2 = (size_t)(O * H), w = (size_t)(win + 1);
+    float *W1 = floats(c, n1), *W2 = floats(c, n2), *dW1 = floats(c, n1), *dW2 = floats(c, n2);
+    float *u1[SNN_MAX_STATES], *u2[SNN_MAX_STATES], *now = floats(c, (size_t)(H + O));
+    float *h = floats(c, (size_t)(T * H)), *o = floats(c, (size_t)(T * O));
+    float *xi_o = floats(c, (size_t)(T * O)), *xi_h = floats(c, (size_t)H);
+    float *in = floats(c, w * (size_t)I), *hidden = floats(c, w * (size_t)H);
+    float *out = floats(c, w * (size_t)O);
+    snn_neuron_desc d = {0};
+    snn_neuron_model m1, m2;
+    memcpy(W1, need(c, "W1_0")->v, n1 * sizeof(float));
+    memcpy(W2, need_count(c, "W2_0", n2)->v, n2 * sizeof(float));
+    d.reset = SNN_RESET_ZERO, d.fire_at_threshold = 1;
+    d.threshold = number(c, "th1", 0.0f);
+    m1 = rule_neuron(c, SNN_IF, &d, H, u1);
+    d.threshold = number(c, "th2", 0.0f);
+    m2 = rule_neuron(c, SNN_IF, &d, O, u2);
+    for (int t = 0; t < T; t++) {
+        CALL(c, snn_dense_forward(now, x + t * I, W1, NULL, 1, I, H));
+        snn_neuron_forward(&m1, H, h + t * H, u1, now);
+        CALL(c, snn_dense_forward(now, h + t * H, W2, NULL, 1, H, O));
+        snn_neuron_forward(&m2, O, o + t * O, u2, now);
+        memset(dW1, 0, n1 * sizeof(float));
+        memset(dW2, 0, n2 * sizeof(float));
+        CALL(c, snn_bpstdp_error(win, t, 1, O, o + t * O, label, z + t, out, xi_o + t * O));
+        CALL(c, snn_bpstdp_linear(win, t, 1, H, O, h + t * H, xi_o + t * O, W2, hidden, dW2, xi_h));
+        CALL(c, snn_bpstdp_linear(win, t, 1, I, H, x + t * I, xi_h, NULL, in, dW1, NULL));
+        add_scaled(W1, dW1, lr, n1);
+        add_scaled(W2, dW2, lr, n2);
+    }
+    check(c, "h", h, (size_t)(T * H), EXACT);
+    check(c, "o", o, (size_t)(T * O), EXACT);
+    check(c, "xi_o", xi_o, (size_t)(T * O), EXACT);
+    check(c, "W1", W1, n1, VALUE);
+    check(c, "W2", W2, n2, VALUE);
+}
+
+/* ---- encoders of other frameworks ---------------------------------------------------------- */
+
+static void run_st_encoders(test_case *c)
+{
+    const record *x = need(c, "x");
+    const int T = integer(c, "T", 0), n = (int)x->count;
+    const size_t all = (size_t)T * x->count;
+    const float scale = number(c, "scale", 1.0f), gain = number(c, "scale_out", 1.0f);
+    float *out = floats(c, all), *sum = floats(c, x->count);
+    CALL(c, snn_encode_periodic(out, x->v, T, n, scale, 0));
+    check(c, "periodic", out, all, EXACT);
+    CALL(c, snn_encode_draws(out, x->v, need_count(c, "r", all)->v, T, n, scale, 1));
+    check(c, "poisson", out, all, EXACT);
+    CALL(c, snn_decode_sum(sum, out, T, n, gain, -0.5f * (float)T));
+    check(c, "sum_offset", sum, x->count, VALUE);
+    CALL(c, snn_decode_sum(sum, out, T, n, gain, 0.0f));
+    check(c, "sum_plain", sum, x->count, VALUE);
+    CALL(c, snn_decode_sum(sum, out, T, n, 1.0f / (float)T, 0.0f));
+    check(c, "rate", sum, x->count, VALUE);
+}
+
+static void run_n3ml_encoders(test_case *c)
+{
+    const record *x = need(c, "x"), *isi = need(c, "isi");
+    const int T = integer(c, "T", 0), n = (int)x->count;
+    const size_t all = (size_t)T * x->count;
+    const float *r = need_count(c, "r", all)->v;
+    const float *x32 = need_count(c, "x32", x->count)->v;
+    float *out = floats(c, all);
+    CALL(c, snn_encode_draws(out, x->v, r, T, n, 1.0f / number(c, "scale", 1.0f), 0));
+    check(c, "simple", out, all, EXACT);
+    CALL(c, snn_encode_draws(out, x32, r, T, n, 1.0f / 32.0f, 0));
+    check(c, "simple_poisson", out, all, EXACT);
+    if (isi->count != all + x->count)
+        give_up(c, "isi has %zu values", isi->count);
+    CALL(c, snn_encode_intervals(out, labels(c, "isi", (int)isi->count),
+                                 need_count(c, "rate_hz", x->count)->v, T, n));
+    check(c, "poisson", out, all, EXACT);
+}
+
+/* ---- Diehl & Cook: conductances, homeostasis, the network ---------------------------------- */
+
+static float not_zero(float x) /* 0 in a desc would mean the default */
+{
+    return x != 0.0f ? x : 1e-30f;
+}
+
+/* n neurons on plain arrays, with a threshold each that snn_homeostasis moves */
+typedef struct population {
+    snn_neuron_model model;
+    float *state[SNN_MAX_STATES], *theta, *threshold, *spikes, *x;
+    float base, decay, plus;
+    int n;
+} population;
+
+static void population_begin(test_case *c, population *p, snn_neuron_kind kind,
+                             const snn_neuron_desc *d, int n, float decay, float plus)
+{
+    const snn_neuron_def *def = snn_neuron_info(kind);
+    CALL(c, snn_neuron_init(&p->model, def, d));
+    for (int k = 0; k < def->states; k++)
+        p->state[k] = floats(c, (size_t)n);
+    p->theta = floats(c, (size_t)n);
+    p->threshold = floats(c, (size_t)n);
+    p->spikes = floats(c, (size_t)n);
+    p->x = floats(c, 2 * (size_t)n);
+    p->base = p->model.value[0], p->decay = decay, p->plus = plus, p->n = n;
+    p->model.param[0] = p->threshold;
+    snn_neuron_start(&p->model, n, p->state);
+    CALL(c, snn_homeostasis(n, p->theta, p->threshold, NULL, p->base, decay, plus));
+}
+
+static void population_step(test_case *c, population *p)
+{
+    snn_neuron_forward(&p->model, p->n, p->spikes, p->state, p->x);
+    CALL(c, snn_homeostasis(p->n, p->theta, p->threshold, p->spikes, p->base, p->decay, p->plus));
+}
+
+static void check_history(test_case *c, const char *name, float **history, double tolerance)
+{
+    check(c, name, *history, need(c, name)->count, tolerance);
+}
+
+/* The neuron by itself; c->arg: exponential Euler. */
+static void run_rule_dc_lif(test_case *c)
+{
+    const record *in_e = need(c, "in_e"), *in_i = need_count(c, "in_i", in_e->count);
+    const record *theta0 = need(c, "theta0");
+    const int n = (int)theta0->count, T = (int)(in_e->count / theta0->count);
+    const float dt = number(c, "dt", 0.5f);
+    static const char *const names[] = {"v", "g_e", "g_i", "theta", "spikes"};
+    float *history[5];
+    snn_neuron_desc d = {0};
+    population p;
+    d.threshold = not_zero(number(c, "v_th", 0.0f));
+    d.custom[1] = dt / number(c, "tau_m", 1.0f);
+    d.custom[2] = (float)c->arg;
+    d.custom[3] = not_zero(number(c, "E_e", 0.0f));
+    d.custom[4] = not_zero(number(c, "E_i", 0.0f));
+    d.custom[5] = expf(-dt / number(c, "tau_ge", 1.0f));
+    d.custom[6] = expf(-dt / number(c, "tau_gi", 1.0f));
+    d.v_rest = not_zero(number(c, "v_rest", 0.0f));
+    d.v_reset = not_zero(number(c, "v_reset", 0.0f));
+    d.refractory = roundf(number(c, "t_ref", 0.0f) / dt);
+    if (d.refractory == 0.0f)
+        d.refractory = -1.0f;
+    population_begin(c, &p, SNN_CONDUCTANCE_LIF, &d, n,
+                     (float)exp(-(double)dt / (double)number(c, "tau_theta", 1e7f)),
+                     number(c, "theta_plus", 0.0f));
+    memcpy(p.theta, theta0->v, (size_t)n * sizeof(float));
+    CALL(c, snn_homeostasis(n, p.theta, p.threshold, NULL, p.base, p.decay, p.plus));
+    for (int k = 0; k < 5; k++)
+        history[k] = floats(c, in_e->count);
+    for (int t = 0; t < T; t++) {
+        const float *now[5];
+        memcpy(p.x, in_e->v + t * n, (size_t)n * sizeof(float));
+        memcpy(p.x + n, in_i->v + t * n, (size_t)n * sizeof(float));
+        population_step(c, &p);
+        now[0] = p.state[0], now[1] = p.state[1], now[2] = p.state[2], now[3] = p.theta;
+        now[4] = p.spikes;
+        for (int k = 0; k < 5; k++)
+            memcpy(history[k] + t * n, now[k], (size_t)n * sizeof(float));
+    }
+    for (int k = 0; k < 5; k++)
+        check_history(c, names[k], &history[k], k == 4 ? EXACT : VALUE);
+}
+
+/* The network, conductance based in the paper's form, current based in n3ml's. The latter's
+ * connections all deliver one step late; the former's input does not. */
+static void run_rule_dc_net(test_case *c)
+{
+    const int n3ml = c->arg;
+    const record *x = need(c, "x"), *w0 = need(c, "W0");
+    const int n = w0->dim[0], in = w0->dim[1], T = x->dim[0];
+    const float w_ei = number(c, "w_ei", 0.0f), w_ie = number(c, "w_ie", 0.0f);
+    const float dt = number(c, n3ml ? "e_dt" : "dt", 1.0f);
+    float *w = floats(c, w0->count), *quiet = floats(c, (size_t)in);
+    float *trace_pre = floats(c, (size_t)in), *trace_post = floats(c, 2 * (size_t)n);
+    float *se = floats(c, (size_t)(T * n)), *si = floats(c, (size_t)(T * n));
+    float *ve = floats(c, (size_t)(T * n)), *vi = floats(c, (size_t)(T * n));
+    population e, i;
+    snn_neuron_desc d[2] = {{0}, {0}};
+    snn_stdp_desc rule = {0};
+    for (int k = 0; n3ml && k < 2; k++) {
+        static const char *const names[2][6] = {
+            {"e_v_th", "e_rest", "e_reset", "e_tau_rc", "e_tau_ref", "e_dt"},
+            {"i_v_th", "i_rest", "i_reset", "i_tau_rc", "i_tau_ref", "i_dt"}};
+        const float step = number(c, names[k][5], 1.0f);
+        d[k].threshold = not_zero(number(c, names[k][0], 0.0f));
+        d[k].v_rest = number(c, names[k][1], 0.0f);
+        d[k].v_reset = number(c, names[k][2], 0.0f);
+        d[k].beta = expf(-step / number(c, names[k][3], 1.0f));
+        d[k].refractory = ceilf(number(c, names[k][4], 0.0f) / step);
+        d[k].fire_at_threshold = 1;
+    }
+    if (!n3ml) { /* the library's defaults, and the other setting that its comment gives */
+        d[1].threshold = -40.0f, d[1].v_rest = -60.0f, d[1].v_reset = -45.0f;
+        d[1].refractory = 4.0f, d[1].custom[1] = 0.05f, d[1].custom[4] = -85.0f;
+    }
+    population_begin(c, &e, n3ml ? SNN_LIF : SNN_CONDUCTANCE_LIF, &d[0], n,
+                     n3ml ? 1.0f : expf(-dt / number(c, "tau_theta", 1e7f)),
+                     number(c, n3ml ? "e_theta_plus" : "theta_plus", 0.0f));
+    population_begin(c, &i, n3ml ? SNN_LIF : SNN_CONDUCTANCE_LIF, &d[1], n, 1.0f, 0.0f);
+    rule.tau_pre = number(c, n3ml ? "e_tau_tr" : "tau_pre", 20.0f) / dt;
+    rule.tau_post = number(c, n3ml ? "e_tau_tr" : "tau_post1", 20.0f) / dt;
+    rule.exponential = rule.nearest = rule.clip = 1;
+    rule.bound = SNN_STDP_ADDITIVE;
+    rule.a_pre = number(c, n3ml ? "lr_pre" : "nu_pre", 0.0f);
+    if (n3ml)
+        rule.a_post = number(c, "lr_post", 0.0f);
+    else {
+        rule.order = SNN_STDP_IN_TURN;
+        rule.a_post3 = number(c, "nu_post", 0.0f), rule.w_max = number(c, "w_max", 1.0f);
+        rule.tau_post2 = number(c, "tau_post2", 40.0f) / dt;
+    }
+    memcpy(w, w0->v, w0->count * sizeof(float));
+    for (int t = 0; t < T; t++) {
+        const float *now = x->v + t * in, *seen = n3ml ? t ? now - in : quiet : now;
+        float total = 0.0f;
+        for (int k = 0; k < n; k++)
+            total += i.spikes[k];
+        for (int k = 0; k < n; k++) {
+            const float inhibition = w_ie * (total - i.spikes[k]);
+            e.x[k] = 0.0f;
+            for (int j = 0; j < in; j++)
+                e.x[k] += w[k * in + j] * seen[j];
+            i.x[k] = w_ei * e.spikes[k];
+            if (n3ml)
+                e.x[k] += inhibition;
+            else
+                e.x[n + k] = inhibition, i.x[n + k] = 0.0f;
+        }
+        population_step(c, &e);
+        population_step(c, &i);
+        CALL(c, snn_stdp_linear(&rule, 1, in, n, now, e.spikes, trace_pre, trace_post, w, w, NULL));
+        memcpy(se + t * n, e.spikes, (size_t)n * sizeof(float));
+        memcpy(si + t * n, i.spikes, (size_t)n * sizeof(float));
+        memcpy(ve + t * n, e.state[0], (size_t)n * sizeof(float));
+        memcpy(vi + t * n, i.state[0], (size_t)n * sizeof(float));
+    }
+    check(c, n3ml ? "s_exc" : "se", se, (size_t)(T * n), EXACT);
+    check(c, n3ml ? "s_inh" : "si", si, (size_t)(T * n), EXACT);
+    check(c, n3ml ? "v_exc" : "v_e", ve, (size_t)(T * n), 2 * VALUE);
+    check(c, n3ml ? "v_inh" : "v_i", vi, (size_t)(T * n), 2 * VALUE);
+    check(c, "theta", e.theta, (size_t)n, 2 * VALUE);
+    if (n3ml) {
+        check(c, "x_exc", trace_post, (size_t)n, VALUE);
+        check(c, "x_in", trace_pre, (size_t)in, VALUE);
+    }
+    check(c, "W", w, w0->count, 2 * VALUE);
+    CALL(c, snn_normalise_rows(w, n, in, number(c, n3ml ? "alpha" : "w_norm", 1.0f), n3ml));
+    check(c, "W_norm", w, w0->count, 2 * VALUE);
+    find(c, "i_tau_tr"); /* of traces that no rule reads */
+}
+
 /* ---- the table of kinds -------------------------------------------------------------------- */
 
 static const struct {
@@ -2242,6 +3501,53 @@ static const struct {
     {"rule_st_mcpitts", run_rule_neuron, 1, SNN_MCPITTS},
     {"rule_softlif", run_rule_softlif, 1, 0},
     {"rule_stbp", run_rule_stbp, 1, 0},
+    {"rule_stdp_pair_all_add", run_rule_stdp, 0, PAIR},
+    {"rule_stdp_pair_near_add", run_rule_stdp, 0, PAIR},
+    {"rule_stdp_pair_all_mult", run_rule_stdp, 0, PAIR},
+    {"rule_stdp_pair_near_mult", run_rule_stdp, 0, PAIR},
+    {"rule_stdp_pair_all_pow", run_rule_stdp, 0, PAIR},
+    {"rule_stdp_triplet_pg", run_rule_stdp, 0, TRIPLET},
+    {"rule_stdp_dc_power", run_rule_stdp, 0, DC_POWER},
+    {"rule_stdp_dc_exp", run_rule_stdp, 0, DC_EXP},
+    {"rule_stdp_dc_prepost", run_rule_stdp, 0, DC_PREPOST},
+    {"rule_stdp_dc_triplet", run_rule_stdp, 0, DC_TRIPLET},
+    {"rule_stdp_n3ml_postpre", run_rule_stdp, 0, POSTPRE},
+    {"rule_rstdp_florian", run_rule_reward, 0, MSTDP},
+    {"rule_rstdp_dopamine", run_rule_reward, 0, DOPAMINE},
+    {"rule_rstdp_mozafari", run_rule_mozafari, 0, 0},
+    {"rule_resume", run_rule_resume, 0, 0},
+    {"rule_nef_pes", run_rule_pes, 0, 0},
+    {"rule_weight_norm", run_rule_weight_norm, 0, 0},
+    {"rule_label_assign", run_rule_label_assign, 0, 0},
+
+    {"rule_convert_mlp", run_convert, 1, 0},
+    {"rule_convert_cnn", run_convert, 1, 0},
+    {"rule_spikenorm_mlp", run_spikenorm, 1, 0},
+    {"rule_spikenorm_cnn", run_spikenorm, 1, 0},
+    {"rule_qcfs", run_qcfs, 1, 0},
+
+    {"rule_spikeprop", run_rule_spikeprop, 0, 0},
+    {"rule_spikeprop_xor", run_rule_spikeprop, 0, 0},
+    {"rule_spikeprop_n3ml", run_rule_spikeprop, 0, 1},
+    {"rule_eventprop", run_rule_eventprop, 0, 0},
+    {"rule_population_code", run_rule_population_code, 0, 0},
+
+    {"rule_ottt", run_ottt, 0, 0},
+    {"rule_eprop", run_eprop, 0, 0},
+    {"rule_decolle", run_decolle, 0, 0},
+    {"rule_slayer", run_slayer, 0, 0},
+    {"rule_forward_forward", run_forward_forward, 0, 0},
+    {"rule_bpstdp", run_bpstdp, 0, 0},
+    {"rule_st_encoders", run_st_encoders, 0, 0},
+    {"rule_n3ml_encoders", run_n3ml_encoders, 0, 0},
+
+    {"rule_dc_lif_exc_euler", run_rule_dc_lif, 0, 0},
+    {"rule_dc_lif_exc_expeuler", run_rule_dc_lif, 0, 1},
+    {"rule_dc_lif_inh_euler", run_rule_dc_lif, 0, 0},
+    {"rule_dc_lif_inh_expeuler", run_rule_dc_lif, 0, 1},
+    {"rule_dc_net", run_rule_dc_net, 0, 0},
+    {"rule_n3ml_dc_net", run_rule_dc_net, 0, 1},
+
     {"stdp_linear", run_stdp_linear, 0, 0},
     {"mstdp_linear", run_stdp_linear, 0, 1},
     {"mstdpet_linear", run_stdp_linear, 0, 1},
