@@ -2,7 +2,7 @@
  *
  *     cc -O2 bench/bench.c -o build/bench -lm        (-fopenmp for threads)
  *     build/bench [case ...] [--mnist DIR] [--nmnist DIR] [--threads N] [--isa NAME] [--steps N]
- *                 [--csv] [--all] [--growth]
+ *                 [--csv] [--all] [--growth] [--picture FILE.svg] [--rules]
  *
  * Cases; without a name the first three, with --all every one:
  *   t5_mlp       784-1000-10, 25 steps, beta 0.95, atan, cross entropy of membranes, Adam 5e-4
@@ -25,6 +25,9 @@
  *                nanoseconds a neuron
  * --growth: time and memory of a 784-N-10 net on random spikes against each of its sizes; per unit
  * of that size, and for each unit more than the row before, where linear growth is a constant.
+ * --picture FILE.svg: these rows as curves, beside the slope of linear growth.
+ * --rules: one step of STDP on 784 x 400 weights against the share of neurons that fire, by itself
+ * and in snn_net_step; and what it takes for each synapse of a neuron that fired.
  * Whatever is timed is first compared with the plain C kernels; a WARNING names what differs.
  * Digits come from examples/data, or from the four raw IDX files in DIR. */
 #if !defined(_WIN32)
@@ -85,8 +88,8 @@ static const bench_case cases[] = {
 #define CASES ((int)(sizeof cases / sizeof cases[0]))
 
 static struct {
-    const char *digits, *events;
-    int csv, steps, threads, all, growth;
+    const char *digits, *events, *picture;
+    int csv, steps, threads, all, growth, rules;
     snn_isa isa;
 } options;
 
@@ -810,6 +813,49 @@ static void print_neurons(const bench_case *c, double *result)
 
 /* -- growth -- */
 
+/* Curves on logarithmic axes: each axis' time and memory over its first; grey is linear growth. */
+enum { CURVES = 5, POINTS = 5 };
+typedef struct curves {
+    const char *name[CURVES];
+    int count[CURVES];
+    double at[CURVES][POINTS], ms[CURVES][POINTS], mb[CURVES][POINTS];
+} curves;
+static void draw_curves(const char *file, const curves *c)
+{
+    static const char *const paint[] = {"#1f5fbf", "#7aa6e8", "#c0392b", "#2e8b57", "#8e44ad"};
+    FILE *f = fopen(file, "w");
+    int panel, a, k;
+    if (!f) stop(file, "cannot be written");
+    fprintf(f, "<svg xmlns='http://www.w3.org/2000/svg' width='900' height='420' "
+               "font-family='sans-serif' font-size='12'>\n<rect width='900' height='420' "
+               "fill='white'/>\n");
+    for (panel = 0; panel < 2; panel++) {
+        const double left = 60.0 + 440.0 * panel;
+        fprintf(f, "<text x='%g' y='24'>%s, times the first row's</text>\n", left,
+                panel ? "memory of the net" : "time of a training step");
+        for (k = 0; k <= 3; k++) /* decades */
+            fprintf(f, "<path d='M%g %dh360M%g 40v330' stroke='#ddd'/><text x='%g' y='%d'>%g</text>"
+                       "<text x='%g' y='386'>%g</text>\n",
+                    left, 370 - 110 * k, left + 120.0 * k, left - 34.0, 374 - 110 * k, pow(10, k),
+                    left + 120.0 * k - 6.0, pow(10, k));
+        fprintf(f, "<text x='%g' y='404'>size, times the first row's</text>\n", left + 110.0);
+        fprintf(f, "<path d='M%g 370l360-330' stroke='#aaa' stroke-dasharray='4'/>\n", left);
+        for (a = 0; a < CURVES; a++) {
+            const double *y = panel ? c->mb[a] : c->ms[a];
+            fprintf(f, "<path fill='none' stroke-width='2' stroke='%s' d='", paint[a]);
+            for (k = 0; k < c->count[a]; k++)
+                fprintf(f, "%c%.1f %.1f", k ? 'L' : 'M',
+                        left + 120.0 * log10(c->at[a][k] / c->at[a][0]),
+                        370.0 - 110.0 * log10(y[k] / y[0]));
+            fprintf(f, "'/><text x='%g' y='%d' fill='%s'>%s</text>\n", left + 14.0, 60 + 18 * a,
+                    paint[a], c->name[a]);
+        }
+    }
+    fprintf(f, "</svg>\n");
+    if (fclose(f)) stop(file, "cannot be written");
+    printf("# drawn: %s\n", file);
+}
+
 static int print_growth(void)
 {
     static const struct {
@@ -821,6 +867,8 @@ static int print_growth(void)
                 {"width", 5, {128, 256, 512, 1024, 2048}},
                 {"rate_%", 4, {1, 5, 20, 50}}};
     int a, k, all = options.all, steps = options.steps;
+    curves drawn;
+    memset(&drawn, 0, sizeof drawn);
     options.all = 0; /* no floors */
     options.steps = steps < 5 ? steps : 5;
     row("# %-14s %6s %9s %8s %8s %9s %9s %9s %9s", "axis", "value", "ms/step", "net-MB", "peak-MB",
@@ -842,10 +890,97 @@ static int print_growth(void)
                 r[NET_MB], r[PEAK_MB], 1e3 * r[MS] / v, 1024.0 * r[NET_MB] / v,
                 1e3 * (r[MS] - ms) / more, 1024.0 * (r[NET_MB] - mb) / more);
             ms = r[MS], mb = r[NET_MB], before = v;
+            drawn.at[a][k] = v, drawn.ms[a][k] = ms, drawn.mb[a][k] = mb;
         }
+        drawn.name[a] = axis[a].name, drawn.count[a] = axis[a].count;
     }
+    if (options.picture) draw_curves(options.picture, &drawn);
     options.all = all;
     options.steps = steps;
+    return 0;
+}
+
+/* -- rules -- */
+
+enum { RULE_INPUTS = 784, RULE_NEURONS = 400, RULE_STEPS = 64 };
+typedef struct rule_job {
+    float *pre, *post, *x, *y, *w; /* trains [RULE_STEPS][..]; traces */
+    snn_stdp_desc stdp;
+    snn_net *net;
+} rule_job;
+static void run_rule(void *arg)
+{
+    rule_job *j = (rule_job *)arg;
+    int t;
+    for (t = 0; t < RULE_STEPS; t++)
+        snn_stdp_linear(&j->stdp, 1, RULE_INPUTS, RULE_NEURONS, j->pre + t * RULE_INPUTS,
+                        j->post + t * RULE_NEURONS, j->x, j->y, j->w, j->w, NULL);
+}
+static void run_rule_net(void *arg)
+{
+    rule_job *j = (rule_job *)arg;
+    int t;
+    for (t = 0; t < RULE_STEPS; t++) snn_net_step(j->net, j->pre + t * RULE_INPUTS);
+}
+/* a layer whose neurons fire about as often as its inputs: each copies one of them */
+static snn_net *rule_net(const snn_stdp_desc *stdp)
+{
+    snn_net *net;
+    int node, layer, i;
+    ZERO(snn_net_desc, nd);
+    ZERO(snn_linear_desc, fc);
+    ZERO(snn_mcpitts_desc, copy);
+    nd.input = SNN_INPUT_SPIKES, nd.inference = 1;
+    fc.out_features = RULE_NEURONS, fc.no_bias = 1;
+    fc.init = SNN_INIT_CONSTANT, fc.init_gain = 1e-6f;
+    copy.threshold = 0.5f;
+    if (snn_net_create(&net, &nd) != SNN_OK) stop("rules", "no net");
+    node = snn_input(net, RULE_INPUTS, 0, 0);
+    layer = snn_linear(net, node, &fc);
+    snn_mcpitts(net, layer, &copy);
+    if (stdp) snn_net_stdp(net, layer, stdp, NULL);
+    if (snn_net_build(net) != SNN_OK) stop("rules", snn_net_error(net));
+    for (i = 0; i < RULE_NEURONS; i++)
+        snn_net_param(net, 0)->value.data[i * RULE_INPUTS + i] = 1.0f;
+    snn_net_params_changed(net);
+    return net;
+}
+static int print_rules(void)
+{
+    static const double rate[] = {0.0, 0.1, 0.3, 1, 3, 10, 30, 100};
+    int k, i;
+    rule_job j;
+    memset(&j, 0, sizeof j);
+    j.pre = (float *)take(RULE_STEPS * RULE_INPUTS, sizeof(float));
+    j.post = (float *)take(RULE_STEPS * RULE_NEURONS, sizeof(float));
+    j.x = (float *)take(2 * RULE_INPUTS, sizeof(float));
+    j.y = (float *)take(2 * RULE_NEURONS, sizeof(float));
+    j.w = (float *)take(RULE_INPUTS * RULE_NEURONS, sizeof(float));
+    j.stdp.tau_pre = j.stdp.tau_post = 20.0f, j.stdp.bound = SNN_STDP_ADDITIVE;
+    j.stdp.a_pre = 1e-9f, j.stdp.a_post = 1e-9f, j.stdp.clip = 1;
+    row("# %-14s %8s %10s %10s %10s %12s", "stdp", "rate-%", "spikes", "us/step", "us/net-step",
+        "ns/synapse");
+    for (k = 0; k < 8; k++) {
+        double spikes = 0, synapses = 0, us, net_us, still;
+        for (i = 0; i < RULE_STEPS * RULE_INPUTS; i++)
+            spikes += j.pre[i] = (float)snn_bernoulli((float)rate[k] / 100, 1, 2, 3, (uint32_t)i);
+        synapses = spikes * RULE_NEURONS;
+        for (i = 0; i < RULE_STEPS * RULE_NEURONS; i++) {
+            j.post[i] = (float)snn_bernoulli((float)rate[k] / 100, 1, 4, 5, (uint32_t)i);
+            spikes += j.post[i];
+            synapses += j.post[i] * RULE_INPUTS;
+        }
+        us = 1e6 / RULE_STEPS * best_seconds(run_rule, &j);
+        j.net = rule_net(NULL);
+        still = 1e6 / RULE_STEPS * best_seconds(run_rule_net, &j);
+        snn_net_destroy(j.net);
+        j.net = rule_net(&j.stdp);
+        net_us = 1e6 / RULE_STEPS * best_seconds(run_rule_net, &j);
+        snn_net_destroy(j.net);
+        row("%-16s %8g %10.1f %10.2f %10.2f %12.3f", "784x400", rate[k], spikes / RULE_STEPS, us,
+            net_us - still, synapses > 0 ? 1e3 * us * RULE_STEPS / synapses : 0.0);
+    }
+    free(j.pre), free(j.post), free(j.x), free(j.y), free(j.w);
     return 0;
 }
 
@@ -882,7 +1017,7 @@ static int usage(const char *word)
     fprintf(stderr, "bench: what is \"%s\"? Cases:", word);
     for (i = 0; i < CASES; i++) fprintf(stderr, " %s", cases[i].name);
     fprintf(stderr, "; options: --mnist DIR --nmnist DIR --threads N --isa NAME --steps N --csv "
-                    "--all --growth\n");
+                    "--all --growth --picture FILE.svg --rules\n");
     return 2;
 }
 
@@ -896,6 +1031,8 @@ int main(int argc, char **argv)
         const char *word = argv[i], *value = i + 1 < argc ? argv[i + 1] : "";
         if (!strcmp(word, "--csv")) options.csv = 1;
         else if (!strcmp(word, "--growth")) options.growth = 1;
+        else if (!strcmp(word, "--rules")) options.rules = 1;
+        else if (!strcmp(word, "--picture")) options.picture = value, options.growth = 1, i++;
         else if (!strcmp(word, "--all")) options.all = 1;
         else if (!strcmp(word, "--mnist")) options.digits = value, i++;
         else if (!strcmp(word, "--nmnist")) options.events = value, i++;
@@ -919,12 +1056,13 @@ int main(int argc, char **argv)
         bad |= in_child(print_peaks, NULL, machine);
         bad |= in_child(print_kernels, NULL, machine) | in_child(print_neurons, NULL, machine);
     }
-    if (any || options.all || !options.growth)
+    if (any || options.all || !(options.growth || options.rules))
         row("# %-10s %9s %11s %8s %8s%s", "case", "ms/step", "images/s", "peak-MB", "net-MB",
             options.all ? "     GFLOP        MB  flops-ms  bytes-ms   ratio" : "");
     for (i = 0; i < CASES; i++)
-        if (any ? chosen[i] : options.all || (!options.growth && i < 3))
+        if (any ? chosen[i] : options.all || (!options.growth && !options.rules && i < 3))
             bad |= print_case(&cases[i]);
     if (options.growth) bad |= print_growth();
+    if (options.rules) bad |= print_rules();
     return bad;
 }
