@@ -1925,7 +1925,7 @@ SNN_DEF snn_status snn_net_gradcheck(snn_net *net, const float *x, const int *y,
 /* -- net: layers that learn in the step, without a backward pass -- */
 
 /* snn_net_stdp - a linear or convolution layer learns by snn_stdp_linear, snn_stdp_conv2d in every
- *   snn_net_step: its weights change in place, work grows with the spikes, optimisers leave it alone
+ *   snn_net_step: its weights change in place, work grows with the spikes; optimisers leave it be
  *   reward  NULL; else (linear layers) steps leave eligibilities, and snn_net_learn changes the
  *           weights by snn_reward_update
  * snn_net_online - a linear layer whose gradients snn_net_learn adds up by snn_online_linear, for
