@@ -4554,7 +4554,8 @@ static const snn_neuron_def snn__qcfs_def = {
  *   e = E' + xe;  n = N' + xi                  conductances, in units of the leak's
  *   D = (rest - U) + e (E_exc - U) + n (E_inh - U);  G = 1 + e + n
  *   V = U + rate D                             Euler, rate = dt/tau
- *   V = U + (1 - exp(-rate G))/G D             exponential = 1: exact while e and n stand still
+ *   V = U + (1 - exp(-rate G))/G D             exponential = 1: exact while e and n stand still,
+ *                                              and stable where rate G is above 1
  *   E = e decay_exc;  N = n decay_inh
  *   S = H(V - theta):  V = v_reset, held there for `refractory` steps without integration or spike
  *
