@@ -9187,6 +9187,7 @@ static void snn__stdp_columns(const snn__stdp *s, size_t I, size_t O, const floa
     int list[128];
     float size[128];
     size_t i = 0, o, k, n;
+    if (s->d.a_pre == 0.0f && s->d.a_pre3 == 0.0f) return;
     while (i < I) {
         for (n = 0; i < I && n < 128; i++)
             if (pre[i] != 0.0f) {
@@ -12101,6 +12102,9 @@ SNN_DEF snn_status snn_net_loss(snn_net *net, const snn_loss_desc *d, const int 
     if (status != SNN_OK) return status;
     if (!d) return snn__fail(net, SNN_ERR_NULL, "loss: desc is NULL");
     if (!net->pass_steps) return snn__fail(net, SNN_ERR_STATE, "loss: no forward pass yet");
+    if (d->reduction == SNN_NONE)
+        return snn__fail(net, SNN_ERR_UNSUPPORTED,
+                         "loss: a net's is one number; snn_loss gives one for each sample");
     q = &net->node[net->node[net->count - 1].root];
     spk = snn_net_spikes(net, net->count - 1);
     mem = snn_net_membrane(net, net->count - 1);

@@ -4181,7 +4181,7 @@ static const char bad_calls[] =
     "record_unknown layer_after_build build_twice forward_before_build "
     "backward_before_forward step_before_build continue_zero continue_too_long "
     "inference_backward inference_train loss_label_high loss_label_negative "
-    "loss_null_labels loss_kind optim_no_lr optim_null views_unknown too_many_layers "
+    "loss_null_labels loss_kind loss_of_each optim_no_lr optim_null views_unknown too_many_layers "
     "neuron_null surrogate_unknown surrogate_no_function checkpoint_negative "
     "evaluate_features evaluate_null isa_unavailable neuron_def_broken "
     "gradcheck_not_smooth save_before_build moments_missing loss_before_forward "
@@ -4324,6 +4324,7 @@ static void bad_call(int a, int b)
     if (IS("loss_label_negative")) y[1] = -1, s = snn_net_loss(net, &l, y, &loss);
     if (IS("loss_null_labels")) s = snn_net_loss(net, &l, NULL, &loss);
     if (IS("loss_kind")) l.kind = (snn_loss_kind)15, s = snn_net_loss(net, &l, y, &loss);
+    if (IS("loss_of_each")) l.reduction = SNN_NONE, s = snn_net_loss(net, &l, y, &loss);
     if (!strncmp(name, "rates", 5)) { /* node 2 is the hidden neurons */
         rate.node = IS("rates_unknown_node") ? 55 : 2;
         rate.l1 = 0.1f;
