@@ -345,14 +345,15 @@
  *           &snn__quadratic_wide};
  *
  *   SNN__NEURON_LOOPS(name, states, parameters, inputs) makes the loops over many neurons, for each
- *   instruction set. SNN__PARAM(field, default, flags) is a parameter with a field of
- *   snn_neuron_desc and a learn_ flag of that name; SNN__CUSTOM(name, default, flags), parameter k,
- *   has its value in custom[k], and learn_custom trains it. A reset within the spike's step is a
- *   jump1 and its gradient fall1: see LIF. 2: add the row X(SNN_QUADRATIC, quadratic) to
- *   SNN_NEURON_LIST in >>types: it makes the enum, the desc, snn_quadratic(), the file tag, the
- *   tables and the tests. 3: make test. It then checks the new row: on plain arrays against the
- *   net, spikes and membranes by their bits and gradients to 1e-5; and every parameter's gradient
- *   against central differences through time, for each reset, delayed and immediate, scalar and per
+ *   instruction set, and lets snn_cuda.h make kernels. SNN__PARAM(field, default, flags) is a
+ *   parameter with a field of snn_neuron_desc and a learn_ flag of that name; SNN__CUSTOM(name,
+ *   default, flags), parameter k, has its value in custom[k], and learn_custom trains it. A reset
+ *   within the spike's step is a jump1 and its gradient fall1, then SNN__JUMP_LOOPS: see LIF. 2:
+ *   add the row X(SNN_QUADRATIC, quadratic) to SNN_NEURON_LIST in >>types: it makes the enum, the
+ *   desc, snn_quadratic(), the file tag, the tables and the tests. 3: make test. It then checks the
+ *   new row: on plain arrays against the net, spikes and membranes by their bits and gradients to
+ *   1e-5; and every parameter's gradient against central differences through time, for each reset,
+ *   delayed and immediate, scalar and per
  *   neuron.
  *
  * GLOSSARY
@@ -422,7 +423,8 @@ extern "C" {
     X(SNN_ERR_IO, -60, "a file could not be read or written")                                      \
     X(SNN_ERR_FORMAT, -61, "a file is not of the expected format")                                 \
     X(SNN_ERR_MISMATCH, -62, "a file does not fit the net")                                        \
-    X(SNN_ERR_UNSUPPORTED, -80, "not supported")
+    X(SNN_ERR_UNSUPPORTED, -80, "not supported")                                                   \
+    X(SNN_ERR_DEVICE, -81, "the device that runs the net failed")
 
 typedef enum snn_status {
 #define SNN__X(name, value, text) name = value,
@@ -559,6 +561,14 @@ typedef enum snn_init {
 /* A net. Created, given layers, built, run. */
 typedef struct snn_net snn_net;
 
+/* Another engine that runs nets, as snn_cuda_backend() of snn_cuda.h returns it. The net then keeps
+ * only copies of its parameters, input and recorded signals; a view that was once asked for is
+ * current after every call, and what is written there counts. */
+typedef struct snn_backend {
+    const struct snn__engine *engine;
+    const void *desc;
+} snn_backend;
+
 typedef struct snn_net_desc {
     uint32_t _start;
     int batch;                 /* samples in one pass; 1 */
@@ -579,6 +589,7 @@ typedef struct snn_net_desc {
     float dt;                  /* seconds of a step, saved with the model; 1e-3 */
     /* 1: forward and backward look at every layer's numbers and name the first NaN or infinity */
     int debug;
+    const snn_backend *backend; /* runs the net; read until it is built; NULL: this library */
     snn_allocator allocator;   /* malloc and free */
     snn_threads threads;       /* OpenMP where compiled in, else one thread */
     snn_logger logger;         /* silence */
@@ -2165,8 +2176,10 @@ SNN__INLINE int snn__popcount(uint32_t x)
 /* Formulas marked so can be called by a CUDA compiler on both sides. */
 #ifdef __CUDACC__
     #define SNN__HD SNN__INLINE __host__ __device__
+    #define SNN__HD_CALL static __host__ __device__ /* too long to be inlined */
 #else
     #define SNN__HD SNN__INLINE
+    #define SNN__HD_CALL static
 #endif
 #ifdef __clang__
     #define SNN__NO_CONTRACT _Pragma("clang fp contract(off)")
@@ -2883,21 +2896,21 @@ SNN_DEF size_t snn_tensor_count(const snn_tensor *t)
     return n;
 }
 
-static uint64_t snn__mix64(uint64_t z)
+SNN__HD uint64_t snn__mix64(uint64_t z)
 {
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
     z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
     return z ^ (z >> 31);
 }
-static uint64_t snn__rng_key(uint64_t seed, uint32_t stream, uint32_t step)
+SNN__HD uint64_t snn__rng_key(uint64_t seed, uint32_t stream, uint32_t step)
 {
     return snn__mix64(seed ^ snn__mix64(((uint64_t)stream << 32 | step) + 0x9E3779B97F4A7C15u));
 }
-static uint32_t snn__rng_at(uint64_t key, uint32_t index)
+SNN__HD uint32_t snn__rng_at(uint64_t key, uint32_t index)
 {
     return (uint32_t)(snn__mix64(key + (uint64_t)index * 0x9E3779B97F4A7C15u) >> 32);
 }
-static float snn__rng_uniform(uint64_t key, uint32_t index)
+SNN__HD float snn__rng_uniform(uint64_t key, uint32_t index)
 {
     return (float)(snn__rng_at(key, index) >> 8) * (1.0f / 16777216.0f);
 }
@@ -3174,8 +3187,8 @@ static float snn__surrogate_primitive1(snn_surrogate_kind kind, float x, float p
 }
 
 /* out[i] = g[i] d(x[i]); g NULL: ones. One loop per kind, so that each vectorises. */
-SNN__INLINE void snn__surrogate_loop(const snn_surrogate *s, int n, const float *SNN__RESTRICT x,
-                                     const float *g, const float *noise, float *out)
+SNN__HD void snn__surrogate_loop(const snn_surrogate *s, int n, const float *SNN__RESTRICT x,
+                                 const float *g, const float *noise, float *out)
 {
     const float p0 = s->p0, p1 = s->p1;
     int i;
@@ -3403,6 +3416,43 @@ SNN__INLINE void snn__fall_loop(const snn_neuron_block *b, int S, int P, snn__fa
     }
 }
 
+/* What a kernel of another compiler needs beside step1 and grad1: the numbers of states, parameters
+ * and inputs as constants, and a jump1 and fall1 of every neuron, perhaps without effect. */
+#define SNN__SIZES(name, S, P, I)                                                                  \
+    enum { snn__##name##_S = S, snn__##name##_P = P, snn__##name##_I = I };
+#define SNN__STILL(name)                                                                           \
+    SNN__HD void snn__##name##_jump1(float *s, const float *p, float h, snn__mode m)               \
+    {                                                                                              \
+        (void)s, (void)p, (void)h, (void)m;                                                        \
+    }                                                                                              \
+    SNN__HD float snn__##name##_fall1(float *ds, float *dp, const float *s, const float *p,        \
+                                      float h, snn__mode m)                                        \
+    {                                                                                              \
+        (void)ds, (void)dp, (void)s, (void)p, (void)h, (void)m;                                    \
+        return 0.0f;                                                                               \
+    }
+/* neuron `name` computes what neuron `as` does */
+#define SNN__SAME_FORMULA(name, as)                                                                \
+    SNN__SIZES(name, snn__##as##_S, snn__##as##_P, snn__##as##_I)                                  \
+    SNN__HD float snn__##name##_step1(float *s, const float *p, const float *x, snn__mode m)       \
+    {                                                                                              \
+        return snn__##as##_step1(s, p, x, m);                                                      \
+    }                                                                                              \
+    SNN__HD void snn__##name##_grad1(float *ds, float *dp, float *dx, const float *s,              \
+                                     const float *p, const float *x, float dd, snn__mode m)        \
+    {                                                                                              \
+        snn__##as##_grad1(ds, dp, dx, s, p, x, dd, m);                                             \
+    }                                                                                              \
+    SNN__HD void snn__##name##_jump1(float *s, const float *p, float h, snn__mode m)               \
+    {                                                                                              \
+        snn__##as##_jump1(s, p, h, m);                                                             \
+    }                                                                                              \
+    SNN__HD float snn__##name##_fall1(float *ds, float *dp, const float *s, const float *p,        \
+                                      float h, snn__mode m)                                        \
+    {                                                                                              \
+        return snn__##as##_fall1(ds, dp, s, p, h, m);                                              \
+    }
+
 /* A neuron's loops, for the baseline and for AVX2. */
 #define SNN__LOOPS(name, step, grad, TARGET, S, P, I)                                              \
     TARGET static void snn__##name##_##step(const snn_neuron_block *b)                             \
@@ -3427,17 +3477,25 @@ typedef struct snn__wide_loops {
     void (*grad)(const snn_neuron_block *);
 } snn__wide_loops;
 #if SNN__X86
-    #define SNN__NEURON_LOOPS(name, S, P, I)                                                       \
+    #define SNN__BOTH_LOOPS(name, S, P, I)                                                         \
         SNN__LOOPS(name, step, grad, SNN__PLAIN, S, P, I)                                          \
         SNN__LOOPS(name, step_avx2, grad_avx2, SNN__TARGET_AVX2, S, P, I)                          \
         static const snn__wide_loops snn__##name##_wide = {snn__##name##_step_avx2,                \
                                                            snn__##name##_grad_avx2};
 #else
-    #define SNN__NEURON_LOOPS(name, S, P, I)                                                       \
+    #define SNN__BOTH_LOOPS(name, S, P, I)                                                         \
         SNN__LOOPS(name, step, grad, SNN__PLAIN, S, P, I)                                          \
         static const snn__wide_loops snn__##name##_wide = {snn__##name##_step,                     \
                                                            snn__##name##_grad};
 #endif
+#define SNN__NEURON_LOOPS(name, S, P, I)                                                           \
+    SNN__SIZES(name, S, P, I)                                                                      \
+    SNN__STILL(name)                                                                               \
+    SNN__BOTH_LOOPS(name, S, P, I)
+#define SNN__JUMP_LOOPS(name, S, P, I) /* of a neuron whose states change at once with a spike */  \
+    SNN__SIZES(name, S, P, I)                                                                      \
+    SNN__BOTH_LOOPS(name, S, P, I)                                                                 \
+    SNN__JUMPS(name, S, P)
 
 /* What stands in a definition (the order is snn_neuron_def's): a parameter with fields of
  * snn_neuron_desc for its value and its learn flag; one that is not trained; one in custom[]. */
@@ -3598,6 +3656,7 @@ static const snn_neuron_def snn__synaptic_def = {
     "synaptic", "synaptic", "Leaky integrate-and-fire with synaptic current", 2, 3, {"mem", "syn"},
     {SNN__THETA, SNN__BETA, SNN__ALPHA}, SNN_RESET_SUBTRACT, SNN__RUN(synaptic), SNN__USUAL,
     SNN__NO_DERIVED, SNN__NO_JUMP, &snn__synaptic_wide};
+SNN__SAME_FORMULA(rsynaptic, synaptic)
 static const snn_neuron_def snn__rsynaptic_def = {
     "rsynaptic", "rsynaptic", "Synaptic whose spikes return to its input", 2, 3, {"mem", "syn"},
     {SNN__THETA, SNN__BETA, SNN__ALPHA}, SNN_RESET_SUBTRACT, SNN__RUN(synaptic), 0, 1, 0,
@@ -4064,8 +4123,9 @@ static snn_status snn__li_resolve(snn_neuron_desc *d)
     snn__no_reset_resolve(d);
     return snn__lif_resolve(d);
 }
-SNN__NEURON_LOOPS(lif, 2, 7, 1)
-SNN__JUMPS(lif, 2, 7)
+SNN__JUMP_LOOPS(lif, 2, 7, 1)
+SNN__SAME_FORMULA(if, lif)
+SNN__SAME_FORMULA(li, lif)
 #define SNN__LIF_DEF(name, prefix, title, beta, reset, resolve)                                    \
     {                                                                                              \
         name, prefix, title, 2, 7, {"mem", "refractory"},                                          \
@@ -4162,8 +4222,7 @@ static void snn__coarse_lif_underive(int n, const float *const *p, float *const 
                                   dp[SNN__COARSE_B][i] * db + dp[SNN__COARSE_C][i] * dc;
     }
 }
-SNN__NEURON_LOOPS(coarse_lif, 2, 5, 1)
-SNN__JUMPS(coarse_lif, 2, 5)
+SNN__JUMP_LOOPS(coarse_lif, 2, 5, 1)
 static const snn_neuron_def snn__coarse_lif_def = {
     "coarse_lif", "coarse", "LIF in coarse time steps", 2, 2, {"mem", "spike"},
     {SNN__THETA, SNN__TAU}, SNN_RESET_NONE, SNN__RUN(coarse_lif), 1, 1, 0, SNN_RECURRENCE_NONE,
@@ -4218,8 +4277,7 @@ SNN__HD float snn__bio_lif_fall1(float *ds, float *dp, const float *s, const flo
     ds[0] *= 1.0f - h;
     return dh;
 }
-SNN__NEURON_LOOPS(bio_lif, 1, 3, 2)
-SNN__JUMPS(bio_lif, 1, 3)
+SNN__JUMP_LOOPS(bio_lif, 1, 3, 2)
 static const snn_neuron_def snn__bio_lif_def = {
     "bio_lif", "bio", "LIF with shunting inhibition", 1, 3, {"mem"},
     {SNN__PARAM(threshold, 0.5f, 0), SNN__CUSTOM("nudt", 0.5f, 0),
@@ -4379,8 +4437,7 @@ static void snn__izhikevich_start(const snn_neuron_block *b)
         b->state[1][i] = -13.0f;
     }
 }
-SNN__NEURON_LOOPS(izhikevich, 2, 5, 1)
-SNN__JUMPS(izhikevich, 2, 5)
+SNN__JUMP_LOOPS(izhikevich, 2, 5, 1)
 static const snn_neuron_def snn__izhikevich_def = {
     "izhikevich", "izhikevich", "Izhikevich's two-variable neuron", 2, 5, {"v", "u"},
     {SNN__PARAM(threshold, 30.0f, 0), SNN__CUSTOM("a", 0.02f, 0), SNN__CUSTOM("b", 0.2f, 0),
@@ -4447,8 +4504,7 @@ static snn_status snn__adex_resolve(snn_neuron_desc *d)
     d->no_reset_delay = 0;
     return d->custom[SNN__ADEX_D] < 0.0f ? SNN_ERR_ARGUMENT : SNN_OK;
 }
-SNN__NEURON_LOOPS(adex, 2, 6, 1)
-SNN__JUMPS(adex, 2, 6)
+SNN__JUMP_LOOPS(adex, 2, 6, 1)
 static const snn_neuron_def snn__adex_def = {
     "adex", "adex", "Adaptive exponential integrate-and-fire", 2, 6, {"mem", "adaptation"},
     {SNN__THETA, SNN__BETA, SNN__CUSTOM("rho", 0.97f, SNN_PARAM_CLAMP01),
@@ -4630,8 +4686,7 @@ static void snn__conductance_lif_start(const snn_neuron_block *b)
 {
     memcpy(b->state[0], b->param[SNN__COND_REST], (size_t)b->n * sizeof(float));
 }
-SNN__NEURON_LOOPS(conductance_lif, 4, 10, 2)
-SNN__JUMPS(conductance_lif, 4, 10)
+SNN__JUMP_LOOPS(conductance_lif, 4, 10, 2)
 static const snn_neuron_def snn__conductance_lif_def = {
     "conductance_lif", "cond", "LIF with excitatory and inhibitory conductances", 4, 10,
     {"mem", "g_exc", "g_inh", "refractory"},
@@ -5316,8 +5371,36 @@ struct snn_net {
     char *buffer; /* the caller's memory, for create_in */
     size_t buffer_size;
     int owned;
+    const struct snn__engine *engine; /* the backend's, or NULL */
+    void *device;                     /* its records of this net */
     char error[256];
 };
+
+/* What a backend does; every call but size and supports is on a net that is planned. Those that
+ * return a status say why by snn__fail. net->dirty: parameters are to be read from the host copy;
+ * net->constant_valid: the input and all that is constant have not changed since the last pass. */
+typedef struct snn__engine {
+    const char *name;
+    snn_status (*supports)(snn_net *net, int node); /* asked for every node before build */
+    size_t (*size)(const snn_net *net);             /* bytes of its records, at net->device */
+    snn_status (*build)(snn_net *net);
+    void (*destroy)(snn_net *net);
+    snn_status (*reset)(snn_net *net);              /* first states */
+    snn_status (*forward)(snn_net *net);            /* pass_steps steps on the input's host copy */
+    snn_status (*zero_grad)(snn_net *net);
+    snn_status (*loss)(snn_net *net, const snn_loss_desc *d, const int *y, float *loss);
+    snn_status (*backward)(snn_net *net);
+    snn_status (*optim)(snn_net *net, const snn_optim_desc *d);
+    snn_status (*predict)(snn_net *net, snn_metric metric, int *y); /* of the output, [B] */
+    /* the host copy at view, or with NULL of all parameters, becomes current; keep: it is so after
+     * every later call too, and what is written there counts */
+    void (*read)(snn_net *net, const float *view, int keep);
+    double (*spikes)(snn_net *net, int node);       /* of a neuron layer in the last pass */
+} snn__engine;
+static void snn__backend_read(const snn_net *net, const float *view, int keep)
+{
+    if (net->engine && net->built) net->engine->read((snn_net *)net, view, keep);
+}
 
 #define SNN__SCRATCH(t, q, k, type) ((type *)(void *)((t)->memory + (q)->s[k]))
 static size_t snn__scratch_take(snn__arena *a, size_t count, size_t size)
@@ -6935,6 +7018,7 @@ static void snn__state_plan(snn_net *net, snn__node *q, int states, snn__arena *
     for (k = 0; k < states; k++) q->state[k] = snn__arena_floats(a, size, 1);
     if (net->desc.inference) return;
     for (k = 0; k < states; k++) q->dstate[k] = snn__arena_floats(a, size, 1);
+    if (net->engine) return;
     q->saved = snn__arena_floats(
         a, snn__mul_size((size_t)(net->segments > 1 ? net->segments + 1 : 1), (size_t)states),
         size);
@@ -7346,7 +7430,7 @@ static void snn__neuron_plan(snn_net *net, snn__node *q, snn__arena *a)
     if (q->desc.inhibition || q->recurrence != SNN_RECURRENCE_NONE || snn__inputs(q) > 1 ||
         q->block > q->n)
         q->block = q->n;
-    if (q->recurrence == SNN_RECURRENCE_LINEAR) {
+    if (q->recurrence == SNN_RECURRENCE_LINEAR && !net->engine) {
         q->wt = snn__arena_floats(a, (size_t)q->n, snn__recurrent_ld(q));
         q->wk = net->desc.inference
                     ? NULL
@@ -7367,6 +7451,7 @@ static void snn__neuron_scratch(snn_net *net, snn__node *q, snn__arena *task, sn
     const size_t wide = SNN__PAD((size_t)snn__inputs(q) * block);
     (void)op;
     q->s[SNN__SCAN_PARAM] = snn__scratch_take(task, params * block, sizeof(float));
+    if (net->engine) return;
     q->s[SNN__SCAN_WORK] = snn__scratch_take(task, SNN__WORK_COUNT * block, sizeof(float));
     q->s[SNN__SCAN_DRIVES] = snn__scratch_take(
         task, (net->desc.inference ? 1 : (size_t)net->segment) * block, sizeof(float));
@@ -8483,14 +8568,14 @@ static snn_status snn__reader_open(snn__reader *r, snn__reading reading, int T, 
     return SNN_OK;
 }
 
-static size_t snn__tile_count(const snn__reader *r, size_t k0)
+SNN__HD_CALL size_t snn__tile_count(const snn__reader *r, size_t k0)
 {
     const size_t left = r->classes - k0;
     return left > SNN__TILE ? (size_t)SNN__TILE : left;
 }
 
 /* Reads the tile of classes k0 .. k0+n-1 of sample b and returns n. */
-static size_t snn__read(const snn__reader *r, size_t s, size_t b, size_t k0, snn__tile *tile)
+SNN__HD_CALL size_t snn__read(const snn__reader *r, size_t s, size_t b, size_t k0, snn__tile *tile)
 {
     const size_t n = snn__tile_count(r, k0), group = r->group;
     const size_t end = r->reading == SNN__STEP ? s + 1 : r->T;
@@ -8529,8 +8614,8 @@ static size_t snn__read(const snn__reader *r, size_t s, size_t b, size_t k0, snn
 }
 
 /* Adds tile->g to the gradients of all that snn__read read. */
-static void snn__read_back(const snn__reader *r, size_t s, size_t b, size_t k0, size_t n,
-                           const snn__tile *tile, float *dx)
+SNN__HD_CALL void snn__read_back(const snn__reader *r, size_t s, size_t b, size_t k0, size_t n,
+                                 const snn__tile *tile, float *dx)
 {
     const size_t end = r->reading == SNN__STEP ? s + 1 : r->T;
     size_t t = r->reading == SNN__STEP ? s : 0, j, k;
@@ -8640,7 +8725,7 @@ static snn_status snn__loss_open(snn__loss_pass *p, const snn_loss_desc *desc, i
 }
 
 /* Adds to the value that element e counts towards; returns the gradient of that value. */
-static float snn__loss_add(snn__loss_pass *p, size_t e, float value)
+SNN__HD_CALL float snn__loss_add(snn__loss_pass *p, size_t e, float value)
 {
     if (p->d.reduction != SNN_NONE) {
         p->total += (double)value;
@@ -8652,7 +8737,7 @@ static float snn__loss_add(snn__loss_pass *p, size_t e, float value)
 
 /* -w log softmax(z)[label];  dz = w (softmax(z) - onehot). Pass 0 sums exponentials relative to
  * the largest z so far; pass 1 sends the gradients back. */
-static void snn__entropy_row(snn__loss_pass *p, size_t s, size_t b)
+SNN__HD_CALL void snn__entropy_row(snn__loss_pass *p, size_t s, size_t b)
 {
     const size_t K = p->in.classes, label = (size_t)p->y[p->d.time_var_targets ? s : b];
     const int temporal = p->in.reading == SNN__SPIKE, reciprocal = p->d.reciprocal;
@@ -8691,7 +8776,7 @@ static void snn__entropy_row(snn__loss_pass *p, size_t s, size_t b)
 }
 
 /* w (z - target)^2;  dz = 2 w (z - target), negated for spike times: more spike means earlier */
-static void snn__squared_row(snn__loss_pass *p, size_t s, size_t b)
+SNN__HD_CALL void snn__squared_row(snn__loss_pass *p, size_t s, size_t b)
 {
     const snn_loss_desc *d = &p->d;
     const size_t K = p->in.classes;
@@ -8800,7 +8885,7 @@ static snn_status snn__metric_open(snn__reader *r, snn_metric metric, int T, int
 }
 
 /* Largest reading, or the earliest spike; the lowest index wins ties. */
-static int snn__best_class(const snn__reader *r, size_t b)
+SNN__HD_CALL int snn__best_class(const snn__reader *r, size_t b)
 {
     const float sign = r->reading == SNN__SPIKE ? -1.0f : 1.0f;
     float best = 0.0f;
@@ -8883,7 +8968,7 @@ static double snn__bias(float b, int k)
 }
 
 /* shrink: AdamW's decay, else 1; decay: Adam's L2 term, else 0; rate, unbias: bias corrections */
-static void snn__adam_pass(float *SNN__RESTRICT p, const float *SNN__RESTRICT g,
+SNN__HD_CALL void snn__adam_pass(float *SNN__RESTRICT p, const float *SNN__RESTRICT g,
                            float *SNN__RESTRICT m, float *SNN__RESTRICT v, size_t n, float b1,
                            float b2, float rate, float unbias, float eps, float shrink, float decay)
 {
@@ -8898,15 +8983,15 @@ static void snn__adam_pass(float *SNN__RESTRICT p, const float *SNN__RESTRICT g,
     }
 }
 
-static void snn__sgd_pass(float *SNN__RESTRICT p, const float *SNN__RESTRICT g, size_t n, float lr,
-                          float decay)
+SNN__HD_CALL void snn__sgd_pass(float *SNN__RESTRICT p, const float *SNN__RESTRICT g, size_t n,
+                                float lr, float decay)
 {
     size_t i;
     for (i = 0; i < n; i++) p[i] -= lr * (g[i] + decay * p[i]);
 }
 
 /* b = keep b + add g;  p -= lr (now g + through b) */
-static void snn__momentum_pass(float *SNN__RESTRICT p, const float *SNN__RESTRICT g,
+SNN__HD_CALL void snn__momentum_pass(float *SNN__RESTRICT p, const float *SNN__RESTRICT g,
                                float *SNN__RESTRICT b, size_t n, float lr, float decay, float keep,
                                float add, float now, float through)
 {
@@ -8918,7 +9003,7 @@ static void snn__momentum_pass(float *SNN__RESTRICT p, const float *SNN__RESTRIC
     }
 }
 
-static void snn__rmsprop_pass(float *SNN__RESTRICT p, const float *SNN__RESTRICT g,
+SNN__HD_CALL void snn__rmsprop_pass(float *SNN__RESTRICT p, const float *SNN__RESTRICT g,
                               float *SNN__RESTRICT v, size_t n, float lr, float decay, float alpha,
                               float eps)
 {
@@ -8930,7 +9015,7 @@ static void snn__rmsprop_pass(float *SNN__RESTRICT p, const float *SNN__RESTRICT
     }
 }
 
-static void snn__rmsprop_momentum_pass(float *SNN__RESTRICT p, const float *SNN__RESTRICT g,
+SNN__HD_CALL void snn__rmsprop_momentum_pass(float *SNN__RESTRICT p, const float *SNN__RESTRICT g,
                                        float *SNN__RESTRICT v, float *SNN__RESTRICT b, size_t n,
                                        float lr, float decay, float alpha, float eps, float mu)
 {
@@ -10420,6 +10505,7 @@ static snn_net *snn__net_init(void *memory, const snn_net_desc *d)
     net->node = (snn__node *)(void *)((char *)memory +
                                       (sizeof(snn_net) + SNN__ALIGN - 1) / SNN__ALIGN * SNN__ALIGN);
     net->kern = snn__kernels_select(snn__isa_resolve(d->isa), d->deterministic);
+    net->engine = d->backend ? d->backend->engine : NULL;
     net->head_size = snn__head_size(d);
     net->training = !d->inference;
     return net;
@@ -10468,6 +10554,7 @@ SNN_DEF snn_status snn_net_create_in(snn_net **out, const snn_net_desc *desc, vo
 SNN_DEF void snn_net_destroy(snn_net *net)
 {
     snn_allocator a;
+    if (net && net->built && net->engine) net->engine->destroy(net);
     if (!net || !net->owned) return;
     a = net->desc.allocator;
     if (net->block) a.free(net->block, net->block_size, a.user);
@@ -10857,7 +10944,7 @@ static int snn__param_number(const snn__node *q)
 static void snn__plan_graph(snn_net *net)
 {
     const int n = net->count;
-    int i, j, k, dims, shape[SNN_MAX_DIMS], trained;
+    int i, j, k, shape[SNN_MAX_DIMS], trained;
     const char *name;
     snn__node *out = &net->node[net->node[n - 1].root];
     out->record |=
@@ -10867,8 +10954,7 @@ static void snn__plan_graph(snn_net *net)
         if (net->desc.inference) q->record &= ~SNN_RECORD_GRADIENT;
         q->backward = (q->record & SNN_RECORD_GRADIENT) != 0;
         for (k = 0; k < snn__param_number(q); k++) {
-            dims = snn__param_spec(net, q, k, &name, shape, &trained);
-            (void)dims;
+            (void)snn__param_spec(net, q, k, &name, shape, &trained);
             q->backward |= trained;
         }
         for (k = 0; k < q->ins; k++) q->backward |= snn__input_of(net, q, k)->backward;
@@ -11042,6 +11128,30 @@ static void snn__plan_buffers(snn_net *net, snn__arena *a)
     }
 }
 
+/* host copies of what a backend keeps: the input, and what is recorded */
+static void snn__plan_copies(snn_net *net, snn__arena *a)
+{
+    int i, k;
+    for (i = 0; i < net->count; i++) {
+        snn__node *q = &net->node[i];
+        const size_t rows = snn__plan_rows(net, q, 1), n = (size_t)q->n;
+        const int gradient = q->record & SNN_RECORD_GRADIENT;
+        if (q->root != i) continue;
+        if (!i && q->signal == SNN__BITS)
+            q->bits = (uint32_t *)snn__arena_take(a, snn__mul_size(rows, (size_t)q->words),
+                                                  sizeof(uint32_t));
+        else if (!i) q->out = snn__arena_floats(a, rows, n);
+        if (q->record & SNN_RECORD_SPIKES)
+            q->rec_spk = q->out ? q->out : snn__arena_floats(a, rows, n);
+        if (gradient && q->backward) q->dout = snn__arena_floats(a, rows, n);
+        for (k = 0; q->op == SNN__NEURON && k < q->neuron.def->states; k++)
+            if (q->record & (k ? SNN_RECORD_STATES : SNN_RECORD_STATES | SNN_RECORD_MEMBRANE)) {
+                q->rec[k] = snn__arena_floats(a, rows, n);
+                q->drec[k] = gradient ? snn__arena_floats(a, rows, n) : NULL;
+            }
+    }
+}
+
 static void snn__plan_params(snn_net *net, snn__arena *a)
 {
     int i, k, d, pass, dims, shape[SNN_MAX_DIMS], trained, number = 0;
@@ -11059,7 +11169,7 @@ static void snn__plan_params(snn_net *net, snn__arena *a)
             net->trained = total[0];
             net->values = snn__arena_floats(a, snn__add_size(total[0], total[1]), 1);
             net->grads = net->desc.inference ? NULL : snn__arena_floats(a, total[0], 1);
-            for (k = 0; k < net->desc.moments; k++)
+            for (k = 0; k < net->desc.moments && !net->engine; k++)
                 net->moment[k] = snn__arena_floats(a, total[0], 1);
             at[1] = total[0];
         }
@@ -11170,24 +11280,28 @@ static void snn__plan(snn_net *net, snn__arena *a)
         const snn__op *o;
         q = &net->node[i];
         o = &snn__op_table[q->op];
-        if (o->plan) o->plan(net, q, a);
+        if (o->plan && (!net->engine || q->op == SNN__NEURON)) o->plan(net, q, a);
     }
-    snn__plan_buffers(net, a);
+    if (net->engine) {
+        snn__plan_copies(net, a);
+        net->device = snn__arena_take(a, net->engine->size(net), 1);
+    } else snn__plan_buffers(net, a);
     for (i = 0; i < net->count; i++)
         if (net->node[i].rule.kind) snn__rule_plan(net, &net->node[i], a);
     for (i = 0; i < net->count; i++) {
         snn__arena task, op;
         q = &net->node[i];
         if (!snn__op_table[q->op].forward || q->chunk) continue;
+        if (net->engine && q->op != SNN__NEURON) continue;
         memset(&task, 0, sizeof task);
         memset(&op, 0, sizeof op);
         task.size = op.size = SIZE_MAX;
-        for (p = q; p; p = snn__chain_previous(net, p))
+        for (p = q; p; p = net->engine ? NULL : snn__chain_previous(net, p))
             snn__op_table[p->op].scratch(net, p, &task, &op);
         a->overflow |= task.overflow | op.overflow;
         if (task.used > net->task_size) net->task_size = task.used;
         if (op.used > net->op_size) net->op_size = op.used;
-        if (snn__op_tasks(net, q) > net->tasks) net->tasks = snn__op_tasks(net, q);
+        if (!net->engine && snn__op_tasks(net, q) > net->tasks) net->tasks = snn__op_tasks(net, q);
     }
     net->scratch = (char *)snn__arena_take(a, (size_t)net->tasks, net->task_size);
     net->op_scratch = (char *)snn__arena_take(a, net->op_size, 1);
@@ -11314,6 +11428,7 @@ SNN_DEF snn_status snn_net_build(snn_net *net)
              (q->i[SNN__CONV_INIT] < 0 || q->i[SNN__CONV_INIT] > SNN_INIT_CONSTANT)))
             return snn__fail(net, SNN_ERR_ARGUMENT, "%s \"%s\": no init has that number",
                              snn__op_table[q->op].name, q->name);
+        if (net->engine && net->engine->supports(net, i) != SNN_OK) return net->status;
     }
     size = snn__plan_size(net);
     if (size == SIZE_MAX) return snn__fail(net, SNN_ERR_TOO_LARGE, "the net's size overflows");
@@ -11349,8 +11464,9 @@ SNN_DEF snn_status snn_net_build(snn_net *net)
         }
     }
     net->dirty = 1;
-    net->built = 1;
     net->len = net->segment;
+    if (net->engine && net->engine->build(net) != SNN_OK) return net->status;
+    net->built = 1;
     return SNN_OK;
 }
 
@@ -11708,19 +11824,22 @@ static void snn__prepare(snn_net *net)
     net->dirty = 0;
 }
 
-static void snn__pass(snn_net *net, int steps)
+static snn_status snn__pass(snn_net *net, int steps)
 {
+    snn_status status = SNN_OK;
     int i, t;
-    snn__prepare(net);
+    if (!net->engine) snn__prepare(net);
     net->pass_steps = steps;
     net->bad = 0;
+    if (net->engine) status = net->engine->forward(net);
     for (i = 0; i < net->count; i++) net->node[i].spikes = 0;
-    for (t = 0; t < steps; t += net->segment) {
+    for (t = 0; t < steps && !net->engine; t += net->segment) {
         snn__segment_set(net, t, steps - t < net->segment ? steps - t : net->segment);
         snn__segment_forward(net);
     }
     net->time = net->time0 + (uint32_t)steps;
-    net->ran = 1;
+    net->ran = status == SNN_OK;
+    return status;
 }
 
 SNN_DEF snn_status snn_net_continue(snn_net *net, const float *x, int steps)
@@ -11734,8 +11853,8 @@ SNN_DEF snn_status snn_net_continue(snn_net *net, const float *x, int steps)
     if (status != SNN_OK) return status;
     net->time0 = net->time;
     net->constant_valid = net->stepped = 0;
-    snn__pass(net, steps);
-    return snn__debug_report(net, "forward");
+    status = snn__pass(net, steps);
+    return status == SNN_OK ? snn__debug_report(net, "forward") : status;
 }
 SNN_DEF snn_status snn_net_forward(snn_net *net, const float *x)
 {
@@ -11752,7 +11871,8 @@ SNN_DEF snn_status snn_net_step(snn_net *net, const float *x)
         net->constant_valid = 0;
     }
     net->time0 = net->time;
-    snn__pass(net, 1);
+    status = snn__pass(net, 1);
+    if (status != SNN_OK) return status;
     net->stepped = 1;
     if (net->training) snn__rules_step(net);
     return snn__debug_report(net, "forward");
@@ -11762,16 +11882,17 @@ SNN_DEF snn_status snn_net_reset(snn_net *net)
     snn_status status = snn__ready(net);
     int i, k;
     if (status != SNN_OK) return status;
-    for (i = 0; i < net->count; i++) {
+    for (i = 0; i < net->count && !net->engine; i++) {
         for (k = 0; k < net->node[i].states; k++)
             snn__zero(net->node[i].state[k], snn__state_size(net, &net->node[i]));
         if (net->node[i].op == SNN__NEURON) snn__neuron_start(net, &net->node[i]);
         if (net->node[i].rule.kind) snn__zero(net->node[i].rule.pre, net->node[i].rule.size);
     }
+    if (net->engine) status = net->engine->reset(net);
     net->time = net->time0 = 0;
     net->pass++;
     net->ran = net->stepped = 0;
-    return SNN_OK;
+    return status;
 }
 
 SNN_DEF snn_status snn_net_backward(snn_net *net)
@@ -11783,6 +11904,10 @@ SNN_DEF snn_status snn_net_backward(snn_net *net)
         return snn__fail(net, SNN_ERR_STATE, "backward: the net was created for inference");
     if (!net->ran)
         return snn__fail(net, SNN_ERR_STATE, "backward: once after each forward or continue");
+    if (net->engine) {
+        net->ran = net->constant_valid = 0;
+        return net->engine->backward(net);
+    }
     for (i = 0; i < net->count; i++)
         for (k = 0; k < net->node[i].states; k++)
             snn__zero(net->node[i].dstate[k], snn__state_size(net, &net->node[i]));
@@ -11822,6 +11947,7 @@ SNN_DEF snn_status snn_net_zero_grad(snn_net *net)
     snn_status status = snn__ready(net);
     int i, k;
     if (status != SNN_OK) return status;
+    if (net->engine) return net->engine->zero_grad(net);
     if (net->grads) snn__zero(net->grads, net->trained);
     for (i = 0; i < net->count; i++) {
         snn__node *q = &net->node[i];
@@ -11852,6 +11978,7 @@ SNN_DEF int snn_net_fold(snn_net *net)
     int i, c, folded = 0;
     size_t j;
     if (status != SNN_OK) return status;
+    snn__backend_read(net, NULL, 0);
     for (i = 0; i < net->count; i++) {
         snn__node *q = &net->node[i], *x = &net->node[q->in[0]];
         const int kind = q->i[SNN__NORM_KIND], conv = x->op == SNN__CONV2D || x->op == SNN__CONV1D;
@@ -11921,12 +12048,14 @@ static snn_tensor snn__node_view(const snn_net *net, int node, int what)
     if (what >= 2) {                                  /* a state (even) or its gradient (odd) */
         if (what / 2 > q->neuron.def->states) return snn_tensor_make(NULL, 0, NULL);
         data = what & 1 ? q->drec[what / 2 - 1] : q->rec[what / 2 - 1];
+        if (data) snn__backend_read(net, data, 1);
         return snn__view(net, q, data, net->pass_steps ? net->pass_steps : net->desc.steps);
     }
     switch (what) {
     case 0: data = q->record & SNN_RECORD_SPIKES ? q->rec_spk : NULL; break;
     default: data = q->record & SNN_RECORD_GRADIENT ? q->dout : NULL; break;
     }
+    if (data) snn__backend_read(net, data, 1);
     return snn__view(net, &net->node[node], data,
                      net->pass_steps ? net->pass_steps : net->desc.steps);
 }
@@ -11974,6 +12103,8 @@ static snn_tensor snn__state_view(const snn_net *net, int node, int k, int gradi
         return snn_tensor_make(NULL, 0, NULL);
     q = &net->node[net->node[node].root];
     if (q->op != SNN__NEURON || k < 0 || k >= q->states) return snn_tensor_make(NULL, 0, NULL);
+    if (gradient ? q->dstate[k] : q->state[k])
+        snn__backend_read(net, gradient ? q->dstate[k] : q->state[k], 1);
     return snn__view(net, q, gradient ? q->dstate[k] : q->state[k], -1);
 }
 SNN_DEF snn_tensor snn_net_state(const snn_net *net, int node, int k)
@@ -11988,26 +12119,35 @@ SNN_DEF snn_tensor snn_net_dstate(const snn_net *net, int node, int k)
 SNN_DEF int snn_net_param_count(const snn_net *net) { return net && net->built ? net->params : 0; }
 SNN_DEF const snn_param *snn_net_param(const snn_net *net, int index)
 {
-    return index >= 0 && index < snn_net_param_count(net) ? &net->param[index] : NULL;
+    if (index < 0 || index >= snn_net_param_count(net)) return NULL;
+    snn__backend_read(net, NULL, 1);
+    return &net->param[index];
 }
 SNN_DEF const snn_param *snn_net_find_param(const snn_net *net, const char *name)
 {
     int i;
     for (i = 0; name && i < snn_net_param_count(net); i++)
-        if (!strcmp(net->param[i].name, name)) return &net->param[i];
+        if (!strcmp(net->param[i].name, name)) return snn_net_param(net, i);
     return NULL;
 }
 SNN_DEF snn_tensor snn_net_values(const snn_net *net)
 {
     int n = net && net->built ? (int)net->trained : 0;
+    if (n) snn__backend_read(net, NULL, 1);
     return snn_tensor_make(n ? net->values : NULL, 1, &n);
 }
 SNN_DEF snn_tensor snn_net_grads(const snn_net *net)
 {
     int n = net && net->built ? (int)net->trained : 0;
+    if (n) snn__backend_read(net, NULL, 1);
     return snn_tensor_make(n ? net->grads : NULL, 1, &n);
 }
 
+static void snn__backend_spikes(const snn_net *net, int node)
+{
+    if (net->engine && net->node[node].op == SNN__NEURON)
+        net->node[node].spikes = net->engine->spikes((snn_net *)net, node);
+}
 SNN_DEF snn_status snn_net_stats(const snn_net *net, int node, snn_layer_stats *out)
 {
     const snn__node *q, *x;
@@ -12016,6 +12156,8 @@ SNN_DEF snn_status snn_net_stats(const snn_net *net, int node, snn_layer_stats *
     memset(out, 0, sizeof *out);
     if (!net->built || node < 0 || node >= net->count) return SNN_ERR_ARGUMENT;
     q = &net->node[node];
+    snn__backend_spikes(net, node);
+    if (q->ins) snn__backend_spikes(net, net->node[q->in[0]].root);
     steps = (double)(net->pass_steps ? net->pass_steps : 1) * net->desc.batch;
     out->spikes = q->spikes;
     out->rate = q->op == SNN__NEURON ? q->spikes / (steps * q->n) : 0.0;
@@ -12105,6 +12247,7 @@ SNN_DEF snn_status snn_net_loss(snn_net *net, const snn_loss_desc *d, const int 
     if (d->reduction == SNN_NONE)
         return snn__fail(net, SNN_ERR_UNSUPPORTED,
                          "loss: a net's is one number; snn_loss gives one for each sample");
+    if (net->engine) return net->engine->loss(net, d, y, loss);
     q = &net->node[net->node[net->count - 1].root];
     spk = snn_net_spikes(net, net->count - 1);
     mem = snn_net_membrane(net, net->count - 1);
@@ -12203,6 +12346,11 @@ SNN_DEF snn_status snn_net_optim_step(snn_net *net, const snn_optim_desc *d)
         return snn__fail(net, SNN_ERR_STATE,
                          "optimiser: needs %d state blocks, the net was created with moments %d",
                          needed, net->desc.moments);
+    if (net->engine) {
+        status = net->engine->optim(net, d);
+        if (status == SNN_OK) net->optim_step++;
+        return status;
+    }
     if (d->clip_value > 0.0f) {
         size_t k;
         for (k = 0; k < net->trained; k++)
@@ -12356,6 +12504,7 @@ SNN_DEF int snn_data_split(int *order, int count, float share, uint64_t seed)
 SNN_DEF double snn_evaluate(snn_net *net, const snn_data *data, snn_metric metric)
 {
     snn__node *q;
+    snn_status status = SNN_OK;
     int B, T, start, b, t, training, right = 0, out;
     size_t i;
     if (snn__ready(net) != SNN_OK) return net ? (double)net->status : (double)SNN_ERR_NULL;
@@ -12391,14 +12540,20 @@ SNN_DEF double snn_evaluate(snn_net *net, const snn_data *data, snn_metric metri
             }
         snn_net_reset(net);
         net->constant_valid = 0;
-        snn__pass(net, net->desc.steps);
+        status = snn__pass(net, net->desc.steps);
         net->ran = 0;
+        if (net->engine) {
+            if (status == SNN_OK) status = net->engine->predict(net, metric, net->labels);
+            if (status != SNN_OK) break;
+            for (b = 0; b < real; b++) right += net->labels[b] == data->y[start + b];
+            continue;
+        }
         r = metric == SNN_ACCURACY_MEMBRANE ? snn_net_membrane(net, out) : snn_net_spikes(net, out);
         snn_predict(metric, r.shape[0], B, net->node[out].n, r.data, net->labels, 0);
         for (b = 0; b < real; b++) right += net->labels[b] == data->y[start + b];
     }
     net->training = training;
-    return (double)right / (double)data->count;
+    return status == SNN_OK ? (double)right / (double)data->count : (double)status;
 }
 
 SNN_DEF snn_status snn_net_gradcheck(snn_net *net, const float *x, const int *y,
@@ -13194,6 +13349,7 @@ static void snn__save(const snn_net *net, snn__sink *s)
     size_t i, n;
     uint32_t u;
     int k;
+    snn__backend_read(net, NULL, 0);
     snn__put_little(s, snn__header_size(net), 8);
     snn__save_header(net, s);
     for (k = 0; k < net->params; k++)
@@ -13567,8 +13723,10 @@ SNN_DEF snn_status snn_net_load_from(snn_net *net, const void *memory, size_t si
     if (!memory) return snn__fail(net, SNN_ERR_NULL, "load: memory is NULL");
     if (snn__file_begin(&f, memory, size) != SNN_OK) return snn__fail(net, f.status, "%s", f.error);
     status = snn__file_fits(&f, net);
-    if (status == SNN_OK) snn__file_copy(&f, net);
-    return status;
+    if (status != SNN_OK) return status;
+    snn__backend_read(net, NULL, 0); /* what the file lacks stays */
+    snn__file_copy(&f, net);
+    return SNN_OK;
 }
 
 /* -- a net from its graph */
