@@ -1,0 +1,2821 @@
+/* snn_cuda.h - the nets of snn.h on an NVIDIA GPU - MIT-0, see the end of snn.h
+ *
+ * In ONE .cu file:
+ *     #define SNN_IMPLEMENTATION
+ *     #define SNN_CUDA_IMPLEMENTATION
+ *     #include "snn.h"
+ *     #include "snn_cuda.h"
+ * and nvcc -O3 -std=c++17 -fmad=false -arch=native net.cu -lcublas. Then a net's desc says where it
+ * runs, and every other call stays what it was:
+ *     snn_cuda_desc cuda = {};
+ *     desc.backend = snn_cuda_backend(&cuda);
+ *
+ * WHAT HAPPENS WHERE
+ *   Parameters, gradients, optimiser state, signals, losses and optimisers live on the device. A
+ *   training step sends a batch and its labels and fetches the loss. Device memory is planned when
+ *   the net is built, one block, and nothing is allocated later. Views are copies on the host: one
+ *   that was once asked for is fetched after every call that changes it and sent before every call
+ *   that reads it, so ask for what you need and no more; a parameter asked for fetches all of them.
+ *
+ * THE SAME NUMBERS
+ *   Kernels call the very formulas of snn.h, snn__leaky_step1 and its like; a row of
+ *   SNN_NEURON_LIST has its kernels without another line. Random draws are the same. With
+ *   -fmad=false neurons compute the same bits as a deterministic net on the CPU from the same input
+ *   currents; sums of layers differ in their order, so in the last bits. Two runs on one device
+ *   agree in every bit: no sum depends on which thread came first.
+ *
+ * WHAT IT DOES NOT DO
+ *   learning rules in a net, neurons and surrogates of your own, checkpoint, debug,
+ *   SNN_SPIKES_SMOOTH; times and SNN_NONE of losses. Each is a sentence when the net is built or
+ *   the call is made; nothing silently runs on the CPU. A learned parameter that others are
+ *   derived from, as Lapicque's beta, goes through the host's formula once a step.
+ */
+#ifndef SNN_CUDA_H_INCLUDED
+#define SNN_CUDA_H_INCLUDED
+
+#ifndef SNN_H_INCLUDED
+    #error "include snn.h before snn_cuda.h"
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum snn_cuda_math { /* of matrix products; all else is float32 */
+    SNN_CUDA_FLOAT32 = 0,
+    SNN_CUDA_TF32,           /* factors rounded to 10 bits of mantissa */
+    SNN_CUDA_BFLOAT16        /* to 7 bits */
+} snn_cuda_math;
+
+typedef struct snn_cuda_desc {
+    uint32_t _start;
+    int device;              /* 0: the first */
+    snn_cuda_math math;
+    void *stream;            /* a cudaStream_t of yours; NULL: the net makes its own */
+    snn_backend _backend;    /* filled in by snn_cuda_backend */
+    uint32_t _end;
+} snn_cuda_desc;
+
+/* snn_cuda_backend - for snn_net_desc.backend; desc (NULL: all defaults) must live until the net is
+ *   built
+ * snn_cuda_memory - bytes of device memory of a net that is built, beside what CUDA and cuBLAS
+ *   take themselves */
+SNN_DEF const snn_backend *snn_cuda_backend(snn_cuda_desc *desc);
+SNN_DEF size_t snn_cuda_memory(const snn_net *net);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SNN_CUDA_H_INCLUDED */
+
+/* ================================ IMPLEMENTATION ================================ */
+#ifdef SNN_CUDA_IMPLEMENTATION
+#ifndef SNN_CUDA_IMPLEMENTATION_DONE
+#define SNN_CUDA_IMPLEMENTATION_DONE
+
+/* ---- >>runtime ----------------------------------------------------------------------------- */
+/* All that is CUDA: a dozen functions and two macros. With SNN_CUDA_SHIM somebody else has defined
+ * them (tests/cuda_shim.h: in plain C, on the CPU).
+ *
+ *   SNN__KERNEL(name, type) { ... }   the work of thread i; its arguments are *a, a type
+ *   SNN__LAUNCH(c, name, n, args)     threads 0 .. n-1, in no order
+ *   SNN__DEVICE                       before a function that only kernels call
+ *   SNN__UNROLL                       before a loop whose variable must be a constant
+ *   SNN__FMA(a, b, c)                 a b + c, fused if that is faster
+ *   SNN__LOAD8(to, from)              8 floats from an address that is a multiple of 32 bytes
+ *
+ * Threads of a kernel do not know of each other. The first failure stays in c->error. */
+#ifndef SNN_CUDA_SHIM
+#include <cublas_v2.h>
+#include <cuda_runtime.h>
+
+typedef struct snn__cu {
+    const char *error; /* the first that failed, in the driver's words */
+    char *base;        /* the block of device memory */
+    size_t size;
+    int device, own_stream;
+    cudaStream_t stream;
+    cublasHandle_t blas;
+    cublasComputeType_t compute;
+    size_t workspace;  /* bytes of device memory that cuBLAS wants lent */
+} snn__cu;
+
+static void snn__cu_note(snn__cu *c, cudaError_t e)
+{
+    if (e != cudaSuccess && !c->error) c->error = cudaGetErrorString(e);
+}
+
+#define SNN__KERNEL(name, type)                                                                \
+    static __device__ __forceinline__ void name##_at(size_t i, const type *a);                     \
+    static __global__ void __launch_bounds__(256) name(size_t n, const type a)                     \
+    {                                                                                              \
+        const size_t i = (size_t)blockIdx.x * blockDim.x + threadIdx.x;                            \
+        if (i < n) name##_at(i, &a);                                                               \
+    }                                                                                              \
+    static __device__ __forceinline__ void name##_at(size_t i, const type *a)
+#define SNN__LAUNCH(c, name, count, args)                                                      \
+    do {                                                                                           \
+        const size_t n_ = (count);                                                                 \
+        if (n_ && !(c)->error) {                                                                   \
+            name<<<(unsigned)((n_ + 255) / 256), 256, 0, (c)->stream>>>(n_, args);                 \
+            snn__cu_note(c, cudaGetLastError());                                                   \
+        }                                                                                          \
+    } while (0)
+#define SNN__DEVICE static __device__ __forceinline__
+#define SNN__UNROLL _Pragma("unroll")
+#define SNN__FMA(a, b, c) fmaf(a, b, c)
+#define SNN__LOAD8(to, from)                                                                   \
+    do {                                                                                           \
+        const float4 lo_ = ((const float4 *)(from))[0], hi_ = ((const float4 *)(from))[1];         \
+        to[0] = lo_.x, to[1] = lo_.y, to[2] = lo_.z, to[3] = lo_.w;                                \
+        to[4] = hi_.x, to[5] = hi_.y, to[6] = hi_.z, to[7] = hi_.w;                                \
+    } while (0)
+
+static void snn__cu_close(snn__cu *c)
+{
+    if (c->base) cudaFree(c->base);
+    if (c->blas) cublasDestroy(c->blas);
+    if (c->own_stream) cudaStreamDestroy(c->stream);
+    c->base = NULL;
+    c->blas = NULL;
+    c->own_stream = 0;
+}
+/* a stream, and for nets with matrix products cuBLAS; c->error says what went wrong */
+static void snn__cu_open(snn__cu *c, const snn_cuda_desc *d, int products)
+{
+    int count = 0;
+    memset(c, 0, sizeof *c);
+    c->device = d ? d->device : 0;
+    c->compute = d && d->math == SNN_CUDA_TF32       ? CUBLAS_COMPUTE_32F_FAST_TF32
+                 : d && d->math == SNN_CUDA_BFLOAT16 ? CUBLAS_COMPUTE_32F_FAST_16BF
+                                                     : CUBLAS_COMPUTE_32F;
+    snn__cu_note(c, cudaGetDeviceCount(&count));
+    if (!c->error && (c->device < 0 || c->device >= count)) c->error = "no such device";
+    if (!c->error) snn__cu_note(c, cudaSetDevice(c->device));
+    if (d && d->stream) c->stream = (cudaStream_t)d->stream;
+    else if (!c->error) {
+        snn__cu_note(c, cudaStreamCreateWithFlags(&c->stream, cudaStreamNonBlocking));
+        c->own_stream = !c->error;
+    }
+    if (c->error || !products) return;
+    if (cublasCreate(&c->blas) != CUBLAS_STATUS_SUCCESS ||
+        cublasSetStream(c->blas, c->stream) != CUBLAS_STATUS_SUCCESS)
+        c->error = "cuBLAS could not be started";
+    c->workspace = (size_t)32 << 20; /* what its manual asks for since Hopper */
+}
+/* so that it allocates nothing itself */
+static void snn__cu_lend(snn__cu *c, void *memory)
+{
+    if (c->workspace && cublasSetWorkspace(c->blas, memory, c->workspace) != CUBLAS_STATUS_SUCCESS)
+        c->error = "cuBLAS refuses its workspace";
+}
+static int snn__cu_alloc(snn__cu *c, size_t size)
+{
+    if (cudaMalloc((void **)&c->base, size) != cudaSuccess) {
+        cudaGetLastError(); /* is not remembered */
+        c->base = NULL;
+        return 0;
+    }
+    c->size = size;
+    return 1;
+}
+static void snn__cu_begin(snn__cu *c) /* of every call: whose thread this is may have changed */
+{
+    c->error = NULL;
+    snn__cu_note(c, cudaSetDevice(c->device));
+}
+static void snn__cu_wait(snn__cu *c) { snn__cu_note(c, cudaStreamSynchronize(c->stream)); }
+static void snn__cu_zero(snn__cu *c, void *to, size_t size)
+{
+    if (to && size) snn__cu_note(c, cudaMemsetAsync(to, 0, size, c->stream));
+}
+static void snn__cu_copy(snn__cu *c, void *to, const void *from, size_t size)
+{
+    snn__cu_note(c, cudaMemcpyAsync(to, from, size, cudaMemcpyDeviceToDevice, c->stream));
+}
+static void snn__cu_send(snn__cu *c, void *to, const void *from, size_t size)
+{
+    snn__cu_note(c, cudaMemcpyAsync(to, from, size, cudaMemcpyHostToDevice, c->stream));
+}
+static void snn__cu_fetch(snn__cu *c, void *to, const void *from, size_t size) /* waits */
+{
+    snn__cu_note(c, cudaMemcpyAsync(to, from, size, cudaMemcpyDeviceToHost, c->stream));
+    snn__cu_wait(c);
+}
+/* c [m][n] = a b + beta c, all in C order; ta: a is [k][m], tb: b is [n][k] */
+static void snn__cu_gemm(snn__cu *c, int ta, int tb, int m, int n, int k, const float *a,
+                         const float *b, float beta, float *out)
+{
+    const float one = 1.0f;
+    /* cuBLAS counts columns first: it sees all three transposed, and computes c' = b' a' */
+    if (cublasGemmEx(c->blas, tb ? CUBLAS_OP_T : CUBLAS_OP_N, ta ? CUBLAS_OP_T : CUBLAS_OP_N, n, m,
+                     k, &one, b, CUDA_R_32F, tb ? k : n, a, CUDA_R_32F, ta ? m : k, &beta, out,
+                     CUDA_R_32F, n, c->compute, CUBLAS_GEMM_DEFAULT) != CUBLAS_STATUS_SUCCESS &&
+        !c->error)
+        c->error = "a matrix product of cuBLAS failed";
+}
+#endif /* SNN_CUDA_SHIM */
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- >>kernels ----------------------------------------------------------------------------- */
+
+/* A signal, [rows][n]: floats, or one byte a spike with one value for all. period: a constant
+ * signal's rows are those of one step. */
+typedef struct snn__cu_signal {
+    float *f;
+    unsigned char *u;
+    const float *gain;
+    uint32_t period;
+} snn__cu_signal;
+
+/* the first element of a row; an element */
+SNN__HD size_t snn__cu_row(const snn__cu_signal *s, uint32_t row, uint32_t n)
+{
+    return (size_t)(s->period ? row % s->period : row) * n;
+}
+SNN__HD float snn__cu_element(const snn__cu_signal *s, size_t at)
+{
+    if (s->f) return s->f[at];
+    return s->u[at] ? (s->gain ? *s->gain : 1.0f) : 0.0f;
+}
+SNN__HD float snn__cu_get(const snn__cu_signal *s, uint32_t row, uint32_t n, uint32_t j)
+{
+    return snn__cu_element(s, snn__cu_row(s, row, n) + j);
+}
+/* i / n and the rest; 64-bit division is slow, and mostly not needed */
+SNN__HD uint32_t snn__cu_divide(size_t i, uint32_t n, uint32_t *rest)
+{
+    uint32_t q;
+    if (i <= 0xffffffffu) q = (uint32_t)i / n;
+    else q = (uint32_t)(i / n);
+    *rest = (uint32_t)(i - (size_t)q * n);
+    return q;
+}
+
+/* -- neurons: one thread a neuron and sample walks the steps with the states in registers.
+ *
+ * Forward leaves the states before step 0, every, 2 every ... in `saved`. Backward takes these
+ * stretches from the last to the first: walks one again, states, inputs and drives into a tape that
+ * is short enough for registers, then back. */
+enum { SNN__CU_TAPE = 16 };
+SNN__HD int snn__cu_stretch(int states) { return states == 1 ? 16 : states == 2 ? 8 : 4; }
+
+typedef struct snn__cu_scan {
+    snn__cu_signal x, out;
+    uint32_t n;
+    int t0, t1, every, slots;
+    size_t bn;                          /* samples times neurons */
+    float *state[SNN_MAX_STATES];       /* [bn] */
+    float *saved;                       /* [states][slots][bn]; NULL: no backward will come */
+    float *fed, *saved_fed;             /* recurrence: spikes of the last step; saved too */
+    float *rec[SNN_MAX_STATES];         /* [T][bn] or NULL */
+    const float *param[SNN_MAX_PARAMS + 1]; /* the last: the graded factor */
+    uint32_t clamp;                     /* bit k: parameter k is used as of [0,1] */
+    int per_neuron;
+    snn__mode mode;
+    snn_surrogate surrogate;
+    uint64_t seed;
+    uint32_t stream, time;              /* of stochastic surrogates */
+    int immediate, detach, output_membrane, before_reset;
+    int *winner;                        /* inhibition: who may spike, [T][B]; NULL: all */
+    float *drive;                       /* forward: only find the drives of step t0, [bn] */
+    const float *levels;                /* rounded states: the levels, ascending; NULL: not so */
+    int level_count, rounded;           /* how many; of the states, the first so many */
+    const float *dout;                  /* [T][bn]; NULL: zeros */
+    const float *drec[SNN_MAX_STATES];
+    float *dstate[SNN_MAX_STATES], *dfed;
+    float *dx;                          /* NULL: not wanted */
+    int dx_add, dparam_add;
+    float *dparam;                      /* [params+1][bn]; NULL: not wanted */
+} snn__cu_scan;
+
+SNN__DEVICE void snn__cu_params(const snn__cu_scan *a, uint32_t j, int P, float *p)
+{
+    int k;
+    SNN__UNROLL
+    for (k = 0; k < P; k++) {
+        p[k] = a->param[k][a->per_neuron ? j : 0];
+        if (a->clamp >> k & 1u) p[k] = snn__clamp(p[k], 0.0f, 1.0f);
+    }
+}
+SNN__DEVICE float snn__cu_current(const snn__cu_scan *a, int t, int g, int I, uint32_t b,
+                                  uint32_t j)
+{
+    const size_t step = a->x.period ? 0 : (size_t)t * a->bn * (size_t)I;
+    return snn__cu_element(&a->x, step + ((size_t)b * (size_t)I + (size_t)g) * a->n + j);
+}
+/* the step, and its states rounded: snn__neuron_integrate of one neuron */
+SNN__DEVICE float snn__cu_integrate(const snn__cu_scan *a, float *s, const float *p, const float *x,
+                                    int S, snn__step1 step1)
+{
+    SNN__NO_CONTRACT
+    float drive = step1(s, p, x, a->mode);
+    int k, lo, hi;
+    if (!a->levels) return drive;
+    drive -= s[0];
+    SNN__UNROLL
+    for (k = 0; k < S; k++) {
+        if (k >= a->rounded) continue;
+        for (lo = 0, hi = a->level_count - 1; hi - lo > 1;) {
+            const int m = (lo + hi) / 2;
+            if (a->levels[m] <= s[k]) lo = m;
+            else hi = m;
+        }
+        s[k] = s[k] - a->levels[lo] <= a->levels[hi] - s[k] ? a->levels[lo] : a->levels[hi];
+    }
+    return drive + s[0];
+}
+/* the spike before grading; with inhibition the winner's alone */
+SNN__DEVICE float snn__cu_fires(const snn__cu_scan *a, float drive, int t, uint32_t b, uint32_t j)
+{
+    if (a->winner && (int)j != a->winner[(size_t)t * (a->bn / a->n) + b]) return 0.0f;
+    return snn__reset_indicator(drive, 0.0f, a->mode.equal);
+}
+/* what a spike h does at once: a reset of the membrane before which u was, then the jump */
+SNN__DEVICE void snn__cu_spike(const snn__cu_scan *a, float *s, const float *p, float u, float h,
+                           snn__jump1 jump1)
+{
+    SNN__NO_CONTRACT
+    if (a->immediate) {
+        const float d = h - snn__reset_indicator(u, p[0], a->mode.equal);
+        s[0] -= d * (a->mode.sub * p[0] + a->mode.zero * s[0]);
+    }
+    jump1(s, p, h, a->mode);
+}
+
+SNN__DEVICE void snn__cu_scan_forward(const snn__cu_scan *a, size_t i, int S, int P, int I,
+                                      snn__step1 step1, snn__jump1 jump1)
+{
+    float s[SNN_MAX_STATES], p[SNN_MAX_PARAMS], x[SNN_MAX_STATES];
+    uint32_t j;
+    const uint32_t b = snn__cu_divide(i, a->n, &j);
+    const float f = a->winner ? 1.0f : a->param[SNN_MAX_PARAMS][a->per_neuron ? j : 0];
+    float *saved = a->saved ? a->saved + (size_t)(a->t0 / a->every) * a->bn + i : NULL;
+    int t, k, left = 0;
+    snn__cu_params(a, j, P, p);
+    SNN__UNROLL
+    for (k = 0; k < S; k++) s[k] = a->state[k][i];
+    SNN__UNROLL
+    for (k = 0; k < I; k++) x[k] = snn__cu_current(a, a->t0, k, I, b, j);
+    if (a->drive) {
+        a->drive[i] = snn__cu_integrate(a, s, p, x, S, step1);
+        return;
+    }
+    for (t = a->t0; t < a->t1; t++) {
+        const size_t at = (size_t)t * a->bn + i;
+        float drive, h, v;
+        const float u = s[0];
+        if (saved && left-- == 0) {
+            SNN__UNROLL
+            for (k = 0; k < S; k++) saved[(size_t)k * (size_t)a->slots * a->bn] = s[k];
+            if (a->saved_fed) a->saved_fed[at] = a->fed[i];
+            saved += a->bn;
+            left = a->every - 1;
+        }
+        if (!a->x.period) {
+            SNN__UNROLL
+            for (k = 0; k < I; k++) x[k] = snn__cu_current(a, t, k, I, b, j);
+        }
+        drive = snn__cu_integrate(a, s, p, x, S, step1);
+        v = s[0];
+        h = snn__cu_fires(a, drive, t, b, j);
+        snn__cu_spike(a, s, p, u, h, jump1);
+        if (a->fed) a->fed[i] = f * h;
+        if (a->out.u) a->out.u[at] = h != 0.0f;
+        else a->out.f[at] = a->output_membrane ? s[0] : f * h;
+        SNN__UNROLL
+        for (k = 0; k < S; k++)
+            if (a->rec[k]) a->rec[k][at] = !k && a->before_reset ? v : s[k];
+    }
+    SNN__UNROLL
+    for (k = 0; k < S; k++) a->state[k][i] = s[k];
+}
+
+SNN__DEVICE void snn__cu_scan_backward(const snn__cu_scan *a, size_t i, int S, int P, int I,
+                                       snn__step1 step1, snn__grad1 grad1, snn__jump1 jump1,
+                                       snn__fall1 fall1)
+{
+    SNN__NO_CONTRACT
+    const int C = snn__cu_stretch(S);
+    float s[SNN_MAX_STATES], p[SNN_MAX_PARAMS], x[SNN_MAX_STATES], sum[SNN_MAX_STATES];
+    float ds[SNN_MAX_STATES], dp[SNN_MAX_PARAMS], dx[SNN_MAX_STATES], df = 0.0f;
+    float tape[SNN__CU_TAPE], input[SNN__CU_TAPE], drive[SNN__CU_TAPE], slope[SNN__CU_TAPE];
+    uint32_t j;
+    const uint32_t b = snn__cu_divide(i, a->n, &j);
+    const float f = a->winner ? 1.0f : a->param[SNN_MAX_PARAMS][a->per_neuron ? j : 0];
+    int k, c, slot;
+    snn__cu_params(a, j, P, p);
+    SNN__UNROLL
+    for (k = 0; k < S; k++) ds[k] = a->dstate[k][i];
+    SNN__UNROLL
+    for (k = 0; k < P; k++) dp[k] = 0.0f;
+    SNN__UNROLL
+    for (k = 0; k < I; k++) {
+        sum[k] = 0.0f;
+        x[k] = snn__cu_current(a, a->t0, k, I, b, j);
+    }
+    for (slot = (a->t1 - 1) / a->every; slot >= a->t0 / a->every; slot--) {
+        const int first = slot * a->every;
+        const int len = a->t1 - first < a->every ? a->t1 - first : a->every;
+        SNN__UNROLL
+        for (k = 0; k < S; k++)
+            s[k] = a->saved[((size_t)k * (size_t)a->slots + (size_t)slot) * a->bn + i];
+        SNN__UNROLL
+        for (c = 0; c < C; c++) { /* forward again */
+            drive[c] = 0.0f;
+            if (c < len) {
+                SNN__UNROLL
+                for (k = 0; k < S; k++) tape[c * S + k] = s[k];
+                if (!a->x.period) {
+                    SNN__UNROLL
+                    for (k = 0; k < I; k++) x[k] = snn__cu_current(a, first + c, k, I, b, j);
+                }
+                if (I == 1) input[c] = x[0];
+                drive[c] = snn__cu_integrate(a, s, p, x, S, step1);
+                snn__cu_spike(a, s, p, tape[c * S], snn__cu_fires(a, drive[c], first + c, b, j),
+                              jump1);
+            }
+        }
+        if (a->surrogate.kind != SNN_STOCHASTIC)
+            snn__surrogate_loop(&a->surrogate, C, drive, NULL, NULL, slope);
+        else {
+            SNN__UNROLL
+            for (c = 0; c < C; c++)
+                slope[c] = snn__stochastic_grad1(
+                    drive[c], a->surrogate.p0, a->surrogate.p1,
+                    snn__rng_uniform(
+                        snn__rng_key(a->seed, a->stream, a->time + (uint32_t)(first + c)),
+                        b * a->n + j));
+        }
+        SNN__UNROLL
+        for (c = C - 1; c >= 0; c--) { /* and back: snn__neuron_retreat of one neuron */
+            const size_t at = (size_t)(first + c) * a->bn + i;
+            float g, h, gh;
+            if (c >= len) continue;
+            h = snn__cu_fires(a, drive[c], first + c, b, j);
+            SNN__UNROLL
+            for (k = 0; k < S; k++) s[k] = tape[c * S + k];
+            if (I == 1) x[0] = input[c];
+            else {
+                SNN__UNROLL
+                for (k = 0; k < I; k++) x[k] = snn__cu_current(a, first + c, k, I, b, j);
+            }
+            SNN__UNROLL
+            for (k = 0; k < S; k++)
+                if (a->drec[k] && (k || !a->before_reset)) ds[k] += a->drec[k][at];
+            g = a->dout ? a->dout[at] : 0.0f;
+            if (a->output_membrane) {
+                ds[0] += g;
+                g = 0.0f;
+            }
+            if (a->dfed) g += a->dfed[i];
+            if (!a->winner) df += g * h; /* a winner's spike is 1, ungraded */
+            gh = f * g;
+            if (a->immediate) {
+                const float e = ds[0], v = drive[c] + p[0];
+                const float d = h - snn__reset_indicator(s[0], p[0], a->mode.equal);
+                if (!a->detach) gh -= e * (a->mode.sub * p[0] + a->mode.zero * v);
+                dp[0] -= a->mode.sub * d * e;
+                ds[0] = (1.0f - a->mode.zero * d) * e;
+            }
+            {
+                float after[SNN_MAX_STATES], e;
+                SNN__UNROLL
+                for (k = 0; k < S; k++) after[k] = s[k];
+                snn__cu_integrate(a, after, p, x, S, step1);
+                e = fall1(ds, dp, after, p, h, a->mode);
+                if (!a->detach) gh += e;
+            }
+            if (a->drec[0] && a->before_reset) ds[0] += a->drec[0][at];
+            if (a->winner && (int)j != a->winner[at / a->n]) gh = 0.0f;
+            grad1(ds, dp, dx, s, p, x, gh * slope[c], a->mode);
+            if (!a->dx) continue;
+            SNN__UNROLL
+            for (k = 0; k < I; k++) {
+                float *to = a->dx + (at - i) * (size_t)I +
+                            ((size_t)b * (size_t)I + (size_t)k) * a->n + j;
+                if (a->x.period) sum[k] += dx[k];
+                else *to = a->dx_add ? *to + dx[k] : dx[k];
+            }
+        }
+    }
+    SNN__UNROLL
+    for (k = 0; k < S; k++) a->dstate[k][i] = ds[k];
+    SNN__UNROLL
+    for (k = 0; k < I; k++)
+        if (a->dx && a->x.period) {
+            float *to = a->dx + ((size_t)b * (size_t)I + (size_t)k) * a->n + j;
+            *to = a->dx_add ? *to + sum[k] : sum[k];
+        }
+    if (!a->dparam) return;
+    SNN__UNROLL
+    for (k = 0; k < P; k++) {
+        float *to = a->dparam + (size_t)k * a->bn + i;
+        *to = a->dparam_add ? *to + dp[k] : dp[k];
+    }
+    if (a->dparam_add) df += a->dparam[(size_t)P * a->bn + i];
+    a->dparam[(size_t)P * a->bn + i] = df;
+}
+
+/* the kernels of every row of SNN_NEURON_LIST */
+#define SNN__X(id, name)                                                                       \
+    SNN__KERNEL(snn__cu_##name##_forward, snn__cu_scan)                                            \
+    {                                                                                              \
+        snn__cu_scan_forward(a, i, snn__##name##_S, snn__##name##_P, snn__##name##_I,              \
+                             snn__##name##_step1, snn__##name##_jump1);                            \
+    }                                                                                              \
+    SNN__KERNEL(snn__cu_##name##_backward, snn__cu_scan)                                           \
+    {                                                                                              \
+        snn__cu_scan_backward(a, i, snn__##name##_S, snn__##name##_P, snn__##name##_I,             \
+                              snn__##name##_step1, snn__##name##_grad1, snn__##name##_jump1,       \
+                              snn__##name##_fall1);                                                \
+    }                                                                                              \
+    static void snn__cu_##name(snn__cu *c, const snn__cu_scan *a, int backward)                    \
+    {                                                                                              \
+        if (backward) SNN__LAUNCH(c, snn__cu_##name##_backward, a->bn, *a);                        \
+        else SNN__LAUNCH(c, snn__cu_##name##_forward, a->bn, *a);                                  \
+    }
+SNN_NEURON_LIST(SNN__X)
+#undef SNN__X
+static void (*const snn__cu_neuron[])(snn__cu *c, const snn__cu_scan *a, int backward) = {
+#define SNN__X(id, name) snn__cu_##name,
+    SNN_NEURON_LIST(SNN__X)
+#undef SNN__X
+};
+
+/* inhibition: the neuron of a sample furthest above its threshold, the first among equals */
+SNN__KERNEL(snn__cu_winner, snn__cu_scan)
+{
+    const float *drive = a->drive + i * a->n;
+    uint32_t j, w = 0;
+    for (j = 1; j < a->n; j++)
+        if (drive[j] > drive[w]) w = j;
+    a->winner[(size_t)a->t0 * (a->bn / a->n) + i] = (int)w;
+}
+
+/* states of all samples from those of one */
+typedef struct snn__cu_spread {
+    float *to;
+    const float *from;
+    uint32_t n;
+} snn__cu_spread;
+SNN__KERNEL(snn__cu_start, snn__cu_spread)
+{
+    uint32_t j;
+    snn__cu_divide(i, a->n, &j);
+    a->to[i] = a->from[j];
+}
+
+/* -- packed input: a byte or a float for each bit */
+typedef struct snn__cu_bits {
+    snn__cu_signal out;
+    const uint32_t *words;
+    uint32_t n, row_words;
+} snn__cu_bits;
+SNN__KERNEL(snn__cu_unpack, snn__cu_bits)
+{
+    uint32_t j;
+    const uint32_t row = snn__cu_divide(i, a->n, &j);
+    const uint32_t bit = a->words[(size_t)row * a->row_words + j / 32] >> (j & 31u) & 1u;
+    if (a->out.f) a->out.f[i] = (float)bit;
+    else a->out.u[i] = (unsigned char)bit;
+}
+
+/* -- linear: what the product is added to; and input currents of a recurrence, x + b + V s */
+typedef struct snn__cu_fill {
+    snn__cu_signal x;     /* both NULL: zeros */
+    float *y;
+    const float *bias;    /* NULL: zeros */
+    const float *v, *s;   /* NULL: none */
+    uint32_t n, row0, inner; /* y's row r is row0 + r of x; inner elements share a bias */
+    int per_neuron;
+} snn__cu_fill;
+SNN__KERNEL(snn__cu_begin_rows, snn__cu_fill)
+{
+    SNN__NO_CONTRACT
+    uint32_t j;
+    const uint32_t row = snn__cu_divide(i, a->n, &j);
+    float y = a->x.f || a->x.u ? snn__cu_get(&a->x, a->row0 + row, a->n, j) : 0.0f;
+    if (a->bias) y += a->bias[j / a->inner];
+    if (a->v) y += a->v[a->per_neuron ? j : 0] * a->s[i];
+    a->y[i] = y;
+}
+/* y = v x, or y += v x */
+SNN__KERNEL(snn__cu_times, snn__cu_fill)
+{
+    uint32_t j;
+    snn__cu_divide(i, a->n, &j);
+    a->y[i] = (a->inner ? a->y[i] : 0.0f) + a->v[a->per_neuron ? j : 0] * a->s[i];
+}
+
+/* rows of weights rounded to few bits, as snn_quantise_weights */
+typedef struct snn__cu_round {
+    const float *w;
+    float *out;
+    size_t cols;
+    float levels;
+} snn__cu_round;
+SNN__KERNEL(snn__cu_round_row, snn__cu_round)
+{
+    const float *w = a->w + i * a->cols;
+    float s = 0.0f;
+    size_t c;
+    for (c = 0; c < a->cols; c++) s = SNN_FABSF(w[c]) > s ? SNN_FABSF(w[c]) : s;
+    s /= a->levels;
+    for (c = 0; c < a->cols; c++)
+        a->out[i * a->cols + c] = s > 0.0f ? s * SNN_FLOORF(w[c] / s + 0.5f) : 0.0f;
+}
+
+/* -- convolution, between an image [c][h][w] and positions [o][oh][ow]. Three kernels do all:
+ *
+ *   gather   y[o][p] (+)= b[o] + sum over taps and channels of image w
+ *   scatter  image[c][y][x] (+)= b[c] + sum over taps and channels of positions w, its adjoint
+ *   weights  dw[o][c][taps] = sum over rows and positions of positions image
+ *
+ * A convolution is gather forward, scatter and weights backward; a transposed one is scatter
+ * forward, gather and weights backward. A thread has a tile of SNN__CU_WIDE channels by
+ * SNN__CU_ALONG pixels in registers; weights are packed so that a tile's lie together. */
+enum { SNN__CU_WIDE = 8, SNN__CU_ALONG = 4 };
+typedef struct snn__cu_conv {
+    snn__cu_signal image, positions; /* what is read; .f of the other is written */
+    const float *w, *bias;           /* packed */
+    float *part;                     /* weights: [chunks][o][c taps] */
+    int c, h, wide, o, oh, ow;
+    int cg, og, kh, kw, sh, sw, ph, pw, dh, dw;
+    int add, groups;
+    uint32_t rows, chunks;
+} snn__cu_conv;
+SNN__HD int snn__cu_tiles(int n, int size) { return (n + size - 1) / size; }
+
+/* packed[tile][tap][channel][8 outputs] of w [o][cg][taps]; back: of the adjoint */
+typedef struct snn__cu_pack {
+    const float *w;
+    float *packed;
+    int cg, og, taps, back;
+} snn__cu_pack;
+SNN__KERNEL(snn__cu_pack_weights, snn__cu_pack)
+{
+    const int out = a->back ? a->cg : a->og, in = a->back ? a->og : a->cg;
+    const int K = in * a->taps, tiles = snn__cu_tiles(out, SNN__CU_WIDE);
+    const int q = (int)(i % SNN__CU_WIDE), k = (int)(i / SNN__CU_WIDE % (size_t)K);
+    const int tile = (int)(i / SNN__CU_WIDE / (size_t)K);
+    const int g = tile / tiles, to = tile % tiles * SNN__CU_WIDE + q, from = k % in, tap = k / in;
+    const int o = a->back ? from : to, c = a->back ? to : from;
+    a->packed[i] =
+        to < out ? a->w[((size_t)(g * a->og + o) * (size_t)a->cg + (size_t)c) * (size_t)a->taps +
+                        (size_t)tap]
+                 : 0.0f;
+}
+
+SNN__KERNEL(snn__cu_conv_gather, snn__cu_conv)
+{
+    const int tiles = snn__cu_tiles(a->og, SNN__CU_WIDE),
+              along = snn__cu_tiles(a->ow, SNN__CU_ALONG);
+    const int K = a->cg * a->kh * a->kw;
+    uint32_t at, xt, oy, tile;
+    float acc[SNN__CU_ALONG][SNN__CU_WIDE];
+    int q, r, ky, kx, c, row;
+    at = snn__cu_divide(i, (uint32_t)along, &xt);
+    at = snn__cu_divide(at, (uint32_t)a->oh, &oy);
+    row = (int)snn__cu_divide(at, (uint32_t)(a->groups * tiles), &tile);
+    {
+        const int g = (int)tile / tiles, o0 = (int)tile % tiles * SNN__CU_WIDE;
+        const int ox = (int)xt * SNN__CU_ALONG;
+        const size_t image =
+            snn__cu_row(&a->image, (uint32_t)row, (uint32_t)(a->c * a->h * a->wide));
+        const float *w = a->w + (size_t)tile * (size_t)K * SNN__CU_WIDE;
+        float *y = a->positions.f + ((size_t)row * (size_t)a->o + (size_t)(g * a->og + o0)) *
+                                        (size_t)(a->oh * a->ow) + (size_t)((int)oy * a->ow + ox);
+        SNN__UNROLL
+        for (r = 0; r < SNN__CU_ALONG; r++)
+            SNN__UNROLL
+            for (q = 0; q < SNN__CU_WIDE; q++)
+                acc[r][q] = a->bias && o0 + q < a->og ? a->bias[g * a->og + o0 + q] : 0.0f;
+        for (ky = 0; ky < a->kh; ky++) {
+            const int iy = (int)oy * a->sh - a->ph + ky * a->dh;
+            if (iy < 0 || iy >= a->h) continue;
+            for (kx = 0; kx < a->kw; kx++) {
+                const int ix = ox * a->sw - a->pw + kx * a->dw;
+                const float *wk = w + (size_t)((ky * a->kw + kx) * a->cg) * SNN__CU_WIDE;
+                for (c = 0; c < a->cg; c++, wk += SNN__CU_WIDE) {
+                    float k[SNN__CU_WIDE];
+                    SNN__LOAD8(k, wk);
+                    SNN__UNROLL
+                    for (r = 0; r < SNN__CU_ALONG; r++) {
+                        const int x = ix + r * a->sw;
+                        const float v =
+                            x < 0 || x >= a->wide || ox + r >= a->ow
+                                ? 0.0f
+                                : snn__cu_element(&a->image,
+                                                  image + (uint32_t)(((g * a->cg + c) * a->h + iy) *
+                                                                         a->wide + x));
+                        SNN__UNROLL
+                        for (q = 0; q < SNN__CU_WIDE; q++) acc[r][q] = SNN__FMA(v, k[q], acc[r][q]);
+                    }
+                }
+            }
+        }
+        SNN__UNROLL
+        for (r = 0; r < SNN__CU_ALONG; r++)
+            SNN__UNROLL
+            for (q = 0; q < SNN__CU_WIDE; q++)
+                if (ox + r < a->ow && o0 + q < a->og) {
+                    float *to = y + (size_t)q * (size_t)(a->oh * a->ow) + r;
+                    *to = a->add ? *to + acc[r][q] : acc[r][q];
+                }
+    }
+}
+
+SNN__KERNEL(snn__cu_conv_scatter, snn__cu_conv)
+{
+    const int tiles = snn__cu_tiles(a->cg, SNN__CU_WIDE),
+              along = snn__cu_tiles(a->wide, SNN__CU_ALONG);
+    const int K = a->og * a->kh * a->kw;
+    uint32_t at, xt, iy, tile;
+    float acc[SNN__CU_ALONG][SNN__CU_WIDE];
+    int q, r, ky, kx, o, row;
+    at = snn__cu_divide(i, (uint32_t)along, &xt);
+    at = snn__cu_divide(at, (uint32_t)a->h, &iy);
+    row = (int)snn__cu_divide(at, (uint32_t)(a->groups * tiles), &tile);
+    {
+        const int g = (int)tile / tiles, c0 = (int)tile % tiles * SNN__CU_WIDE;
+        const int ix = (int)xt * SNN__CU_ALONG;
+        const size_t positions =
+            snn__cu_row(&a->positions, (uint32_t)row, (uint32_t)(a->o * a->oh * a->ow));
+        const float *w = a->w + (size_t)tile * (size_t)K * SNN__CU_WIDE;
+        float *y = a->image.f + ((size_t)row * (size_t)a->c + (size_t)(g * a->cg + c0)) *
+                                    (size_t)(a->h * a->wide) + (size_t)((int)iy * a->wide + ix);
+        SNN__UNROLL
+        for (r = 0; r < SNN__CU_ALONG; r++)
+            SNN__UNROLL
+            for (q = 0; q < SNN__CU_WIDE; q++)
+                acc[r][q] = a->bias && c0 + q < a->cg ? a->bias[g * a->cg + c0 + q] : 0.0f;
+        for (ky = 0; ky < a->kh; ky++) {
+            const int ty = (int)iy + a->ph - ky * a->dh, oy = ty / a->sh;
+            if (ty < 0 || oy * a->sh != ty || oy >= a->oh) continue;
+            for (kx = 0; kx < a->kw; kx++) {
+                const float *wk = w + (size_t)((ky * a->kw + kx) * a->og) * SNN__CU_WIDE;
+                int ox[SNN__CU_ALONG];
+                SNN__UNROLL
+                for (r = 0; r < SNN__CU_ALONG; r++) {
+                    const int tx = ix + r + a->pw - kx * a->dw;
+                    ox[r] = tx / a->sw;
+                    if (tx < 0 || ox[r] * a->sw != tx || ox[r] >= a->ow) ox[r] = -1;
+                }
+                for (o = 0; o < a->og; o++, wk += SNN__CU_WIDE) {
+                    float k[SNN__CU_WIDE];
+                    SNN__LOAD8(k, wk);
+                    SNN__UNROLL
+                    for (r = 0; r < SNN__CU_ALONG; r++) {
+                        const float v =
+                            ox[r] < 0
+                                ? 0.0f
+                                : snn__cu_element(&a->positions,
+                                                  positions + (uint32_t)(((g * a->og + o) * a->oh +
+                                                                          oy) * a->ow + ox[r]));
+                        SNN__UNROLL
+                        for (q = 0; q < SNN__CU_WIDE; q++) acc[r][q] = SNN__FMA(v, k[q], acc[r][q]);
+                    }
+                }
+            }
+        }
+        SNN__UNROLL
+        for (r = 0; r < SNN__CU_ALONG; r++)
+            SNN__UNROLL
+            for (q = 0; q < SNN__CU_WIDE; q++)
+                if (ix + r < a->wide && c0 + q < a->cg) {
+                    float *to = y + (size_t)q * (size_t)(a->h * a->wide) + r;
+                    *to = a->add ? *to + acc[r][q] : acc[r][q];
+                }
+    }
+}
+
+SNN__KERNEL(snn__cu_conv_weights, snn__cu_conv)
+{
+    const int taps = a->kh * a->kw, K = a->cg * taps;
+    const int tiles = snn__cu_tiles(a->og, SNN__CU_WIDE), ktiles = snn__cu_tiles(K, SNN__CU_ALONG);
+    const uint32_t image = (uint32_t)(a->c * a->h * a->wide);
+    const uint32_t positions = (uint32_t)(a->o * a->oh * a->ow);
+    uint32_t at, kt, tile, row, r1;
+    float acc[SNN__CU_ALONG][SNN__CU_WIDE];
+    int channel[SNN__CU_ALONG], ky[SNN__CU_ALONG], kx[SNN__CU_ALONG];
+    int q, r, oy, ox;
+    at = snn__cu_divide(i, (uint32_t)ktiles, &kt);
+    at = snn__cu_divide(at, (uint32_t)(a->groups * tiles), &tile);
+    {
+        const int g = (int)tile / tiles, o0 = (int)tile % tiles * SNN__CU_WIDE;
+        const int k0 = (int)kt * SNN__CU_ALONG;
+        float *part = a->part + (size_t)at * (size_t)a->o * (size_t)K;
+        SNN__UNROLL
+        for (r = 0; r < SNN__CU_ALONG; r++) {
+            const int k = k0 + r < K ? k0 + r : K - 1;
+            channel[r] = g * a->cg + k / taps;
+            ky[r] = k % taps / a->kw * a->dh - a->ph;
+            kx[r] = k % a->kw * a->dw - a->pw;
+            SNN__UNROLL
+            for (q = 0; q < SNN__CU_WIDE; q++) acc[r][q] = 0.0f;
+        }
+        row = (uint32_t)((size_t)a->rows * at / a->chunks);
+        r1 = (uint32_t)((size_t)a->rows * (at + 1) / a->chunks);
+        for (; row < r1; row++) {
+            const size_t pixel = snn__cu_row(&a->image, row, image);
+            const size_t position = snn__cu_row(&a->positions, row, positions);
+            for (oy = 0; oy < a->oh; oy++)
+                for (ox = 0; ox < a->ow; ox++) {
+                    float p[SNN__CU_WIDE];
+                    SNN__UNROLL
+                    for (q = 0; q < SNN__CU_WIDE; q++) {
+                        const int o = o0 + q < a->og ? o0 + q : a->og - 1;
+                        p[q] = snn__cu_element(
+                            &a->positions,
+                            position + (uint32_t)(((g * a->og + o) * a->oh + oy) * a->ow + ox));
+                    }
+                    SNN__UNROLL
+                    for (r = 0; r < SNN__CU_ALONG; r++) {
+                        const int y = oy * a->sh + ky[r], x = ox * a->sw + kx[r];
+                        const uint32_t j = (uint32_t)((channel[r] * a->h + y) * a->wide + x);
+                        const float v = y < 0 || y >= a->h || x < 0 || x >= a->wide
+                                            ? 0.0f
+                                            : snn__cu_element(&a->image, pixel + j);
+                        SNN__UNROLL
+                        for (q = 0; q < SNN__CU_WIDE; q++) acc[r][q] = SNN__FMA(v, p[q], acc[r][q]);
+                    }
+                }
+        }
+        SNN__UNROLL
+        for (r = 0; r < SNN__CU_ALONG; r++)
+            SNN__UNROLL
+            for (q = 0; q < SNN__CU_WIDE; q++)
+                if (k0 + r < K && o0 + q < a->og)
+                    part[(size_t)(g * a->og + o0 + q) * (size_t)K + (size_t)(k0 + r)] = acc[r][q];
+    }
+}
+
+/* -- pooling; the window's first maximum is kept as its number in the window */
+typedef struct snn__cu_pool {
+    snn__cu_signal x;
+    float *y;
+    unsigned char *arg;    /* NULL: sums, times factor */
+    const float *dy;
+    float *dx;
+    int h, w, oh, ow, kh, kw, sh, sw, ph, pw, add;
+    uint32_t channels;
+    float factor;
+} snn__cu_pool;
+SNN__KERNEL(snn__cu_pool_forward, snn__cu_pool)
+{
+    uint32_t ox, oy, channel;
+    const size_t image =
+        snn__cu_divide(snn__cu_divide(i, (uint32_t)a->ow, &ox), (uint32_t)a->oh, &oy);
+    const uint32_t row = snn__cu_divide(image, a->channels, &channel);
+    const uint32_t n = a->channels * (uint32_t)(a->h * a->w);
+    float best = a->arg ? -3.402823466e38f : 0.0f;
+    int ky, kx, arg = -1;
+    for (ky = 0; ky < a->kh; ky++)
+        for (kx = 0; kx < a->kw; kx++) {
+            const int y = (int)oy * a->sh - a->ph + ky, x = (int)ox * a->sw - a->pw + kx;
+            float v;
+            if (y < 0 || y >= a->h || x < 0 || x >= a->w) continue;
+            v = snn__cu_get(&a->x, row, n, (uint32_t)(((int)channel * a->h + y) * a->w + x));
+            if (!a->arg) best += v;
+            else if (arg < 0 || v > best) {
+                best = v;
+                arg = ky * a->kw + kx;
+            }
+        }
+    a->y[i] = a->arg ? best : best * a->factor;
+    if (a->arg) a->arg[i] = (unsigned char)arg;
+}
+SNN__KERNEL(snn__cu_pool_backward, snn__cu_pool) /* every pixel looks at the windows over it */
+{
+    uint32_t x, y;
+    const size_t image = snn__cu_divide(snn__cu_divide(i, (uint32_t)a->w, &x), (uint32_t)a->h, &y);
+    const int py = (int)y + a->ph, px = (int)x + a->pw;
+    float sum = a->add ? a->dx[i] : 0.0f;
+    int oy, ox;
+    for (oy = py < a->kh ? 0 : (py - a->kh) / a->sh + 1; oy < a->oh && oy * a->sh <= py; oy++)
+        for (ox = px < a->kw ? 0 : (px - a->kw) / a->sw + 1; ox < a->ow && ox * a->sw <= px; ox++) {
+            const size_t at = (image * (size_t)a->oh + (size_t)oy) * (size_t)a->ow + (size_t)ox;
+            const int number = (py - oy * a->sh) * a->kw + px - ox * a->sw;
+            if (!a->arg) sum += a->dy[at] * a->factor;
+            else if (a->arg[at] == number) sum += a->dy[at];
+        }
+    a->dx[i] = sum;
+}
+
+/* -- add, multiply, iand, concat, scale, dropout, graded spikes, delay: element by element */
+typedef struct snn__cu_mix {
+    int op, which;          /* which: of the inputs, whose gradient */
+    snn__cu_signal x[2];
+    float *y;
+    const float *dy, *w;    /* w: graded spikes' */
+    float *dx;
+    int add;
+    uint32_t n, offset;     /* of dx's rows; where they start in those of y (concat) */
+    uint32_t out, split;    /* n of y; where the second input starts in it */
+    uint32_t batch, rows, times; /* rows of dx; times: rows of y for each of them */
+    uint32_t per;           /* graded: elements of a channel;  delay: rows it holds back */
+    float value;            /* scale's factor, dropout's p */
+    int training;
+    uint64_t seed;
+    uint32_t stream, time;
+    float *past;
+} snn__cu_mix;
+SNN__DEVICE float snn__cu_keep(const snn__cu_mix *a, uint32_t row, uint32_t j)
+{
+    uint64_t key;
+    if (!a->training) return 1.0f;
+    key = snn__rng_key(a->seed, a->stream, a->time + row / a->batch);
+    return snn__rng_uniform(key, row % a->batch * a->out + j) >= a->value
+               ? 1.0f / (1.0f - a->value)
+               : 0.0f;
+}
+SNN__KERNEL(snn__cu_mix_forward, snn__cu_mix)
+{
+    uint32_t j;
+    const uint32_t row = snn__cu_divide(i, a->out, &j);
+    float v, w;
+    if (a->op == SNN__CONCAT) {
+        const int second = j >= a->split;
+        a->y[i] = second ? snn__cu_get(&a->x[1], row, a->out - a->split, j - a->split)
+                         : snn__cu_get(&a->x[0], row, a->split, j);
+        return;
+    }
+    if (a->op == SNN__DELAY) {
+        a->y[i] = row < a->per ? a->past[i] : snn__cu_get(&a->x[0], row - a->per, a->out, j);
+        return;
+    }
+    v = snn__cu_get(&a->x[0], row, a->out, j);
+    w = a->op == SNN__ADD || a->op == SNN__MULTIPLY || a->op == SNN__IAND
+            ? snn__cu_get(&a->x[1], row, a->out, j)
+            : 0.0f;
+    switch (a->op) {
+    case SNN__ADD: v = v + w; break;
+    case SNN__MULTIPLY: v = v * w; break;
+    case SNN__IAND: v = (1.0f - v) * w; break;
+    case SNN__SCALE: v = a->value * v; break;
+    case SNN__DROPOUT: v = snn__cu_keep(a, row, j) * v; break;
+    default: v = a->w[j / a->per] * v; break;
+    }
+    a->y[i] = v;
+}
+/* one element of an input; of a constant one that goes into all steps, summed over them */
+SNN__KERNEL(snn__cu_mix_backward, snn__cu_mix)
+{
+    uint32_t j, k;
+    const uint32_t row0 = snn__cu_divide(i, a->n, &j), at = a->offset + j;
+    float sum = 0.0f;
+    for (k = 0; k < a->times; k++) {
+        const uint32_t row = row0 + k * a->rows;
+        float g, other = 0.0f;
+        if (a->op == SNN__DELAY) {
+            const uint32_t later = row + a->per;
+            g = later < a->rows * a->times ? a->dy[(size_t)later * a->out + at] : 0.0f;
+        } else g = a->dy[(size_t)row * a->out + at];
+        if (a->op == SNN__MULTIPLY || a->op == SNN__IAND)
+            other = snn__cu_get(&a->x[!a->which], row, a->out, j);
+        switch (a->op) {
+        case SNN__MULTIPLY: g = other * g; break;
+        case SNN__IAND: g = (a->which ? 1.0f - other : -other) * g; break;
+        case SNN__SCALE: g = a->value * g; break;
+        case SNN__DROPOUT: g = snn__cu_keep(a, row, j) * g; break;
+        case SNN__GRADED_SPIKES: g = a->w[j / a->per] * g; break;
+        default: break;
+        }
+        sum += g;
+    }
+    a->dx[i] = a->add ? a->dx[i] + sum : sum;
+}
+/* delay: what is held back after these rows, of what was before: y, from past */
+SNN__KERNEL(snn__cu_mix_past, snn__cu_mix)
+{
+    uint32_t j;
+    const uint32_t row = snn__cu_divide(i, a->out, &j) + a->rows;
+    a->y[i] = row < a->per ? a->past[(size_t)row * a->out + j]
+                           : snn__cu_get(&a->x[0], row - a->per, a->out, j);
+}
+
+/* -- sums in a fixed order: thread (chunk, j) adds rows chunk, chunk + chunks ... */
+typedef struct snn__cu_sums {
+    const float *x;
+    snn__cu_signal times;  /* both NULL: ones */
+    float *y;
+    size_t rows, chunks;
+    uint32_t n, inner;     /* x is [rows][n][inner] */
+    int add;
+} snn__cu_sums;
+SNN__KERNEL(snn__cu_sum_rows, snn__cu_sums)
+{
+    uint32_t j, p;
+    size_t r = snn__cu_divide(i, a->n, &j);
+    const int multiply = a->times.f || a->times.u;
+    float sum = 0.0f;
+    for (; r < a->rows; r += a->chunks)
+        for (p = 0; p < a->inner; p++) {
+            const uint32_t at = j * a->inner + p;
+            float v = a->x[r * a->n * a->inner + at];
+            if (multiply) v *= snn__cu_get(&a->times, (uint32_t)r, a->n * a->inner, at);
+            sum += v;
+        }
+    a->y[i] = a->add ? a->y[i] + sum : sum;
+}
+
+/* one number of many, in doubles: each of SNN__CU_LANES threads adds every so many */
+enum { SNN__CU_LANES = 4096, SNN__CU_VALUES = 0, SNN__CU_NONZEROS, SNN__CU_SQUARES };
+typedef struct snn__cu_total {
+    snn__cu_signal x;
+    const double *d;       /* instead of x */
+    double *part, *y;
+    size_t n;
+    int what;
+} snn__cu_total;
+SNN__KERNEL(snn__cu_total_lane, snn__cu_total)
+{
+    const float gain = a->x.gain ? *a->x.gain : 1.0f;
+    double sum = 0.0;
+    size_t k;
+    for (k = i; k < a->n; k += SNN__CU_LANES) {
+        const double v = a->d ? a->d[k] : (double)(a->x.f ? a->x.f[k] : a->x.u[k] ? gain : 0.0f);
+        sum += a->what == SNN__CU_SQUARES ? v * v : a->what == SNN__CU_NONZEROS ? v != 0.0 : v;
+    }
+    a->part[i] = sum;
+}
+SNN__KERNEL(snn__cu_total_end, snn__cu_total) /* 64 threads in place, then one */
+{
+    const size_t stride = a->y == a->part ? 64 : 1, end = a->y == a->part ? SNN__CU_LANES : 64;
+    double sum = 0.0;
+    size_t k;
+    for (k = i; k < end; k += stride) sum += a->part[k];
+    a->y[i] = sum;
+}
+
+/* -- norms. Rows that share statistics are a group, as in snn__norm_forward_task; a unit is a group
+ * and channel (layer: a row). Sums are doubles, in chunks of a group's rows, folded in order. */
+enum { SNN__CU_MEAN, SNN__CU_VARIANCE, SNN__CU_DY, SNN__CU_DOT };
+typedef struct snn__cu_norm {
+    int mode;               /* what is summed */
+    snn__cu_signal x;
+    float *y, *mean, *inv;  /* mean, inv: [units] */
+    const float *dy, *w, *b;
+    float *dx, *dw, *db, *running_mean, *running_var;
+    double *part, *stat;    /* [units][chunks]; [2][units]: mean, variance or sums of dy, dot */
+    size_t group, groups, chunks;
+    uint32_t n, C, S, rows, times; /* features, channels, elements of one; as in snn__cu_mix */
+    int layer, own, add;    /* own: the batch's statistics, not the running ones */
+    int timed;              /* each step has its weights and running statistics */
+    uint32_t time, last;
+    float eps, momentum, weight;
+    int often;              /* a constant input: running statistics move so often */
+    double values;          /* and what their variance is of */
+} snn__cu_norm;
+SNN__HD size_t snn__cu_entry(const snn__cu_norm *a, size_t g, uint32_t c)
+{
+    const size_t t = a->time + g;
+    return a->timed ? (t < a->last ? t : a->last) * a->C + c : c;
+}
+SNN__KERNEL(snn__cu_norm_sum, snn__cu_norm) /* thread (group, chunk, channel) */
+{
+    uint32_t c, chunk, j;
+    const size_t at = snn__cu_divide(i, a->C, &c);
+    const size_t g = snn__cu_divide(at, (uint32_t)a->chunks, &chunk);
+    const float mean = a->mode == SNN__CU_MEAN ? 0.0f : a->mean[g * a->C + c];
+    double sum = 0.0;
+    size_t r;
+    for (r = chunk; r < a->group; r += a->chunks) {
+        const uint32_t row = (uint32_t)(g * a->group + r);
+        const float *x = a->x.f + snn__cu_row(&a->x, row, a->n) + (size_t)c * a->S;
+        const float *dy = a->dy ? a->dy + (size_t)row * a->n + (size_t)c * a->S : NULL;
+        for (j = 0; j < a->S; j++) {
+            const float d = x[j] - mean, e = dy ? dy[j] * (a->layer && a->w ? a->w[j] : 1.0f) : d;
+            sum += (double)e * (a->mode == SNN__CU_MEAN || a->mode == SNN__CU_DY ? 1.0 : (double)d);
+        }
+    }
+    a->part[i] = sum;
+}
+SNN__KERNEL(snn__cu_norm_fold, snn__cu_norm) /* a unit */
+{
+    uint32_t c;
+    const size_t g = snn__cu_divide(i, a->C, &c), units = a->groups * a->C;
+    const double count = (double)a->group * (double)a->S;
+    double sum = 0.0;
+    size_t k;
+    for (k = 0; k < a->chunks; k++) sum += a->part[(g * a->chunks + k) * a->C + c];
+    if (a->mode == SNN__CU_MEAN) {
+        a->stat[i] = sum / count;
+        a->mean[i] = (float)(sum / count);
+    } else if (a->mode == SNN__CU_VARIANCE) { /* the rounding of the mean is taken out again */
+        const double off = a->stat[i] - (double)a->mean[i];
+        const float var = (float)(sum / count - off * off);
+        a->stat[units + i] = (double)var;
+        a->inv[i] = 1.0f / SNN_SQRTF((var > 0.0f ? var : 0.0f) + a->eps);
+    } else a->stat[a->mode == SNN__CU_DY ? i : units + i] = sum;
+}
+SNN__KERNEL(snn__cu_norm_running, snn__cu_norm) /* a unit takes its running statistics */
+{
+    uint32_t c;
+    const size_t g = snn__cu_divide(i, a->C, &c), at = snn__cu_entry(a, g, c);
+    const float var = a->running_var[at];
+    a->mean[i] = a->running_mean[at];
+    a->inv[i] = 1.0f / SNN_SQRTF((var > 0.0f ? var : 0.0f) + a->eps);
+}
+SNN__KERNEL(snn__cu_norm_move, snn__cu_norm) /* a channel moves them */
+{
+    size_t g;
+    int t;
+    for (g = 0; g < a->groups; g++) {
+        const size_t at = snn__cu_entry(a, g, (uint32_t)i), u = g * a->C + i;
+        const double var = a->stat[a->groups * a->C + u];
+        float keep = 1.0f;
+        for (t = 0; t < a->often; t++) keep *= 1.0f - a->momentum;
+        a->running_mean[at] = keep * a->running_mean[at] + (1.0f - keep) * a->mean[u];
+        a->running_var[at] =
+            keep * a->running_var[at] +
+            (1.0f - keep) * (float)(var * a->values / (a->values > 1 ? a->values - 1 : 1));
+    }
+}
+SNN__KERNEL(snn__cu_norm_forward, snn__cu_norm)
+{
+    uint32_t j;
+    const uint32_t row = snn__cu_divide(i, a->n, &j), c = j / a->S;
+    const size_t g = row / a->group, u = g * a->C + c;
+    const size_t at = a->layer ? j : snn__cu_entry(a, g, c);
+    const float d = a->x.f[snn__cu_row(&a->x, row, a->n) + j] - a->mean[u];
+    const float scale = a->inv[u] * (a->w ? 1.0f : a->weight);
+    a->y[i] = (a->layer ? d * scale * (a->w ? a->w[at] : 1.0f)
+                        : d * (a->w ? scale * a->w[at] : scale)) + (a->b ? a->b[at] : 0.0f);
+}
+SNN__KERNEL(snn__cu_norm_learn, snn__cu_norm) /* a channel; layer: a feature */
+{
+    size_t k;
+    if (a->layer) {
+        float dw = a->dw[i], db = a->db[i];
+        for (k = 0; k < a->rows; k++) {
+            const float dy = a->dy[k * a->n + i];
+            dw += dy * (a->x.f[snn__cu_row(&a->x, (uint32_t)k, a->n) + i] - a->mean[k]) * a->inv[k];
+            db += dy;
+        }
+        a->dw[i] = dw;
+        a->db[i] = db;
+        return;
+    }
+    for (k = 0; k < a->groups; k++) {
+        const size_t at = snn__cu_entry(a, k, (uint32_t)i), u = k * a->C + i;
+        a->dw[at] += (float)(a->stat[a->groups * a->C + u] * (double)a->inv[u]);
+        if (a->db) a->db[at] += (float)a->stat[u];
+    }
+}
+SNN__KERNEL(snn__cu_norm_backward, snn__cu_norm) /* an element of the input */
+{
+    uint32_t j, k;
+    const uint32_t row0 = snn__cu_divide(i, a->n, &j), c = j / a->S;
+    const double count = (double)a->group * (double)a->S;
+    float sum = a->add ? a->dx[i] : 0.0f;
+    for (k = 0; k < a->times; k++) {
+        const uint32_t row = row0 + k * a->rows;
+        const size_t g = row / a->group, u = g * a->C + c;
+        const float inv = a->inv[u];
+        const float scale = inv * (a->w ? (a->layer ? 1.0f : a->w[snn__cu_entry(a, g, c)])
+                                        : a->weight);
+        const float dy = a->dy[(size_t)row * a->n + j] * (a->layer && a->w ? a->w[j] : 1.0f);
+        float mean = 0.0f, dot = 0.0f;
+        if (a->own) {
+            mean = (float)(a->stat[u] / count);
+            dot = (float)(a->stat[a->groups * a->C + u] / count * (double)inv * (double)inv);
+        }
+        sum += scale * (dy - mean - (a->x.f[i] - a->mean[u]) * dot);
+    }
+    a->dx[i] = sum;
+}
+
+/* -- losses: the rows of >>loss, one a thread */
+typedef struct snn__cu_loss {
+    snn__loss_pass pass;
+    double *part;
+    float *dspk;           /* l1: its gradient, to all */
+    float up;
+    int steps;             /* readings are steps */
+    int squared;
+} snn__cu_loss;
+SNN__KERNEL(snn__cu_loss_row, snn__cu_loss)
+{
+    snn__loss_pass p = a->pass;
+    size_t s = a->steps ? i / p.in.B : 0;
+    const size_t b = a->steps ? i % p.in.B : i, end = a->steps ? s + 1 : p.rows;
+    p.total = 0.0;
+    for (; s < end; s++)
+        if (a->squared) snn__squared_row(&p, s, b);
+        else snn__entropy_row(&p, s, b);
+    a->part[i] = p.total;
+}
+SNN__KERNEL(snn__cu_loss_all, snn__cu_loss) { a->dspk[i] += a->up; }
+
+/* snn_rate_loss: one unit, a neuron or a sample's layer, a thread */
+typedef struct snn__cu_rate {
+    snn_rate_desc d;
+    const float *spk;
+    float *dspk;
+    double *part;
+    size_t row, pool;
+    int T;
+} snn__cu_rate;
+SNN__KERNEL(snn__cu_rate_unit, snn__cu_rate)
+{
+    const double share = 1.0 / ((double)a->T * (double)a->pool);
+    const double units = (double)a->row / (double)a->pool;
+    double spikes = 0.0, g = (double)a->d.l1, total, under, over;
+    size_t k;
+    int t;
+    for (t = 0; t < a->T; t++)
+        for (k = 0; k < a->pool; k++)
+            spikes += (double)a->spk[(size_t)t * a->row + i * a->pool + k];
+    under = (double)a->d.lower - spikes * share;
+    over = spikes * share - (double)a->d.upper;
+    total = (double)a->d.l1 * spikes;
+    if (a->d.lower_weight != 0.0f && under > 0.0) {
+        total += (double)a->d.lower_weight * under * under / units;
+        g -= 2.0 * (double)a->d.lower_weight * under * share / units;
+    }
+    if (a->d.upper_weight != 0.0f && over > 0.0) {
+        total += (double)a->d.upper_weight * over * over / units;
+        g += 2.0 * (double)a->d.upper_weight * over * share / units;
+    }
+    for (t = 0; a->dspk && t < a->T; t++)
+        for (k = 0; k < a->pool; k++)
+            a->dspk[(size_t)t * a->row + i * a->pool + k] += (float)g;
+    a->part[i] = total;
+}
+
+typedef struct snn__cu_guess {
+    snn__reader in;
+    int *y;
+} snn__cu_guess;
+SNN__KERNEL(snn__cu_best, snn__cu_guess) { a->y[i] = snn__best_class(&a->in, i); }
+
+/* -- optimisers: the passes of >>optim, one element a thread */
+typedef struct snn__cu_optim {
+    snn_optim_desc d; /* resolved */
+    float *p, *m1, *m2, *g;
+    float rate, unbias, shrink, keep, grow;
+    float lo, hi;       /* every update ends between them; both 0: anywhere */
+    int momentum;
+    const double *norm; /* clip: the sum of squares of all gradients */
+} snn__cu_optim;
+SNN__KERNEL(snn__cu_optim_one, snn__cu_optim)
+{
+    const snn_optim_desc *d = &a->d;
+    float *p = a->p + i, *g = a->g + i;
+    if (d->kind == SNN_ADAM || d->kind == SNN_ADAMW)
+        snn__adam_pass(p, g, a->m1 + i, a->m2 + i, 1, d->beta1, d->beta2, a->rate, a->unbias,
+                       d->eps, a->shrink, d->kind == SNN_ADAMW ? 0.0f : d->weight_decay);
+    else if (d->kind == SNN_SGD && !a->momentum) snn__sgd_pass(p, g, 1, d->lr, d->weight_decay);
+    else if (d->kind == SNN_SGD)
+        snn__momentum_pass(p, g, a->m1 + i, 1, d->lr, d->weight_decay, a->keep, a->grow,
+                           d->nesterov ? 1.0f : 0.0f, d->nesterov ? d->momentum : 1.0f);
+    else if (!a->momentum)
+        snn__rmsprop_pass(p, g, a->m1 + i, 1, d->lr, d->weight_decay, d->beta2, d->eps);
+    else
+        snn__rmsprop_momentum_pass(p, g, a->m1 + i, a->m2 + i, 1, d->lr, d->weight_decay, d->beta2,
+                                   d->eps, d->momentum);
+    if (a->lo != 0.0f || a->hi != 0.0f) *p = snn__clamp(*p, a->lo, a->hi);
+}
+SNN__KERNEL(snn__cu_clip_value, snn__cu_optim)
+{
+    a->g[i] = snn__clamp(a->g[i], -a->d.clip_value, a->d.clip_value);
+}
+SNN__KERNEL(snn__cu_clip_norm, snn__cu_optim)
+{
+    const double norm = sqrt(*a->norm);
+    if (norm > (double)a->d.clip_norm) a->g[i] *= (float)((double)a->d.clip_norm / (norm + 1e-6));
+}
+
+/* a neuron's parameter: its gradient, none where a clamp holds it */
+typedef struct snn__cu_collect {
+    const float *from, *p;
+    float *g;
+    int clamp;
+} snn__cu_collect;
+SNN__KERNEL(snn__cu_collect_one, snn__cu_collect)
+{
+    if (!a->clamp || (a->p[i] >= 0.0f && a->p[i] <= 1.0f)) a->g[i] += a->from[i];
+}
+
+/* ---- >>plan -------------------------------------------------------------------------------- */
+/* What a net has on the device. Every node's signal and gradient stay for the pass; where a neuron
+ * alone reads currents, it writes their gradient over them. */
+
+enum { SNN__CU_PART = 1 << 17 };     /* floats of a partial sum */
+enum { SNN__CU_TILES = 1 << 16 };    /* threads of a convolution's weight gradient, about */
+enum { SNN__CU_SIGNAL = 0, SNN__CU_DSIGNAL, SNN__CU_REC,
+       SNN__CU_DREC = SNN__CU_REC + SNN_MAX_STATES,
+       SNN__CU_STATE = SNN__CU_DREC + SNN_MAX_STATES,
+       SNN__CU_DSTATE = SNN__CU_STATE + SNN_MAX_STATES + 1,
+       SNN__CU_VIEWS = SNN__CU_DSTATE + SNN_MAX_STATES + 1 }; /* of a node */
+
+typedef struct snn__cu_node {
+    snn__cu_signal out;
+    float *dout;
+    int add;               /* backward: the gradient has been begun */
+    uint32_t kept;         /* bit v: view v was asked for */
+    uint32_t *words;       /* packed input */
+    unsigned char *arg;    /* max pool */
+    float *packed, *packed_back, *rounded;
+    float *past, *past_next; /* delay */
+    float *mean, *inv;     /* norms */
+    /* neurons */
+    int kind, every, slots;
+    float *state[SNN_MAX_STATES + 1], *dstate[SNN_MAX_STATES + 1];
+    float *rec[SNN_MAX_STATES], *drec[SNN_MAX_STATES];
+    float *saved, *saved_fed, *derived, *start, *current, *dcurrent, *levels, *drive;
+    int *winner;           /* inhibition */
+} snn__cu_node;
+
+typedef struct snn__cu_net {
+    snn__cu c;
+    float *values, *grads, *moment[2];
+    size_t floats;         /* of values */
+    float *part[2];        /* partial sums */
+    float *dparam, *sums;  /* of the neuron layer at hand */
+    float *conv;           /* partial weight gradients */
+    double *norm, *norm_stat; /* of the norm at hand: parts, results */
+    double *lanes, *fold, *totals; /* numbers to be added, the sums of that, the results */
+    int *labels;
+    float *weights;        /* a loss's: of classes, and times */
+    void *workspace;
+    int stale;             /* the host's copy of the values is old */
+    int unprepared;        /* prepared weights are */
+    int started;           /* first states are there */
+    int kept;              /* parameters were asked for */
+    snn__cu_node node[1];  /* as many as the net has */
+} snn__cu_net;
+
+static snn__cu_net *snn__cu_of(const snn_net *net) { return (snn__cu_net *)net->device; }
+static snn__cu_node *snn__cu_at(const snn_net *net, const snn__node *q)
+{
+    return &snn__cu_of(net)->node[q - net->node];
+}
+/* where a parameter (or gradient) of the host's block is */
+static float *snn__cu_param(const snn_net *net, const snn__node *q, int k)
+{
+    return snn__cu_of(net)->values + (snn__param_value(net, q, k) - net->values);
+}
+static float *snn__cu_grad(const snn_net *net, const snn__node *q, int k)
+{
+    float *g = snn__param_grad(net, q, k);
+    return g ? snn__cu_of(net)->grads + (g - net->grads) : NULL;
+}
+static size_t snn__cu_rows(const snn_net *net, const snn__node *q) /* of the last pass */
+{
+    return (size_t)net->desc.batch * (size_t)(q->signal == SNN__CONSTANT ? 1 : net->pass_steps);
+}
+
+static size_t snn__cu_size(const snn_net *net)
+{
+    return sizeof(snn__cu_net) + snn__mul_size((size_t)net->count, sizeof(snn__cu_node));
+}
+
+static int snn__cu_kind(const snn_neuron_def *def)
+{
+    int k;
+    for (k = 0; k < SNN_NEURON_COUNT && snn__neuron_table[k] != def; k++) {}
+    return k;
+}
+
+/* a sentence for what the device cannot do */
+static snn_status snn__cu_supports(snn_net *net, int node)
+{
+    const snn__node *q = &net->node[node];
+    const char *what = NULL;
+    const double rows = (double)net->desc.batch * net->desc.steps;
+    if (q->op == SNN__NEURON) {
+        if (q->desc.surrogate == SNN_CUSTOM_SURROGATE) what = "a surrogate of your own";
+        if (snn__cu_kind(q->neuron.def) == SNN_NEURON_COUNT) what = "a neuron of your own";
+    } else if (q->op > SNN__DELAY) what = "this layer";
+    if (q->rule.kind) what = "a learning rule in the net";
+    if (what)
+        return snn__fail(net, SNN_ERR_UNSUPPORTED, "cuda: %s \"%s\": %s does not run on the device",
+                         snn__op_name(q), q->name, what);
+    if (net->desc.checkpoint < net->desc.steps && !net->desc.inference) what = "checkpoint";
+    if (net->desc.debug) what = "debug";
+    if (net->desc.spikes == SNN_SPIKES_SMOOTH) what = "SNN_SPIKES_SMOOTH";
+    if (what)
+        return snn__fail(net, SNN_ERR_UNSUPPORTED,
+                         "cuda: the net's desc asks for %s, which is not there on the device",
+                         what);
+    if (rows > 2147483647.0 || rows * q->n > 4294967295.0) /* thread ids are divided in 32 bits */
+        return snn__fail(net, SNN_ERR_TOO_LARGE,
+                         "cuda: %s \"%s\": more than 2^32 numbers in one signal",
+                         snn__op_name(q), q->name);
+    return SNN_OK;
+}
+
+/* the gradient of x can be written over x: a neuron alone reads it */
+static int snn__cu_over(const snn_net *net, const snn__node *q)
+{
+    return q->users == 1 && !q->record && q->signal != SNN__BITS &&
+           snn__op_table[q->op].kind != SNN__SOURCE && net->node[q->last_user].op == SNN__NEURON;
+}
+static uint32_t snn__cu_chunks(const snn__node *q, size_t rows)
+{
+    const snn__conv_shape *s = &q->conv;
+    const size_t tiles = (size_t)(s->g * snn__cu_tiles(s->og, SNN__CU_WIDE)) *
+                         (size_t)snn__cu_tiles(s->cg * s->taps, SNN__CU_ALONG);
+    const size_t chunks = SNN__CU_TILES / tiles + 1;
+    return (uint32_t)(chunks < rows ? chunks : rows);
+}
+static void snn__cu_plan_conv(const snn_net *net, snn__arena *a, const snn__conv_shape *s,
+                              snn__cu_node *d, int back)
+{
+    const size_t wide = (size_t)s->taps * SNN__CU_WIDE * (size_t)s->g;
+    (void)net;
+    d->packed = snn__arena_floats(a, wide * (size_t)s->cg,
+                                  (size_t)snn__cu_tiles(s->og, SNN__CU_WIDE));
+    if (back)
+        d->packed_back = snn__arena_floats(a, wide * (size_t)s->og,
+                                           (size_t)snn__cu_tiles(s->cg, SNN__CU_WIDE));
+}
+/* statistics that a norm keeps, at most; in so many chunks each */
+static size_t snn__cu_units(const snn_net *net, const snn__node *q)
+{
+    const size_t steps = q->signal == SNN__CONSTANT ? 1 : (size_t)net->desc.steps;
+    if (q->i[SNN__NORM_KIND] == SNN_NORM_LAYER) return steps * (size_t)net->desc.batch;
+    return steps * (size_t)q->shape[0];
+}
+static size_t snn__cu_norm_chunks(size_t units, size_t group)
+{
+    const size_t chunks = SNN__CU_TILES / units + 1;
+    return chunks < group ? chunks : group;
+}
+
+/* a convolutional recurrence, as a layer from the fed-back spikes to the currents */
+static snn__node snn__cu_recurrent_conv(const snn__node *q)
+{
+    snn__node r;
+    memset(&r, 0, sizeof r);
+    r.op = SNN__CONV2D;
+    r.i[SNN__CONV_KH] = q->desc.kernel_h;
+    r.i[SNN__CONV_KW] = q->desc.kernel_w;
+    r.i[SNN__CONV_PH] = q->desc.kernel_h / 2;
+    r.i[SNN__CONV_PW] = q->desc.kernel_w / 2;
+    r.i[SNN__CONV_SH] = r.i[SNN__CONV_SW] = r.i[SNN__CONV_DH] = r.i[SNN__CONV_DW] = 1;
+    r.i[SNN__CONV_GROUPS] = 1;
+    r.conv = snn__conv_shape_of(r.i, q->shape[0], q->shape[1], q->shape[2],
+                                snn__inputs(q) * q->shape[0]);
+    return r;
+}
+
+static void snn__cu_plan_neuron(snn_net *net, snn__node *q, snn__arena *a)
+{
+    snn__cu_node *d = snn__cu_at(net, q);
+    const snn_neuron_def *def = q->neuron.def;
+    const size_t bn = (size_t)net->desc.batch * (size_t)q->n, T = (size_t)net->desc.steps;
+    const int recurrent = q->recurrence != SNN_RECURRENCE_NONE, train = !net->desc.inference;
+    const size_t wide = (size_t)snn__inputs(q) * bn;
+    int k;
+    d->kind = snn__cu_kind(def);
+    d->every = recurrent || q->desc.inhibition ? 1 : snn__cu_stretch(def->states);
+    d->slots = (net->desc.steps + d->every - 1) / d->every;
+    for (k = 0; k < q->states; k++) d->state[k] = snn__arena_floats(a, bn, 1);
+    for (k = 0; train && k < q->states; k++) d->dstate[k] = snn__arena_floats(a, bn, 1);
+    for (k = 0; k < def->states; k++) {
+        d->rec[k] = q->rec[k] ? snn__arena_floats(a, bn, T) : NULL;
+        d->drec[k] = q->drec[k] ? snn__arena_floats(a, bn, T) : NULL;
+    }
+    if (train) {
+        d->saved = snn__arena_floats(a, snn__mul_size(bn, (size_t)def->states), (size_t)d->slots);
+        if (q->states > def->states) d->saved_fed = snn__arena_floats(a, bn, T);
+    }
+    if (def->derived)
+        d->derived = snn__arena_floats(a, (size_t)def->derived,
+                                       q->desc.per_neuron ? (size_t)q->n : 1);
+    if (q->desc.inhibition) {
+        d->winner = (int *)snn__arena_take(a, T * (size_t)net->desc.batch, sizeof(int));
+        d->drive = snn__arena_floats(a, bn, 1);
+    }
+    if (q->levels) d->levels = snn__arena_floats(a, (size_t)q->neuron.level_count, 1);
+    if (def->start) d->start = snn__arena_floats(a, (size_t)def->states, (size_t)q->n);
+    if (!recurrent) return;
+    d->current = snn__arena_floats(a, wide, T);
+    if (train) d->dcurrent = snn__arena_floats(a, wide, T);
+    if (q->recurrence == SNN_RECURRENCE_CONV2D) {
+        snn__node r = snn__cu_recurrent_conv(q);
+        snn__cu_plan_conv(net, a, &r.conv, d, train);
+    }
+}
+
+/* runs twice, as snn__plan does */
+static void snn__cu_plan(snn_net *net, snn__arena *a)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    const size_t B = (size_t)net->desc.batch, T = (size_t)net->desc.steps;
+    const size_t classes = (size_t)net->node[net->count - 1].n;
+    size_t dparam = 0, sums = 0, conv = 0, norm = 0, stat = 0;
+    int i, k, j;
+    g->floats = 0;
+    for (k = 0; k < net->params; k++) {
+        const size_t end = (size_t)(net->param[k].value.data - net->values) +
+                           snn_tensor_count(&net->param[k].value);
+        if (end > g->floats) g->floats = end;
+    }
+    g->values = snn__arena_floats(a, g->floats, 1);
+    g->grads = net->desc.inference ? NULL : snn__arena_floats(a, net->trained, 1);
+    for (k = 0; k < net->desc.moments; k++) g->moment[k] = snn__arena_floats(a, net->trained, 1);
+    for (i = 0; i < net->count; i++) {
+        snn__node *q = &net->node[i];
+        snn__cu_node *d = &g->node[i];
+        const size_t rows = B * (q->signal == SNN__CONSTANT ? 1 : T), n = (size_t)q->n;
+        int floats = q->record || q->signal != SNN__BITS;
+        if (q->root != i) continue;
+        for (j = i + 1; j < net->count; j++) /* a matrix product reads floats */
+            floats |= net->node[j].op == SNN__LINEAR && net->node[net->node[j].in[0]].root == i;
+        d->out.period = q->signal == SNN__CONSTANT ? (uint32_t)B : 0;
+        if (floats) d->out.f = snn__arena_floats(a, rows, n);
+        else d->out.u = (unsigned char *)snn__arena_take(a, rows, n);
+        if (!i && q->signal == SNN__BITS)
+            d->words = (uint32_t *)snn__arena_take(a, rows, (size_t)q->words * sizeof(uint32_t));
+        if (q->backward)
+            d->dout = snn__cu_over(net, q) ? d->out.f : snn__arena_floats(a, rows, n);
+        if (q->op == SNN__MAX_POOL2D) d->arg = (unsigned char *)snn__arena_take(a, rows, n);
+        if (q->op == SNN__DELAY) {
+            d->past = snn__arena_floats(a, (size_t)q->i[0] * B, n);
+            d->past_next = snn__arena_floats(a, (size_t)q->i[0] * B, n);
+        }
+        if (q->op == SNN__NORM) {
+            const size_t units = snn__cu_units(net, q);
+            d->mean = snn__arena_floats(a, units, 1);
+            d->inv = snn__arena_floats(a, units, 1);
+            if (2 * units > stat) stat = 2 * units;
+            if (units + SNN__CU_TILES > norm) norm = units + SNN__CU_TILES;
+        }
+        if (q->op == SNN__LINEAR && q->i[SNN__LINEAR_BITS])
+            d->rounded = snn__arena_floats(a, n, (size_t)snn__input_of(net, q, 0)->n);
+        if (snn__is_conv(q)) {
+            const size_t w = snn_tensor_count(&net->param[q->param0].value);
+            if (q->i[SNN__CONV_BITS]) d->rounded = snn__arena_floats(a, w, 1);
+            snn__cu_plan_conv(net, a, &q->conv, d, 1);
+            if (q->backward && w * snn__cu_chunks(q, rows) > conv)
+                conv = w * snn__cu_chunks(q, rows);
+        }
+        if (q->op != SNN__NEURON) continue;
+        snn__cu_plan_neuron(net, q, a);
+        d->out.gain = d->out.u && q->gain ? g->values + (q->gain - net->values) : NULL;
+        if (q->recurrence == SNN_RECURRENCE_CONV2D && q->backward) {
+            const snn__node r = snn__cu_recurrent_conv(q);
+            const size_t w = (size_t)(r.conv.o * r.conv.k) * snn__cu_chunks(&r, B * T);
+            if (w > conv) conv = w;
+        }
+        if (q->backward && snn__neuron_learns(net, q)) {
+            const size_t p = (size_t)(q->neuron.def->params + q->neuron.def->derived + 1);
+            if (p * B * n > dparam) dparam = p * B * n;
+            if (p * n > sums) sums = p * n;
+        }
+    }
+    for (k = 0; k < 2; k++)
+        g->part[k] = snn__arena_floats(a, net->desc.inference ? 0 : SNN__CU_PART, 1);
+    g->dparam = snn__arena_floats(a, dparam, 1);
+    g->sums = snn__arena_floats(a, sums, 1);
+    g->conv = snn__arena_floats(a, conv, 1);
+    g->norm = (double *)snn__arena_take(a, norm, sizeof(double));
+    g->norm_stat = (double *)snn__arena_take(a, stat, sizeof(double));
+    /* losses have a part for each of their rows; rate losses for each neuron of a sample */
+    {
+        size_t lanes = B * T > SNN__CU_LANES ? B * T : (size_t)SNN__CU_LANES;
+        for (i = 0; i < net->count; i++)
+            if ((net->node[i].record & SNN_RECORD_GRADIENT) && B * (size_t)net->node[i].n > lanes)
+                lanes = B * (size_t)net->node[i].n;
+        g->lanes = (double *)snn__arena_take(a, lanes, sizeof(double));
+        g->fold = (double *)snn__arena_take(a, SNN__CU_LANES, sizeof(double));
+    }
+    g->totals = (double *)snn__arena_take(a, 4, sizeof(double));
+    g->labels = (int *)snn__arena_take(a, B > T ? B : T, sizeof(int));
+    g->weights = snn__arena_floats(a, classes + 2 * T, 1);
+    g->workspace = snn__arena_take(a, g->c.workspace, 1);
+}
+
+static snn_status snn__cu_status(snn_net *net, const char *call)
+{
+    const char *error = snn__cu_of(net)->c.error;
+    if (!error) return SNN_OK;
+    return snn__fail(net, SNN_ERR_DEVICE, "cuda: %s: %s", call, error);
+}
+
+static snn_status snn__cu_build(snn_net *net)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    const snn_cuda_desc *d = (const snn_cuda_desc *)net->desc.backend->desc;
+    snn__arena a;
+    int i, products = 0;
+    if (d && (d->_start || d->_end))
+        return snn__fail(net, SNN_ERR_DESC, "cuda: the desc was not zero-initialised");
+    if (d && ((int)d->math < 0 || d->math > SNN_CUDA_BFLOAT16))
+        return snn__fail(net, SNN_ERR_ARGUMENT, "cuda: no math has number %d", (int)d->math);
+    for (i = 0; i < net->count; i++)
+        products |= net->node[i].op == SNN__LINEAR ||
+                    net->node[i].recurrence == SNN_RECURRENCE_LINEAR;
+    snn__cu_open(&g->c, d, products);
+    if (g->c.error) {
+        snn__fail(net, SNN_ERR_DEVICE, "cuda: device %d: %s", d ? d->device : 0, g->c.error);
+        snn__cu_close(&g->c);
+        return net->status;
+    }
+    memset(&a, 0, sizeof a);
+    a.size = SIZE_MAX;
+    snn__cu_plan(net, &a);
+    if (a.overflow) {
+        snn__cu_close(&g->c);
+        return snn__fail(net, SNN_ERR_TOO_LARGE, "cuda: the net's size overflows");
+    }
+    if (!snn__cu_alloc(&g->c, a.used)) {
+        snn__cu_close(&g->c);
+        return snn__fail(net, SNN_ERR_MEMORY, "cuda: device %d has no %u bytes for the net",
+                         d ? d->device : 0, a.used);
+    }
+    a.base = g->c.base;
+    a.size = a.used;
+    a.used = 0;
+    snn__cu_plan(net, &a);
+    snn__cu_lend(&g->c, g->workspace);
+    snn__cu_zero(&g->c, g->values, g->floats * sizeof(float));
+    snn__cu_zero(&g->c, g->grads, net->trained * sizeof(float));
+    for (i = 0; i < net->desc.moments; i++)
+        snn__cu_zero(&g->c, g->moment[i], net->trained * sizeof(float));
+    for (i = 0; i < net->count; i++) {
+        const snn__node *q = &net->node[i];
+        const snn__cu_node *n = &g->node[i];
+        const size_t bn = (size_t)net->desc.batch * (size_t)q->n * sizeof(float);
+        int k;
+        for (k = 0; k < q->states; k++) {
+            snn__cu_zero(&g->c, n->state[k], bn);
+            snn__cu_zero(&g->c, n->dstate[k], bn);
+        }
+        for (k = 0; k < SNN_MAX_STATES; k++)
+            snn__cu_zero(&g->c, n->drec[k], bn * (size_t)net->desc.steps);
+        if (q->record & SNN_RECORD_GRADIENT)
+            snn__cu_zero(&g->c, n->dout,
+                         bn * (q->signal == SNN__CONSTANT ? 1 : (size_t)net->desc.steps));
+        if (q->op == SNN__DELAY) snn__cu_zero(&g->c, n->past, bn * (size_t)q->i[0]);
+        if (n->levels)
+            snn__cu_send(&g->c, n->levels, q->levels,
+                         (size_t)q->neuron.level_count * sizeof(float));
+    }
+    snn__cu_wait(&g->c);
+    if (g->c.error) {
+        snn__cu_status(net, "build");
+        snn__cu_close(&g->c);
+        return net->status;
+    }
+    return SNN_OK;
+}
+static void snn__cu_destroy(snn_net *net)
+{
+    snn__cu_begin(&snn__cu_of(net)->c);
+    snn__cu_wait(&snn__cu_of(net)->c);
+    snn__cu_close(&snn__cu_of(net)->c);
+}
+
+/* -- copies: host and device side of a node's view v */
+static float *snn__cu_view(const snn_net *net, const snn__node *q, int v, float **device,
+                           size_t *count)
+{
+    const snn__cu_node *d = snn__cu_at(net, q);
+    int k = v - SNN__CU_REC;
+    *count = snn__cu_rows(net, q) * (size_t)q->n;
+    if (v == SNN__CU_SIGNAL) {
+        *device = d->out.f;
+        return q != net->node ? q->rec_spk : NULL; /* the input comes from the host */
+    }
+    if (v == SNN__CU_DSIGNAL) {
+        *device = d->dout;
+        return q->dout;
+    }
+    if (v < SNN__CU_STATE) {
+        const int gradient = v >= SNN__CU_DREC;
+        k = v - (gradient ? SNN__CU_DREC : SNN__CU_REC);
+        *device = gradient ? d->drec[k] : d->rec[k];
+        return gradient ? q->drec[k] : q->rec[k];
+    }
+    k = v - (v >= SNN__CU_DSTATE ? SNN__CU_DSTATE : SNN__CU_STATE);
+    *count = (size_t)net->desc.batch * (size_t)q->n;
+    *device = v >= SNN__CU_DSTATE ? d->dstate[k] : d->state[k];
+    return q->op != SNN__NEURON ? NULL : v >= SNN__CU_DSTATE ? q->dstate[k] : q->state[k];
+}
+/* views from .. to-1 that were asked for, of all nodes */
+static void snn__cu_share(snn_net *net, int from, int to, int send)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    size_t count;
+    float *device, *host;
+    int i, v;
+    for (i = 0; i < net->count; i++)
+        for (v = from; g->node[i].kept && v < to; v++) {
+            if (!(g->node[i].kept >> v & 1u)) continue;
+            host = snn__cu_view(net, &net->node[i], v, &device, &count);
+            if (send) snn__cu_send(&g->c, device, host, count * sizeof(float));
+            else snn__cu_fetch(&g->c, host, device, count * sizeof(float));
+        }
+}
+static void snn__cu_share_grads(snn_net *net, int send)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    const size_t size = net->trained * sizeof(float);
+    if (!g->kept || !g->grads || !size) return;
+    if (send) snn__cu_send(&g->c, g->grads, net->grads, size);
+    else snn__cu_fetch(&g->c, net->grads, g->grads, size);
+}
+static void snn__cu_fetch_values(snn_net *net)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    if (g->stale && g->floats)
+        snn__cu_fetch(&g->c, net->values, g->values, g->floats * sizeof(float));
+    g->stale = 0;
+}
+
+static void snn__cu_read(snn_net *net, const float *view, int keep)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    size_t count;
+    float *device;
+    int i, v;
+    snn__cu_begin(&g->c);
+    if (!view) {
+        if (!net->dirty) snn__cu_fetch_values(net);
+        if (keep && !g->kept) {
+            g->kept = 1;
+            snn__cu_share_grads(net, 0);
+        }
+        return;
+    }
+    for (i = 0; i < net->count; i++)
+        for (v = 0; v < SNN__CU_VIEWS; v++)
+            if (snn__cu_view(net, &net->node[i], v, &device, &count) == view && device) {
+                if (g->node[i].kept >> v & 1u) return;
+                if (keep) g->node[i].kept |= 1u << v;
+                snn__cu_fetch(&g->c, (float *)view, device, count * sizeof(float));
+                return;
+            }
+}
+
+/* ---- >>run --------------------------------------------------------------------------------- */
+/* A call of a net is a row of launches on one stream, and waits only to fetch. Nothing but
+ * snn__cu_input, the labels and what changes with every pass (times, the number of the pass, the
+ * optimiser's rates) comes from the host between the batch and the loss. */
+
+/* y[n] (+)= the sum over rows and inner of x [rows][n][inner], times a signal of that shape */
+static void snn__cu_sum(snn__cu_net *g, const float *x, const snn__cu_signal *times, size_t rows,
+                        size_t n, size_t inner, float *y, int add)
+{
+    snn__cu_sums a;
+    int which = 0;
+    memset(&a, 0, sizeof a);
+    if (times) a.times = *times;
+    for (;; which ^= 1) {
+        const size_t most = SNN__CU_PART / n, want = (rows + 15) / 16;
+        a.x = x;
+        a.rows = rows;
+        a.n = (uint32_t)n;
+        a.inner = (uint32_t)inner;
+        a.chunks = rows * inner <= 64 || most < 2 ? 1 : want < most ? want : most;
+        a.y = a.chunks == 1 ? y : g->part[which];
+        a.add = a.chunks == 1 && add;
+        SNN__LAUNCH(&g->c, snn__cu_sum_rows, n * a.chunks, a);
+        if (a.chunks == 1) return;
+        memset(&a.times, 0, sizeof a.times);
+        x = a.y;
+        rows = a.chunks;
+        inner = 1;
+    }
+}
+/* totals[slot] = the sum of n values, their squares, or how many are not zero */
+static void snn__cu_add_up(snn__cu_net *g, const snn__cu_signal *x, const double *d, size_t n,
+                           int what, int slot)
+{
+    snn__cu_total a;
+    memset(&a, 0, sizeof a);
+    if (x) a.x = *x;
+    a.d = d;
+    a.n = n;
+    a.what = what;
+    a.part = a.y = g->fold;
+    SNN__LAUNCH(&g->c, snn__cu_total_lane, SNN__CU_LANES, a);
+    SNN__LAUNCH(&g->c, snn__cu_total_end, 64, a);
+    a.y = g->totals + slot;
+    SNN__LAUNCH(&g->c, snn__cu_total_end, 1, a);
+}
+
+/* -- prepared weights */
+
+static const float *snn__cu_weights(const snn_net *net, const snn__node *q)
+{
+    const snn__cu_node *d = snn__cu_at(net, q);
+    return d->rounded ? d->rounded : snn__cu_param(net, q, 0);
+}
+static void snn__cu_pack_conv(snn__cu_net *g, const snn__cu_node *d, const snn__conv_shape *s,
+                              const float *w)
+{
+    snn__cu_pack a;
+    memset(&a, 0, sizeof a);
+    a.w = w;
+    a.cg = s->cg;
+    a.og = s->og;
+    a.taps = s->taps;
+    for (a.back = 0; a.back < 2; a.back++) {
+        const int out = a.back ? s->cg : s->og, in = a.back ? s->og : s->cg;
+        a.packed = a.back ? d->packed_back : d->packed;
+        if (a.packed)
+            SNN__LAUNCH(&g->c, snn__cu_pack_weights,
+                        (size_t)(s->g * snn__cu_tiles(out, SNN__CU_WIDE)) * (size_t)(in * s->taps) *
+                            SNN__CU_WIDE, a);
+    }
+}
+/* derived parameters, by the host's formula: only needed again when it is trained */
+static void snn__cu_derive(snn_net *net, const snn__node *q)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    const snn_neuron_def *def = q->neuron.def;
+    const int n = q->desc.per_neuron ? q->n : 1;
+    snn_neuron_block b;
+    snn__task t;
+    int at, k;
+    memset(&b, 0, sizeof b);
+    t.memory = net->scratch;
+    for (at = 0; at < n; at += q->block) {
+        const int m = n - at < q->block ? n - at : q->block;
+        snn__scan_params(net, q, &t, &b, at, m);
+        for (k = 0; k < def->derived; k++)
+            snn__cu_send(&g->c, snn__cu_at(net, q)->derived + k * n + at, b.param[def->params + k],
+                         (size_t)m * sizeof(float));
+    }
+}
+static void snn__cu_prepare(snn_net *net)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    int i, derived = net->dirty;
+    if (net->dirty) {
+        snn__cu_send(&g->c, g->values, net->values, g->floats * sizeof(float));
+        g->stale = g->started = 0;
+        g->unprepared = 1;
+    }
+    if (!g->unprepared) return;
+    for (i = 0; i < net->count; i++)
+        derived |= net->node[i].op == SNN__NEURON && net->node[i].neuron.def->derived &&
+                   snn__neuron_learns(net, &net->node[i]);
+    if (derived) snn__cu_fetch_values(net);
+    for (i = 0; i < net->count; i++) {
+        const snn__node *q = &net->node[i];
+        const snn__cu_node *d = &g->node[i];
+        if (d->rounded) {
+            const snn_tensor *w = &net->param[q->param0].value;
+            snn__cu_round a;
+            a.w = snn__cu_param(net, q, 0);
+            a.out = d->rounded;
+            a.cols = snn_tensor_count(w) / (size_t)w->shape[0];
+            a.levels = (float)((1 << ((q->op == SNN__LINEAR ? q->i[SNN__LINEAR_BITS]
+                                                            : q->i[SNN__CONV_BITS]) - 1)) - 1);
+            SNN__LAUNCH(&g->c, snn__cu_round_row, (size_t)w->shape[0], a);
+        }
+        if (snn__is_conv(q)) snn__cu_pack_conv(g, d, &q->conv, snn__cu_weights(net, q));
+        if (q->op != SNN__NEURON) continue;
+        if (q->recurrence == SNN_RECURRENCE_CONV2D) {
+            const snn__node r = snn__cu_recurrent_conv(q);
+            snn__cu_pack_conv(g, d, &r.conv, snn__cu_param(net, q, q->neuron.def->params + 1));
+        }
+        if (q->neuron.def->derived && derived) snn__cu_derive(net, q);
+    }
+    net->constant_valid = 0;
+    net->dirty = g->unprepared = 0;
+}
+
+/* -- neurons */
+
+static void snn__cu_scan_open(snn_net *net, const snn__node *q, snn__cu_scan *a)
+{
+    const snn__cu_node *d = snn__cu_at(net, q);
+    const snn_neuron_def *def = q->neuron.def;
+    int k;
+    memset(a, 0, sizeof *a);
+    a->x = snn__cu_at(net, snn__input_of(net, q, 0))->out;
+    a->out = d->out;
+    a->n = (uint32_t)q->n;
+    a->bn = (size_t)net->desc.batch * (size_t)q->n;
+    a->t1 = net->pass_steps;
+    a->every = d->every;
+    a->slots = d->slots;
+    a->saved = d->saved;
+    if (q->states > def->states) {
+        a->fed = d->state[def->states];
+        a->saved_fed = d->saved_fed;
+        a->dfed = d->dstate[def->states];
+    }
+    for (k = 0; k < def->states; k++) {
+        a->state[k] = d->state[k];
+        a->dstate[k] = d->dstate[k];
+        a->rec[k] = d->rec[k];
+        a->drec[k] = d->drec[k];
+    }
+    for (k = 0; k < def->params + def->derived; k++) {
+        a->param[k] = k < def->params ? snn__cu_param(net, q, k)
+                                      : d->derived + (k - def->params) *
+                                                         (q->desc.per_neuron ? q->n : 1);
+        if (k < def->params && (def->param[k].flags & SNN_PARAM_CLAMP01)) a->clamp |= 1u << k;
+    }
+    a->param[SNN_MAX_PARAMS] = snn__cu_param(net, q, def->params);
+    a->per_neuron = q->desc.per_neuron;
+    a->mode.sub = q->neuron.sub;
+    a->mode.zero = q->neuron.zero;
+    a->mode.equal = q->neuron.equal;
+    a->surrogate = q->neuron.surrogate;
+    a->seed = net->desc.seed;
+    a->stream = (uint32_t)(0x2000 + (q - net->node));
+    a->time = net->time0;
+    a->immediate = q->neuron.immediate;
+    a->detach = q->neuron.detach;
+    a->output_membrane = q->desc.output_membrane;
+    a->before_reset = q->desc.membrane_before_reset && d->rec[0];
+    a->winner = d->winner;
+    a->levels = d->levels;
+    a->level_count = q->neuron.level_count;
+    a->rounded = def->quantised ? def->quantised : def->states;
+}
+
+/* steps from .. to-1 forward; inhibition couples the neurons of a sample, step by step */
+static void snn__cu_scan_steps(snn_net *net, const snn__node *q, snn__cu_scan *a, int from, int to)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    const snn__cu_node *d = snn__cu_at(net, q);
+    for (; from < to; from = a->t1) {
+        a->t0 = from;
+        a->t1 = d->winner ? from + 1 : to;
+        if (d->winner) {
+            a->drive = d->drive;
+            snn__cu_neuron[d->kind](&g->c, a, 0);
+            SNN__LAUNCH(&g->c, snn__cu_winner, (size_t)net->desc.batch, *a);
+            a->drive = NULL;
+        }
+        snn__cu_neuron[d->kind](&g->c, a, 0);
+    }
+}
+
+static snn__cu_conv snn__cu_conv_open(const int *i, const snn__conv_shape *s, size_t rows)
+{
+    snn__cu_conv a;
+    memset(&a, 0, sizeof a);
+    a.c = s->c;
+    a.h = s->h;
+    a.wide = s->w;
+    a.o = s->o;
+    a.oh = s->oh;
+    a.ow = s->ow;
+    a.groups = s->g;
+    a.cg = s->cg;
+    a.og = s->og;
+    a.kh = i[SNN__CONV_KH];
+    a.kw = i[SNN__CONV_KW];
+    a.sh = i[SNN__CONV_SH];
+    a.sw = i[SNN__CONV_SW];
+    a.ph = i[SNN__CONV_PH];
+    a.pw = i[SNN__CONV_PW];
+    a.dh = i[SNN__CONV_DH];
+    a.dw = i[SNN__CONV_DW];
+    a.rows = (uint32_t)rows;
+    return a;
+}
+/* positions from the image, or back: the image from positions */
+static void snn__cu_conv_run(snn__cu_net *g, const snn__cu_conv *a, int back)
+{
+    const size_t along = (size_t)snn__cu_tiles(back ? a->wide : a->ow, SNN__CU_ALONG);
+    const size_t tiles = (size_t)(a->groups * snn__cu_tiles(back ? a->cg : a->og, SNN__CU_WIDE));
+    const size_t n = (size_t)a->rows * tiles * along * (size_t)(back ? a->h : a->oh);
+    if (back) SNN__LAUNCH(&g->c, snn__cu_conv_scatter, n, *a);
+    else SNN__LAUNCH(&g->c, snn__cu_conv_gather, n, *a);
+}
+static void snn__cu_conv_learn(snn__cu_net *g, snn__cu_conv *a, const snn__node *q, float *dw)
+{
+    const int K = a->cg * a->kh * a->kw;
+    a->chunks = snn__cu_chunks(q, a->rows);
+    a->part = g->conv;
+    SNN__LAUNCH(&g->c, snn__cu_conv_weights,
+                (size_t)a->chunks * (size_t)(a->groups * snn__cu_tiles(a->og, SNN__CU_WIDE)) *
+                    (size_t)snn__cu_tiles(K, SNN__CU_ALONG), *a);
+    snn__cu_sum(g, g->conv, NULL, a->chunks, (size_t)(a->o * K), 1, dw, 1);
+}
+
+/* what a recurrence reads: the layer's last spikes, or a state */
+static int snn__cu_fed(const snn__node *q)
+{
+    return q->neuron.def->feedback ? q->neuron.def->feedback - 1 : q->states - 1;
+}
+/* the same at the start of step t, as forward kept it */
+static float *snn__cu_fed_at(const snn_net *net, const snn__node *q, int t)
+{
+    const snn__cu_node *d = snn__cu_at(net, q);
+    const size_t bn = (size_t)net->desc.batch * (size_t)q->n;
+    if (q->states > q->neuron.def->states) return d->saved_fed + (size_t)t * bn;
+    return d->saved + ((size_t)snn__cu_fed(q) * (size_t)d->slots + (size_t)t) * bn;
+}
+static void snn__cu_recurrent_forward(snn_net *net, const snn__node *q, snn__cu_scan *a)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    snn__cu_node *d = snn__cu_at(net, q);
+    const int B = net->desc.batch, wide = snn__inputs(q) * q->n, first = q->neuron.def->params + 1;
+    const int bias = snn__recurrent_params(q) > 1;
+    float *s = d->state[snn__cu_fed(q)];
+    snn__cu_fill fill;
+    int t;
+    memset(&fill, 0, sizeof fill);
+    fill.x = a->x;
+    fill.n = (uint32_t)wide;
+    fill.inner = q->recurrence == SNN_RECURRENCE_CONV2D ? (uint32_t)(q->shape[1] * q->shape[2]) : 1;
+    fill.bias = bias ? snn__cu_param(net, q, first + 1) : NULL;
+    fill.per_neuron = q->desc.per_neuron;
+    if (q->recurrence == SNN_RECURRENCE_ONE_TO_ONE) {
+        fill.v = snn__cu_param(net, q, first);
+        fill.s = s;
+    }
+    memset(&a->x, 0, sizeof a->x);
+    a->x.f = d->current;
+    for (t = 0; t < net->pass_steps; t++) {
+        fill.row0 = (uint32_t)(t * B);
+        fill.y = d->current + (size_t)t * (size_t)B * (size_t)wide;
+        SNN__LAUNCH(&g->c, snn__cu_begin_rows, (size_t)B * (size_t)wide, fill);
+        if (q->recurrence == SNN_RECURRENCE_LINEAR)
+            snn__cu_gemm(&g->c, 0, 1, B, wide, q->n, s, snn__cu_param(net, q, first), 1.0f, fill.y);
+        if (q->recurrence == SNN_RECURRENCE_CONV2D) {
+            const snn__node r = snn__cu_recurrent_conv(q);
+            snn__cu_conv c = snn__cu_conv_open(r.i, &r.conv, (size_t)B);
+            c.image.f = s;
+            c.positions.f = fill.y;
+            c.w = d->packed;
+            c.add = 1;
+            snn__cu_conv_run(g, &c, 0);
+        }
+        snn__cu_scan_steps(net, q, a, t, t + 1);
+    }
+}
+static void snn__cu_recurrent_backward(snn_net *net, const snn__node *q, snn__cu_scan *a)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    snn__cu_node *d = snn__cu_at(net, q);
+    const int B = net->desc.batch, wide = snn__inputs(q) * q->n, first = q->neuron.def->params + 1;
+    const int T = net->pass_steps, fed = snn__cu_fed(q), spikes = a->fed != NULL;
+    const size_t rows = (size_t)B * (size_t)T, step = (size_t)B * (size_t)wide;
+    const snn__node r = q->recurrence == SNN_RECURRENCE_CONV2D ? snn__cu_recurrent_conv(q) : *q;
+    const float *w = snn__cu_param(net, q, first);
+    float *dw = snn__cu_grad(net, q, first), *dx = d->dcurrent, *s = snn__cu_fed_at(net, q, 0);
+    snn__cu_fill times;
+    snn__cu_conv c;
+    int t;
+    memset(&times, 0, sizeof times);
+    memset(&a->x, 0, sizeof a->x);
+    a->x.f = d->current;
+    a->dx = dx;
+    a->dx_add = 0;
+    for (t = T - 1; t >= 0; t--) {
+        a->t0 = t;
+        a->t1 = t + 1;
+        a->dparam_add = t < T - 1;
+        snn__cu_neuron[d->kind](&g->c, a, 1);
+        if (q->recurrence == SNN_RECURRENCE_LINEAR)
+            snn__cu_gemm(&g->c, 0, 0, B, q->n, wide, dx + (size_t)t * step, w, spikes ? 0.0f : 1.0f,
+                         d->dstate[fed]);
+        else if (q->recurrence == SNN_RECURRENCE_CONV2D) {
+            c = snn__cu_conv_open(r.i, &r.conv, (size_t)B);
+            c.positions.f = dx + (size_t)t * step;
+            c.image.f = d->dstate[fed];
+            c.w = d->packed_back;
+            c.add = !spikes;
+            snn__cu_conv_run(g, &c, 1);
+        } else {
+            times.y = d->dstate[fed];
+            times.s = dx + (size_t)t * step;
+            times.v = w;
+            times.n = (uint32_t)q->n;
+            times.inner = !spikes; /* adds */
+            times.per_neuron = q->desc.per_neuron;
+            SNN__LAUNCH(&g->c, snn__cu_times, step, times);
+        }
+    }
+    if (!dw) return;
+    if (q->recurrence == SNN_RECURRENCE_LINEAR)
+        snn__cu_gemm(&g->c, 1, 0, wide, q->n, (int)rows, dx, s, 1.0f, dw);
+    else if (q->recurrence == SNN_RECURRENCE_CONV2D) {
+        c = snn__cu_conv_open(r.i, &r.conv, rows);
+        c.positions.f = dx;
+        c.image.f = s;
+        snn__cu_conv_learn(g, &c, &r, dw);
+    } else {
+        snn__cu_signal by;
+        memset(&by, 0, sizeof by);
+        by.f = s;
+        if (q->desc.per_neuron) snn__cu_sum(g, dx, &by, rows, (size_t)q->n, 1, dw, 1);
+        else snn__cu_sum(g, dx, &by, rows, 1, (size_t)q->n, dw, 1);
+    }
+    if (snn__recurrent_params(q) > 1) {
+        const size_t inner = q->recurrence == SNN_RECURRENCE_CONV2D
+                                 ? (size_t)(q->shape[1] * q->shape[2])
+                                 : 1;
+        snn__cu_sum(g, dx, NULL, rows, (size_t)wide / inner, inner, snn__cu_grad(net, q, first + 1),
+                    1);
+    }
+}
+/* gradients of a neuron's parameters from those of each neuron and sample */
+static void snn__cu_collect_params(snn_net *net, const snn__node *q)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    const snn_neuron_def *def = q->neuron.def;
+    const size_t B = (size_t)net->desc.batch, n = (size_t)q->n;
+    const int all = def->params + def->derived, vector = q->desc.per_neuron;
+    const size_t len = vector ? n : 1;
+    snn__cu_collect a;
+    int k;
+    for (k = 0; k <= all; k++)
+        snn__cu_sum(g, g->dparam + (size_t)k * B * n, NULL, vector ? B : B * n, len, 1,
+                    g->sums + (size_t)k * len, 0);
+    if (def->derived) { /* through the host's formula */
+        float value[SNN_MAX_PARAMS][SNN__PIECE];
+        const float *p[SNN_MAX_PARAMS];
+        float *dp[SNN_MAX_PARAMS];
+        snn_neuron_block b;
+        snn__task t;
+        size_t at, i, m;
+        memset(&b, 0, sizeof b);
+        t.memory = net->scratch;
+        for (at = 0; at < len; at += SNN__PIECE) {
+            m = len - at < SNN__PIECE ? len - at : (size_t)SNN__PIECE;
+            snn__scan_params(net, q, &t, &b, (int)at, (int)m);
+            for (k = 0; k < all; k++) {
+                p[k] = b.param[k];
+                dp[k] = value[k];
+                for (i = 0; i < SNN__PIECE; i++) value[k][i] = 0.0f;
+                snn__cu_fetch(&g->c, value[k], g->sums + (size_t)k * len + at, m * sizeof(float));
+            }
+            def->underive((int)m, p, dp);
+            for (k = 0; k < def->params; k++)
+                snn__cu_send(&g->c, g->sums + (size_t)k * len + at, value[k], m * sizeof(float));
+        }
+    }
+    for (k = 0; k <= def->params; k++) {
+        a.from = g->sums + (size_t)(k < def->params ? k : all) * len;
+        a.p = snn__cu_param(net, q, k);
+        a.g = snn__cu_grad(net, q, k);
+        a.clamp = k < def->params && (def->param[k].flags & SNN_PARAM_CLAMP01);
+        if (a.g) SNN__LAUNCH(&g->c, snn__cu_collect_one, len, a);
+    }
+}
+
+/* -- one layer, forward and backward over the rows of the pass */
+
+static void snn__cu_mix_open(snn_net *net, const snn__node *q, snn__cu_mix *a)
+{
+    int k;
+    memset(a, 0, sizeof *a);
+    a->op = q->op;
+    for (k = 0; k < q->ins; k++) a->x[k] = snn__cu_at(net, snn__input_of(net, q, k))->out;
+    a->y = snn__cu_at(net, q)->out.f;
+    a->out = (uint32_t)q->n;
+    a->split = (uint32_t)net->node[q->in[0]].n;
+    a->batch = (uint32_t)net->desc.batch;
+    a->value = q->f[0];
+    a->training = net->training;
+    a->seed = net->desc.seed ^ ((uint64_t)net->pass << 32);
+    a->stream = (uint32_t)(0x1000 + (q - net->node));
+    a->time = net->time0;
+    if (q->op == SNN__GRADED_SPIKES) {
+        a->w = snn__cu_param(net, q, 0);
+        a->per = (uint32_t)(q->n / q->shape[0]);
+    }
+    if (q->op == SNN__DELAY) {
+        a->per = (uint32_t)q->i[0] * a->batch;
+        a->past = snn__cu_at(net, q)->past;
+    }
+}
+static void snn__cu_pool_open(snn_net *net, const snn__node *q, snn__cu_pool *a)
+{
+    const snn__node *x = &net->node[q->in[0]];
+    snn__cu_node *d = snn__cu_at(net, q);
+    memset(a, 0, sizeof *a);
+    a->x = snn__cu_at(net, snn__input_of(net, q, 0))->out;
+    a->y = d->out.f;
+    a->arg = d->arg;
+    a->dy = d->dout;
+    a->channels = (uint32_t)q->shape[0];
+    a->h = x->shape[1];
+    a->w = x->shape[2];
+    a->oh = q->shape[1];
+    a->ow = q->shape[2];
+    a->kh = q->i[SNN__POOL_KH];
+    a->kw = q->i[SNN__POOL_KW];
+    a->sh = q->i[SNN__POOL_SH];
+    a->sw = q->i[SNN__POOL_SW];
+    a->ph = q->i[SNN__POOL_PH];
+    a->pw = q->i[SNN__POOL_PW];
+    a->factor = q->op == SNN__MAX_POOL2D ? 1.0f : snn__pool_factor(q);
+}
+
+static void snn__cu_norm_open(snn_net *net, const snn__node *q, snn__cu_norm *a)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    const snn__cu_node *d = snn__cu_at(net, q);
+    const snn__node *p = snn__input_of(net, q, 0);
+    const int kind = q->i[SNN__NORM_KIND], running = snn__norm_running(q);
+    const int steps = q->signal == SNN__CONSTANT ? net->pass_steps : 1;
+    const size_t all = snn__cu_rows(net, q);
+    memset(a, 0, sizeof *a);
+    a->x = snn__cu_at(net, p)->out;
+    a->y = d->out.f;
+    a->mean = d->mean;
+    a->inv = d->inv;
+    a->layer = kind == SNN_NORM_LAYER;
+    a->own = a->layer || (net->training && !net->desc.inference);
+    a->group = a->layer ? 1 : kind == SNN_NORM_THRESHOLD ? all : (size_t)net->desc.batch;
+    a->groups = all / a->group;
+    a->n = (uint32_t)q->n;
+    a->C = a->layer ? 1 : (uint32_t)q->shape[0];
+    a->S = a->n / a->C;
+    a->chunks = snn__cu_norm_chunks(a->groups * a->C, a->group);
+    a->part = g->norm;
+    a->stat = g->norm_stat;
+    a->w = q->i[SNN__NORM_AFFINE] ? snn__cu_param(net, q, 0) : NULL;
+    a->b = snn__norm_bias(q) ? snn__cu_param(net, q, 1) : NULL;
+    if (!a->layer) {
+        a->running_mean = snn__cu_param(net, q, running);
+        a->running_var = snn__cu_param(net, q, running + 1);
+    }
+    a->timed = kind == SNN_NORM_BATCH_TIME;
+    a->time = net->time0;
+    a->last = (uint32_t)q->i[SNN__NORM_STEPS] - 1;
+    a->eps = q->f[SNN__NORM_EPS];
+    a->momentum = q->f[SNN__NORM_MOMENTUM];
+    a->weight = q->f[SNN__NORM_WEIGHT];
+    /* a constant input stands for all steps of the pass: so many values, or so often */
+    a->often = kind == SNN_NORM_BATCH ? steps : 1;
+    a->values = (double)a->group * (double)a->S * (kind == SNN_NORM_BATCH ? 1 : steps);
+    a->rows = (uint32_t)snn__cu_rows(net, p);
+    a->times = (uint32_t)(all / a->rows);
+}
+static void snn__cu_norm_stat(snn__cu_net *g, snn__cu_norm *a, int mode)
+{
+    const size_t units = a->groups * a->C;
+    a->mode = mode;
+    SNN__LAUNCH(&g->c, snn__cu_norm_sum, units * a->chunks, *a);
+    SNN__LAUNCH(&g->c, snn__cu_norm_fold, units, *a);
+}
+
+static void snn__cu_node_forward(snn_net *net, snn__node *q)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    snn__cu_node *d = snn__cu_at(net, q);
+    const snn__cu_node *x = snn__cu_at(net, snn__input_of(net, q, 0));
+    const size_t rows = snn__cu_rows(net, q), n = (size_t)q->n;
+    switch (q->op) {
+    case SNN__LINEAR: {
+        const int bias = q->i[SNN__LINEAR_BIAS] != 0;
+        snn__cu_fill a;
+        memset(&a, 0, sizeof a);
+        a.y = d->out.f;
+        a.bias = bias ? snn__cu_param(net, q, 1) : NULL;
+        a.n = (uint32_t)n;
+        a.inner = 1;
+        if (bias) SNN__LAUNCH(&g->c, snn__cu_begin_rows, rows * n, a);
+        snn__cu_gemm(&g->c, 0, 1, (int)rows, q->n, snn__input_of(net, q, 0)->n, x->out.f,
+                     snn__cu_weights(net, q), bias ? 1.0f : 0.0f, d->out.f);
+        return;
+    }
+    case SNN__CONV1D:
+    case SNN__CONV2D:
+    case SNN__CONV_TRANSPOSE2D: {
+        const int back = q->op == SNN__CONV_TRANSPOSE2D;
+        snn__cu_conv a = snn__cu_conv_open(q->i, &q->conv, rows);
+        a.image = back ? d->out : x->out;
+        a.positions = back ? x->out : d->out;
+        a.w = back ? d->packed_back : d->packed;
+        a.bias = q->i[SNN__CONV_BIAS] ? snn__cu_param(net, q, 1) : NULL;
+        snn__cu_conv_run(g, &a, back);
+        return;
+    }
+    case SNN__MAX_POOL2D:
+    case SNN__AVG_POOL2D:
+    case SNN__SUM_POOL2D: {
+        snn__cu_pool a;
+        snn__cu_pool_open(net, q, &a);
+        SNN__LAUNCH(&g->c, snn__cu_pool_forward, rows * n, a);
+        return;
+    }
+    case SNN__NORM: {
+        snn__cu_norm a;
+        snn__cu_norm_open(net, q, &a);
+        if (a.own) {
+            snn__cu_norm_stat(g, &a, SNN__CU_MEAN);
+            snn__cu_norm_stat(g, &a, SNN__CU_VARIANCE);
+            if (!a.layer) SNN__LAUNCH(&g->c, snn__cu_norm_move, a.C, a);
+            g->stale |= !a.layer;
+        } else SNN__LAUNCH(&g->c, snn__cu_norm_running, a.groups * a.C, a);
+        SNN__LAUNCH(&g->c, snn__cu_norm_forward, rows * n, a);
+        return;
+    }
+    case SNN__NEURON: {
+        snn__cu_scan a;
+        snn__cu_scan_open(net, q, &a);
+        if (q->recurrence != SNN_RECURRENCE_NONE) snn__cu_recurrent_forward(net, q, &a);
+        else snn__cu_scan_steps(net, q, &a, 0, net->pass_steps);
+        return;
+    }
+    default: {
+        snn__cu_mix a;
+        snn__cu_mix_open(net, q, &a);
+        SNN__LAUNCH(&g->c, snn__cu_mix_forward, rows * n, a);
+        if (q->op != SNN__DELAY) return;
+        a.rows = (uint32_t)rows;
+        a.y = d->past_next;
+        SNN__LAUNCH(&g->c, snn__cu_mix_past, (size_t)a.per * n, a);
+        snn__cu_copy(&g->c, d->past, d->past_next, (size_t)a.per * n * sizeof(float));
+    }
+    }
+}
+
+/* where the gradient of input k goes, NULL: not wanted; *add: there is some already */
+static float *snn__cu_din(snn_net *net, const snn__node *q, int k, int *add)
+{
+    const snn__node *p = snn__input_of(net, q, k);
+    snn__cu_node *d = snn__cu_at(net, p);
+    if (!p->backward) return NULL;
+    *add = d->add;
+    d->add = 1;
+    return d->dout;
+}
+/* dy of the rows of q to input k: as it is, or however q's kind has it */
+static void snn__cu_mix_back(snn_net *net, const snn__node *q, snn__cu_mix *a, int k)
+{
+    const snn__node *p = snn__input_of(net, q, k);
+    const int mixed = p->signal == SNN__CONSTANT && q->signal != SNN__CONSTANT;
+    a->dx = snn__cu_din(net, q, k, &a->add);
+    if (!a->dx) return;
+    a->which = k;
+    a->n = (uint32_t)p->n;
+    a->rows = (uint32_t)snn__cu_rows(net, p);
+    a->times = mixed ? (uint32_t)net->pass_steps : 1;
+    a->offset = k && a->op == SNN__CONCAT ? a->split : 0;
+    SNN__LAUNCH(&snn__cu_of(net)->c, snn__cu_mix_backward, (size_t)a->rows * a->n, *a);
+}
+static void snn__cu_node_backward(snn_net *net, snn__node *q)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    snn__cu_node *d = snn__cu_at(net, q);
+    const snn__node *p = snn__input_of(net, q, 0);
+    const snn__cu_node *x = snn__cu_at(net, p);
+    const size_t rows = snn__cu_rows(net, q), n = (size_t)q->n;
+    int add = 0;
+    float *dx;
+    if (!d->add && q->op != SNN__NEURON) snn__cu_zero(&g->c, d->dout, rows * n * sizeof(float));
+    switch (q->op) {
+    case SNN__LINEAR:
+        if (q->i[SNN__LINEAR_BIAS])
+            snn__cu_sum(g, d->dout, NULL, rows, n, 1, snn__cu_grad(net, q, 1), 1);
+        snn__cu_gemm(&g->c, 1, 0, q->n, p->n, (int)rows, d->dout, x->out.f, 1.0f,
+                     snn__cu_grad(net, q, 0));
+        dx = snn__cu_din(net, q, 0, &add);
+        if (dx)
+            snn__cu_gemm(&g->c, 0, 0, (int)rows, p->n, q->n, d->dout, snn__cu_weights(net, q),
+                         add ? 1.0f : 0.0f, dx);
+        return;
+    case SNN__CONV1D:
+    case SNN__CONV2D:
+    case SNN__CONV_TRANSPOSE2D: {
+        const int back = q->op == SNN__CONV_TRANSPOSE2D, positions = q->shape[1] * q->shape[2];
+        snn__cu_conv a = snn__cu_conv_open(q->i, &q->conv, rows);
+        snn__cu_signal dy;
+        memset(&dy, 0, sizeof dy);
+        dy.f = d->dout;
+        a.image = back ? dy : x->out;
+        a.positions = back ? x->out : dy;
+        snn__cu_conv_learn(g, &a, q, snn__cu_grad(net, q, 0));
+        if (q->i[SNN__CONV_BIAS])
+            snn__cu_sum(g, d->dout, NULL, rows, n / (size_t)positions, (size_t)positions,
+                        snn__cu_grad(net, q, 1), 1);
+        dx = snn__cu_din(net, q, 0, &a.add);
+        if (!dx) return;
+        if (back) a.positions = dy, a.positions.f = dx;
+        else a.image = dy, a.image.f = dx;
+        a.w = back ? d->packed : d->packed_back;
+        snn__cu_conv_run(g, &a, !back);
+        return;
+    }
+    case SNN__MAX_POOL2D:
+    case SNN__AVG_POOL2D:
+    case SNN__SUM_POOL2D: {
+        snn__cu_pool a;
+        snn__cu_pool_open(net, q, &a);
+        a.dx = snn__cu_din(net, q, 0, &a.add);
+        if (a.dx) SNN__LAUNCH(&g->c, snn__cu_pool_backward, rows * (size_t)p->n, a);
+        return;
+    }
+    case SNN__NORM: {
+        snn__cu_norm a;
+        snn__cu_norm_open(net, q, &a);
+        a.dy = d->dout;
+        a.dw = a.w ? snn__cu_grad(net, q, 0) : NULL;
+        a.db = a.b ? snn__cu_grad(net, q, 1) : NULL;
+        snn__cu_norm_stat(g, &a, SNN__CU_DY);
+        snn__cu_norm_stat(g, &a, SNN__CU_DOT);
+        a.dx = snn__cu_din(net, q, 0, &a.add);
+        if (a.dx) SNN__LAUNCH(&g->c, snn__cu_norm_backward, (size_t)a.rows * n, a);
+        a.rows = (uint32_t)rows;
+        if (a.dw) SNN__LAUNCH(&g->c, snn__cu_norm_learn, a.layer ? n : a.C, a);
+        return;
+    }
+    case SNN__NEURON: {
+        const int learns = snn__neuron_learns(net, q);
+        snn__cu_scan a;
+        snn__cu_mix m;
+        snn__cu_scan_open(net, q, &a);
+        a.dout = d->add ? d->dout : NULL;
+        a.dparam = learns ? g->dparam : NULL;
+        if (q->recurrence != SNN_RECURRENCE_NONE) {
+            snn__cu_recurrent_backward(net, q, &a);
+            memset(&m, 0, sizeof m);
+            m.op = SNN__ADD;
+            m.dy = d->dcurrent;
+            m.out = (uint32_t)p->n;
+            snn__cu_mix_back(net, q, &m, 0);
+        } else {
+            a.dx = snn__cu_din(net, q, 0, &a.dx_add);
+            snn__cu_neuron[d->kind](&g->c, &a, 1);
+        }
+        if (learns) snn__cu_collect_params(net, q);
+        return;
+    }
+    default: {
+        snn__cu_mix a;
+        int k;
+        snn__cu_mix_open(net, q, &a);
+        a.dy = d->dout;
+        if (q->op == SNN__GRADED_SPIKES)
+            snn__cu_sum(g, d->dout, &a.x[0], rows, (size_t)q->shape[0], a.per,
+                        snn__cu_grad(net, q, 0), 1);
+        for (k = 0; k < q->ins; k++) snn__cu_mix_back(net, q, &a, k);
+    }
+    }
+}
+
+/* -- the calls of a net */
+
+static void snn__cu_input(snn_net *net)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    const snn__node *q = net->node;
+    const snn__cu_node *d = g->node;
+    const size_t rows = snn__cu_rows(net, q), n = (size_t)q->n;
+    snn__cu_bits a;
+    if (q->signal != SNN__BITS) {
+        snn__cu_send(&g->c, d->out.f, q->out, rows * n * sizeof(float));
+        return;
+    }
+    snn__cu_send(&g->c, d->words, q->bits, rows * (size_t)q->words * sizeof(uint32_t));
+    memset(&a, 0, sizeof a);
+    a.out = d->out;
+    a.words = d->words;
+    a.n = (uint32_t)n;
+    a.row_words = (uint32_t)q->words;
+    SNN__LAUNCH(&g->c, snn__cu_unpack, rows * n, a);
+}
+static snn_status snn__cu_forward(snn_net *net)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    int i;
+    snn__cu_begin(&g->c);
+    snn__cu_prepare(net);
+    snn__cu_share(net, SNN__CU_STATE, SNN__CU_DSTATE, 1);
+    for (i = 0; i < net->count; i++) {
+        snn__node *q = &net->node[i];
+        if (q->root != i || (q->signal == SNN__CONSTANT && net->constant_valid)) continue;
+        if (i) snn__cu_node_forward(net, q);
+        else snn__cu_input(net);
+    }
+    net->constant_valid = 1;
+    snn__cu_share(net, SNN__CU_SIGNAL, SNN__CU_DSIGNAL, 0);
+    snn__cu_share(net, SNN__CU_REC, SNN__CU_DREC, 0);
+    snn__cu_share(net, SNN__CU_STATE, SNN__CU_DSTATE, 0);
+    if (g->kept) snn__cu_fetch_values(net); /* norms move theirs */
+    return snn__cu_status(net, "forward");
+}
+
+static snn_status snn__cu_backward(snn_net *net)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    int i, k;
+    snn__cu_begin(&g->c);
+    snn__cu_share(net, SNN__CU_DSIGNAL, SNN__CU_REC, 1);
+    snn__cu_share(net, SNN__CU_DREC, SNN__CU_STATE, 1);
+    snn__cu_share_grads(net, 1);
+    for (i = 0; i < net->count; i++) {
+        const snn__node *q = &net->node[i];
+        g->node[i].add = (q->record & SNN_RECORD_GRADIENT) != 0;
+        for (k = 0; k < q->states; k++)
+            snn__cu_zero(&g->c, g->node[i].dstate[k],
+                         (size_t)net->desc.batch * (size_t)q->n * sizeof(float));
+    }
+    for (i = net->count - 1; i > 0; i--)
+        if (net->node[i].root == i && net->node[i].backward)
+            snn__cu_node_backward(net, &net->node[i]);
+    snn__cu_share(net, SNN__CU_DSIGNAL, SNN__CU_REC, 0);
+    snn__cu_share(net, SNN__CU_DSTATE, SNN__CU_VIEWS, 0);
+    snn__cu_share_grads(net, 0);
+    return snn__cu_status(net, "backward");
+}
+
+static snn_status snn__cu_reset(snn_net *net)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    int i, k, at;
+    snn__cu_begin(&g->c);
+    if (net->dirty) g->started = 0;
+    for (i = 0; i < net->count; i++) {
+        const snn__node *q = &net->node[i];
+        const snn__cu_node *d = &g->node[i];
+        const snn_neuron_def *def = q->neuron.def;
+        const size_t bn = (size_t)net->desc.batch * (size_t)q->n;
+        snn_neuron_block b;
+        snn__task t;
+        if (q->op == SNN__DELAY) snn__cu_zero(&g->c, d->past, (size_t)q->i[0] * bn * sizeof(float));
+        for (k = 0; k < q->states; k++) snn__cu_zero(&g->c, d->state[k], bn * sizeof(float));
+        if (q->op != SNN__NEURON || !def->start) continue;
+        if (!g->started) { /* first states of one sample, by the host's formula */
+            if (!net->dirty) snn__cu_fetch_values(net);
+            memset(&b, 0, sizeof b);
+            t.memory = net->scratch;
+            for (at = 0; at < q->n; at += q->block) {
+                snn__scan_params(net, q, &t, &b, at, q->n - at < q->block ? q->n - at : q->block);
+                for (k = 0; k < def->states; k++) {
+                    b.state[k] = q->state[k] + at;
+                    snn__zero(b.state[k], (size_t)b.n);
+                }
+                def->start(&b);
+            }
+            for (k = 0; k < def->states; k++)
+                snn__cu_send(&g->c, d->start + k * q->n, q->state[k],
+                             (size_t)q->n * sizeof(float));
+        }
+        for (k = 0; k < def->states; k++) {
+            snn__cu_spread a;
+            a.to = d->state[k];
+            a.from = d->start + k * q->n;
+            a.n = (uint32_t)q->n;
+            SNN__LAUNCH(&g->c, snn__cu_start, bn, a);
+        }
+    }
+    g->started = 1;
+    snn__cu_share(net, SNN__CU_STATE, SNN__CU_DSTATE, 0);
+    return snn__cu_status(net, "reset");
+}
+
+static snn_status snn__cu_zero_grad(snn_net *net)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    int i, k;
+    snn__cu_begin(&g->c);
+    snn__cu_zero(&g->c, g->grads, net->trained * sizeof(float));
+    for (i = 0; i < net->count; i++) {
+        const snn__node *q = &net->node[i];
+        const size_t n = (q->signal == SNN__CONSTANT ? 1 : (size_t)net->desc.steps) *
+                         (size_t)net->desc.batch * (size_t)q->n;
+        if (q->record & SNN_RECORD_GRADIENT)
+            snn__cu_zero(&g->c, g->node[i].dout, n * sizeof(float));
+        for (k = 0; k < SNN_MAX_STATES; k++)
+            snn__cu_zero(&g->c, g->node[i].drec[k], n * sizeof(float));
+    }
+    snn__cu_share(net, SNN__CU_DSIGNAL, SNN__CU_REC, 0);
+    snn__cu_share(net, SNN__CU_DREC, SNN__CU_STATE, 0);
+    snn__cu_share_grads(net, 0);
+    return snn__cu_status(net, "zero_grad");
+}
+
+/* output of node (NULL: not recorded) and its membranes, on the device */
+static float *snn__cu_spikes_of(const snn_net *net, const snn__node *q)
+{
+    return q->record & SNN_RECORD_SPIKES ? snn__cu_at(net, q)->out.f : NULL;
+}
+static float *snn__cu_membranes_of(const snn_net *net, const snn__node *q)
+{
+    return q->op == SNN__NEURON ? snn__cu_at(net, q)->rec[0] : snn__cu_spikes_of(net, q);
+}
+
+static snn_status snn__cu_loss_run(snn_net *net, const snn_loss_desc *d, const int *y, float *loss)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    const snn__node *q = &net->node[net->node[net->count - 1].root];
+    snn__cu_node *at = snn__cu_at(net, q);
+    const size_t B = (size_t)net->desc.batch, n = (size_t)q->n, count = snn__cu_rows(net, q) * n;
+    const int steps = q->signal == SNN__CONSTANT ? 1 : net->pass_steps;
+    const float *spk = snn__cu_spikes_of(net, q), *mem = snn__cu_membranes_of(net, q);
+    float *dspk = at->dout, *dmem = q->op == SNN__NEURON ? at->drec[0] : dspk, value;
+    const snn__loss_info *info;
+    snn__cu_loss a;
+    snn_status status;
+    double totals[2];
+    int i, k;
+    memset(&a, 0, sizeof a);
+    status = snn__loss_open(&a.pass, d, steps, net->desc.batch, q->n, spk, mem, y);
+    if (status != SNN_OK)
+        return snn__fail(net, status, "loss %s over %d steps, %d samples, %d outputs: %s",
+                         snn_loss_name(d->kind), steps, net->desc.batch, q->n,
+                         snn_status_text(status));
+    if (a.pass.d.reduction == SNN_NONE || a.pass.d.times || a.pass.d.multi_spike > net->desc.steps)
+        return snn__fail(net, SNN_ERR_UNSUPPORTED, "cuda: loss %s: %s", snn_loss_name(d->kind),
+                         a.pass.d.reduction == SNN_NONE ? "SNN_NONE does not run on the device"
+                         : a.pass.d.times ? "times do not run on the device"
+                                          : "more spikes than steps do not run on the device");
+    for (i = 0; d->rates && i < d->num_rates; i++) {
+        const int node = d->rates[i].node, there = node >= 0 && node < net->count;
+        const snn__node *r = there ? &net->node[net->node[node].root] : NULL;
+        if (!r || !(r->record & SNN_RECORD_SPIKES) ||
+            (!net->desc.inference && !(r->record & SNN_RECORD_GRADIENT)))
+            return snn__fail(net, SNN_ERR_STATE,
+                             "loss: the rates of node %d need SNN_RECORD_SPIKES and _GRADIENT",
+                             node);
+    }
+    snn__cu_begin(&g->c);
+    snn__cu_send(&g->c, g->labels, y, (d->time_var_targets ? (size_t)steps : B) * sizeof(int));
+    a.pass.y = g->labels;
+    if (d->weight) {
+        snn__cu_send(&g->c, g->weights, d->weight, a.pass.in.classes * sizeof(float));
+        a.pass.d.weight = g->weights;
+    }
+    if (a.pass.d.multi_spike > 1) {
+        const size_t F = (size_t)a.pass.d.multi_spike;
+        snn__cu_send(&g->c, g->weights + n, d->on_times, F * sizeof(float));
+        snn__cu_send(&g->c, g->weights + n + F, d->off_times, F * sizeof(float));
+        a.pass.d.on_times = g->weights + n;
+        a.pass.d.off_times = g->weights + n + F;
+    } else a.pass.d.on_times = a.pass.d.off_times = NULL;
+    snn__cu_zero(&g->c, dspk, count * sizeof(float));
+    if (dmem != dspk) snn__cu_zero(&g->c, dmem, count * sizeof(float));
+    info = &snn__loss_table[a.pass.d.kind];
+    a.pass.dx = info->membrane ? dmem : dspk;
+    a.part = g->lanes;
+    a.steps = info->reading == SNN__STEP;
+    a.squared = info->squared;
+    SNN__LAUNCH(&g->c, snn__cu_loss_row, a.steps ? a.pass.in.T * B : B, a);
+    snn__cu_add_up(g, NULL, g->lanes, a.steps ? a.pass.in.T * B : B, SNN__CU_VALUES, 0);
+    snn__cu_zero(&g->c, g->totals + 1, sizeof(double));
+    if (d->l1_rate != 0.0f) {
+        snn__cu_add_up(g, &at->out, NULL, count, SNN__CU_VALUES, 1);
+        a.dspk = dspk;
+        a.up = d->l1_rate;
+        if (dspk) SNN__LAUNCH(&g->c, snn__cu_loss_all, count, a);
+    }
+    snn__cu_fetch(&g->c, totals, g->totals, sizeof totals);
+    value = (float)(totals[0] + (double)d->l1_rate * totals[1]);
+    for (i = 0; d->rates && i < d->num_rates; i++) {
+        const snn__node *r = &net->node[net->node[d->rates[i].node].root];
+        snn__cu_rate p;
+        memset(&p, 0, sizeof p);
+        p.d = d->rates[i];
+        p.spk = snn__cu_spikes_of(net, r);
+        p.dspk = net->desc.inference ? NULL : snn__cu_at(net, r)->dout;
+        p.part = g->lanes;
+        p.row = B * (size_t)r->n;
+        p.pool = p.d.per_layer ? (size_t)r->n : 1;
+        p.T = r->signal == SNN__CONSTANT ? 1 : net->pass_steps;
+        for (k = 0; k < i && d->rates[k].node != p.d.node; k++) {}
+        if (k == i && p.dspk && p.dspk != dspk)
+            snn__cu_zero(&g->c, p.dspk, (size_t)p.T * p.row * sizeof(float));
+        SNN__LAUNCH(&g->c, snn__cu_rate_unit, p.row / p.pool, p);
+        snn__cu_add_up(g, NULL, g->lanes, p.row / p.pool, SNN__CU_VALUES, 0);
+        snn__cu_fetch(&g->c, totals, g->totals, sizeof(double));
+        value += (float)totals[0];
+    }
+    snn__cu_share(net, SNN__CU_DSIGNAL, SNN__CU_REC, 0);
+    snn__cu_share(net, SNN__CU_DREC, SNN__CU_STATE, 0);
+    if (loss) *loss = value;
+    return snn__cu_status(net, "loss");
+}
+
+static snn_status snn__cu_optim_run(snn_net *net, const snn_optim_desc *d)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    const int step = net->optim_step + 1;
+    const snn_param_group *group;
+    snn_optim_desc one;
+    snn__cu_optim a;
+    int i, adam;
+    for (i = 0; i < net->params; i++) { /* all or nothing */
+        snn_status status;
+        if (!snn__optim_of(d, &net->param[i], &one, &group)) continue;
+        status = snn_optim_update(&one, 1, net->values, net->grads, net->grads, net->grads, 0);
+        if (group && (!(group->lo <= group->hi) || !snn__finite(group->lo) ||
+                      !snn__finite(group->hi)))
+            return snn__fail(net, SNN_ERR_ARGUMENT, "optimiser: group \"%s\" wants lo <= hi, "
+                             "given %g and %g", group->prefix, (double)group->lo,
+                             (double)group->hi);
+        if (status != SNN_OK)
+            return snn__fail(net, status, "optimiser: %s", snn_status_text(status));
+    }
+    snn__cu_begin(&g->c);
+    snn__cu_share_grads(net, 1);
+    memset(&a, 0, sizeof a);
+    a.d = *d;
+    a.g = g->grads;
+    if (d->clip_value > 0.0f) SNN__LAUNCH(&g->c, snn__cu_clip_value, net->trained, a);
+    if (d->clip_norm > 0.0f) {
+        snn__cu_signal all;
+        memset(&all, 0, sizeof all);
+        all.f = g->grads;
+        snn__cu_add_up(g, &all, NULL, net->trained, SNN__CU_SQUARES, 2);
+        a.norm = g->totals + 2;
+        SNN__LAUNCH(&g->c, snn__cu_clip_norm, net->trained, a);
+    }
+    for (i = 0; i < net->params; i++) {
+        const snn_param *p = &net->param[i];
+        size_t n = snn_tensor_count(&p->value), first;
+        if (!snn__optim_of(d, p, &one, &group)) continue;
+        a.lo = group ? group->lo : 0.0f;
+        a.hi = group ? group->hi : 0.0f;
+        first = (size_t)(p->value.data - net->values);
+        if (!d->num_groups) n = net->trained, first = 0; /* one block: what lies between is zero */
+        a.d = snn__optim_defaults(&one);
+        adam = one.kind == SNN_ADAM || one.kind == SNN_ADAMW;
+        a.momentum = !adam && one.momentum > 0.0f;
+        a.p = g->values + first;
+        a.g = g->grads + first;
+        a.m1 = g->moment[0] ? g->moment[0] + first : NULL;
+        a.m2 = g->moment[1] ? g->moment[1] + first : NULL;
+        if (adam) {
+            a.rate = (float)((double)a.d.lr / snn__bias(a.d.beta1, step));
+            a.unbias = 1.0f / SNN_SQRTF((float)snn__bias(a.d.beta2, step));
+        }
+        a.shrink = one.kind == SNN_ADAMW ? 1.0f - a.d.lr * a.d.weight_decay : 1.0f;
+        a.keep = step > 1 ? a.d.momentum : 0.0f;
+        a.grow = step > 1 ? 1.0f - a.d.dampening : 1.0f;
+        SNN__LAUNCH(&g->c, snn__cu_optim_one, n, a);
+        if (!d->num_groups) break;
+    }
+    for (i = 0; i < net->count; i++)
+        if (net->node[i].op == SNN__NEURON && net->node[i].neuron.def->start &&
+            snn__neuron_learns(net, &net->node[i]))
+            g->started = 0;
+    g->unprepared = g->stale = 1;
+    if (g->kept) {
+        snn__cu_fetch_values(net);
+        snn__cu_share_grads(net, 0);
+    }
+    return snn__cu_status(net, "optimiser");
+}
+
+static snn_status snn__cu_predict(snn_net *net, snn_metric metric, int *y)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    const snn__node *q = &net->node[net->node[net->count - 1].root];
+    snn__cu_guess a;
+    snn_status status;
+    memset(&a, 0, sizeof a);
+    status = snn__metric_open(&a.in, metric, q->signal == SNN__CONSTANT ? 1 : net->pass_steps,
+                              net->desc.batch, q->n, 0,
+                              metric == SNN_ACCURACY_MEMBRANE ? snn__cu_membranes_of(net, q)
+                                                              : snn__cu_spikes_of(net, q));
+    if (status != SNN_OK) return snn__fail(net, status, "evaluate: %s", snn_status_text(status));
+    snn__cu_begin(&g->c);
+    a.y = g->labels;
+    SNN__LAUNCH(&g->c, snn__cu_best, a.in.B, a);
+    snn__cu_fetch(&g->c, y, g->labels, a.in.B * sizeof(int));
+    return snn__cu_status(net, "evaluate");
+}
+
+static double snn__cu_count(snn_net *net, int node)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    const snn__node *q = &net->node[node];
+    double spikes = 0.0;
+    if (!net->built || !net->pass_steps || q->desc.output_membrane) return 0.0;
+    snn__cu_begin(&g->c);
+    snn__cu_add_up(g, &g->node[node].out, NULL, snn__cu_rows(net, q) * (size_t)q->n,
+                   SNN__CU_NONZEROS, 3);
+    snn__cu_fetch(&g->c, &spikes, g->totals + 3, sizeof spikes);
+    return spikes;
+}
+
+static const snn__engine snn__cu_engine = {
+    "cuda", snn__cu_supports, snn__cu_size, snn__cu_build, snn__cu_destroy, snn__cu_reset,
+    snn__cu_forward, snn__cu_zero_grad, snn__cu_loss_run, snn__cu_backward, snn__cu_optim_run,
+    snn__cu_predict, snn__cu_read, snn__cu_count};
+
+SNN_DEF const snn_backend *snn_cuda_backend(snn_cuda_desc *desc)
+{
+    static const snn_backend plain = {&snn__cu_engine, NULL};
+    if (!desc) return &plain;
+    desc->_backend.engine = &snn__cu_engine;
+    desc->_backend.desc = desc;
+    return &desc->_backend;
+}
+SNN_DEF size_t snn_cuda_memory(const snn_net *net)
+{
+    return net && net->built && net->engine == &snn__cu_engine ? snn__cu_of(net)->c.size : 0;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SNN_CUDA_IMPLEMENTATION_DONE */
+#endif /* SNN_CUDA_IMPLEMENTATION */

@@ -1,0 +1,620 @@
+/* test_cuda.c - snn_cuda.h against the engine of snn.h
+ *
+ *     cc -O2 -ffp-contract=off tests/test_cuda.c -o build/test_cuda -lm     without a GPU
+ *     nvcc -O3 -std=c++17 -fmad=false -arch=native -x cu tests/test_cuda.c -lcublas -o test_cuda
+ *     build/test_cuda [--verbose] [filter]
+ *
+ * Every row of test_snn.c's table of nets, so every layer and neuron, is built twice, and the twins
+ * must agree: spikes exactly, membranes to 1e-5, gradients to 1e-4 of the largest, losses and
+ * parameters after some training. By the first line the device is tests/cuda_shim.h, which runs the
+ * very kernels in plain C; by the second a real one. */
+#define main test_snn_main
+#include "test_snn.c"
+#undef main
+#include "../snn_cuda.h"
+#ifndef __CUDACC__
+    #define SNN_CUDA_SHIM
+    #include "cuda_shim.h"
+#endif
+#define SNN_CUDA_IMPLEMENTATION
+#include "../snn_cuda.h"
+
+enum { PLAIN, ALL_RECORDED, DENSE, VARIANTS };
+static const char *const variants[] = {"plain", "recorded", "dense"};
+
+/* One of the twins. recorded: every node keeps and takes all there is; else buffers are shared. */
+static snn_net *twin(const net_row *r, int variant, int device, const snn_net_desc *over)
+{
+    snn_net *net;
+    int i;
+    ZERO(snn_net_desc, d);
+    if (over) d = *over;
+    d.deterministic = 1;
+    d.seed = 3;
+    if (variant == DENSE) d.spikes = SNN_SPIKES_DENSE;
+    if (device) d.backend = snn_cuda_backend(NULL);
+    net = keep_net(open_row(r, &d, NULL, 0));
+    for (i = 0; variant == ALL_RECORDED && net && i < net->count; i++)
+        CHECK(snn_net_record(net, i, 15) == SNN_OK);
+    if (net && snn_net_build(net) != SNN_OK && !device)
+        fail("%s is not built: %s", r->name, snn_net_error(net));
+    return net;
+}
+static int twins(const net_row *r, int variant, const snn_net_desc *over, snn_net **cpu,
+                 snn_net **gpu)
+{
+    *cpu = twin(r, variant, 0, over);
+    *gpu = twin(r, variant, 1, over);
+    if (*gpu && (*gpu)->built) return *cpu && (*cpu)->built;
+    fail("%s: %s", r->name, *gpu ? snn_net_error(*gpu) : "no net");
+    return 0;
+}
+
+static void near_tensor(snn_tensor a, snn_tensor b, double tolerance, const char *what, int node)
+{
+    size_t n = a.data ? snn_tensor_count(&a) : 0, i;
+    double d;
+    if (!a.data != !b.data || (b.data && snn_tensor_count(&b) != n)) {
+        fail("%s of node %d: one has it, the other has not", what, node);
+        return;
+    }
+    for (i = 0; tolerance == 0.0 && i < n; i++)
+        if (a.data[i] != b.data[i]) {
+            fail("%s of node %d: %lu is %.9g, should be %.9g", what, node, (unsigned long)i,
+                 (double)a.data[i], (double)b.data[i]);
+            return;
+        }
+    d = n && tolerance > 0.0 ? worst_relative(a.data, b.data, n) : 0.0;
+    if (!(d <= tolerance)) fail("%s of node %d differ by %.1e", what, node, d);
+}
+static void near_signals(const snn_net *a, const snn_net *b)
+{
+    int i, k;
+    for (i = 1; i < a->count; i++) {
+        near_tensor(snn_net_spikes(a, i), snn_net_spikes(b, i),
+                    b->node[b->node[i].root].op == SNN__NEURON &&
+                            !b->node[b->node[i].root].desc.output_membrane ? 0.0 : 1e-5,
+                    "spikes", i);
+        near_tensor(snn_net_membrane(a, i), snn_net_membrane(b, i), 1e-5, "membranes", i);
+        for (k = 0; k < SNN_MAX_STATES; k++) {
+            near_tensor(snn_net_trace(a, i, k), snn_net_trace(b, i, k), 1e-5, "traces", i);
+            near_tensor(snn_net_state(a, i, k), snn_net_state(b, i, k), 1e-5, "states", i);
+        }
+    }
+}
+/* The bias of a layer before a batch norm changes nothing: its gradient is what rounding leaves,
+ * and an optimiser takes that anywhere. */
+static int idle_bias(const snn_net *net, int k)
+{
+    const int x = net->param[k].node;
+    int i, idle = 0;
+    for (i = x + 1; i < net->count; i++)
+        idle |= net->node[i].op == SNN__NORM && net->node[i].in[0] == x &&
+                net->node[i].i[SNN__NORM_KIND] != SNN_NORM_LAYER;
+    return idle && strstr(net->param[k].name, ".bias") != NULL;
+}
+static void near_gradients(const snn_net *a, const snn_net *b)
+{
+    int i, k;
+    for (i = 0; i < a->params; i++) /* a scalar's is one sum of many numbers that cancel */
+        if (!idle_bias(a, i)) near_tensor(snn_net_param(a, i)->grad, snn_net_param(b, i)->grad,
+                    snn_tensor_count(&a->param[i].value) == 1 ? 1e-3 : 1e-4, a->param[i].name,
+                    a->param[i].node);
+    for (i = 0; i < a->count; i++) {
+        near_tensor(snn_net_dspikes(a, i), snn_net_dspikes(b, i), 1e-4, "dspikes", i);
+        for (k = 0; k < SNN_MAX_STATES + 1; k++)
+            near_tensor(snn_net_dstate(a, i, k), snn_net_dstate(b, i, k), 1e-4, "dstates", i);
+    }
+}
+static void near_values(const snn_net *a, const snn_net *b, double tolerance)
+{
+    int i;
+    size_t k;
+    for (i = 0; i < a->params; i++) { /* running means move with an idle bias */
+        const snn_tensor g = snn_net_param(b, i)->grad;
+        double largest = g.data ? 0.0 : 1.0;
+        for (k = 0; g.data && k < snn_tensor_count(&g); k++)
+            if (fabs((double)g.data[k]) > largest) largest = fabs((double)g.data[k]);
+        if (tolerance > 0.0 && (idle_bias(a, i) || strstr(a->param[i].name, "running_mean") ||
+                                largest < 1e-6)) /* only rounding, which optimisers blow up */
+            continue;
+        near_tensor(snn_net_param(a, i)->value, snn_net_param(b, i)->value, tolerance,
+                    a->param[i].name, a->param[i].node);
+    }
+}
+/* Gradients of one's own into every node that takes them. */
+static void push_all(snn_net *net)
+{
+    int i, k;
+    size_t j;
+    for (i = 0; i < net->count; i++)
+        for (k = -1; k < SNN_MAX_STATES; k++) {
+            snn_tensor t = k < 0 ? snn_net_dspikes(net, i) : snn_net_dtrace(net, i, k);
+            if (net->node[i].root != i) continue;
+            if (k >= 0 && net->node[i].op != SNN__NEURON) continue;
+            for (j = 0; t.data && j < snn_tensor_count(&t); j++)
+                t.data[j] = uniform(-1.0f, 1.0f, (uint32_t)(600 + 10 * i + k), j);
+        }
+    CHECK(snn_net_backward(net) == SNN_OK);
+}
+
+/* a pass, its gradients, another without zeroing them, evaluation, single steps, chunks */
+static void cuda_pass(int row, int variant)
+{
+    const net_row *r = &rows[row];
+    const size_t frame = row_frame(r);
+    snn_net *net[2];
+    float *x = row_input(r, 500), *x2 = row_input(r, 501);
+    int k, t;
+    if (!twins(r, variant, NULL, &net[1], &net[0])) return;
+    for (k = 0; k < 2; k++) {
+        CHECK(snn_net_zero_grad(net[k]) == SNN_OK);
+        CHECK(snn_net_forward(net[k], x) == SNN_OK);
+    }
+    near_signals(net[0], net[1]);
+    for (k = 0; k < 2; k++) push_all(net[k]);
+    near_gradients(net[0], net[1]);
+    for (k = 0; k < 2; k++) {
+        CHECK(snn_net_forward(net[k], x2) == SNN_OK);
+        push_all(net[k]);
+    }
+    near_gradients(net[0], net[1]);
+    for (k = 0; k < 2; k++) {
+        CHECK(snn_net_train(net[k], 0) == SNN_OK && snn_net_forward(net[k], x) == SNN_OK);
+        for (t = 0; t < net[k]->count; t++) {
+            ZERO(snn_layer_stats, s);
+            CHECK(snn_net_stats(net[k], t, &s) == SNN_OK);
+        }
+    }
+    near_signals(net[0], net[1]);
+    for (t = 0; t < net[0]->count; t++) CHECK(net[0]->node[t].spikes == net[1]->node[t].spikes);
+    for (k = 0; k < 2; k++)
+        CHECK(snn_net_train(net[k], 1) == SNN_OK && snn_net_reset(net[k]) == SNN_OK);
+    for (t = 0; t < r->T; t++) {
+        const float *now = r->input != SNN_INPUT_CONSTANT ? x + (size_t)t * frame : t ? NULL : x;
+        for (k = 0; k < 2; k++) CHECK(snn_net_step(net[k], now) == SNN_OK);
+        near_signals(net[0], net[1]);
+    }
+    for (k = 0; k < 2; k++) CHECK(snn_net_reset(net[k]) == SNN_OK);
+    for (t = 0; t < r->T; t += 3) {
+        const int steps = r->T - t < 3 ? r->T - t : 3;
+        const float *now = r->input == SNN_INPUT_CONSTANT ? x : x + (size_t)t * frame;
+        for (k = 0; k < 2; k++) {
+            CHECK(snn_net_continue(net[k], now, steps) == SNN_OK);
+            push_all(net[k]);
+        }
+        near_signals(net[0], net[1]);
+        near_gradients(net[0], net[1]);
+    }
+    CHECK(snn_cuda_memory(net[0]) > 0 && snn_cuda_memory(net[1]) == 0);
+}
+
+/* the trainer: loss, gradients, optimiser; nothing but x, y and the loss crosses over */
+static void cuda_train(int row, int optimiser)
+{
+    const net_row *r = &rows[row];
+    snn_net *net[2];
+    float *x = row_input(r, 500), loss[2];
+    int i, k, *y;
+    ZERO(snn_loss_desc, l);
+    ZERO(snn_optim_desc, o);
+    const snn_param_group groups[2] = {{"fc1", 0.5f, 0.01f, 0, -.2f, .25f},
+                                       {"lif", 0.0f, 0.0f, 1, 0.0f, 0.0f}};
+    if (!twins(r, PLAIN, NULL, &net[1], &net[0])) return;
+    y = row_labels(r, net[1]->node[net[1]->count - 1].n);
+    row_loss(r, &l);
+    o.kind = (snn_optim_kind)(optimiser % 4);
+    o.lr = o.kind == SNN_SGD ? 0.05f : 0.002f;
+    if (optimiser & 4) {
+        o.momentum = 0.9f;
+        o.weight_decay = 0.01f;
+        o.clip_norm = 0.1f;
+        o.clip_value = 0.05f;
+        o.nesterov = o.kind == SNN_SGD;
+        o.groups = groups;
+        o.num_groups = 2;
+    }
+    for (i = 0; i < 4; i++) {
+        for (k = 0; k < 2; k++) loss[k] = snn_train_step(net[k], &o, &l, x, y);
+        if (!(fabs((double)loss[0] - (double)loss[1]) <= 1e-4 * (1.0 + fabs((double)loss[1]))))
+            fail("step %d: loss %.9g, should be %.9g", i, (double)loss[0], (double)loss[1]);
+        if (loss[1] < 0.0f) fail("%s", snn_net_error(net[1]));
+    }
+    near_values(net[0], net[1], 2e-4);
+}
+
+/* every loss, with its options, and prices on rates */
+static void cuda_loss(int kind, int options)
+{
+    static const net_row r = {"losses", SNN_INPUT_DENSE, 9, 0, 0, 8, 4,
+                              "fc:20 | leaky b.9 t.2 @a | fc:6 | leaky b.9 t.1"};
+    static const float weight[6] = {1, 2, .5f, 3, 1, .7f}, on[2] = {0, 2}, off[2] = {5, 7};
+    snn_net *net[2];
+    float *x = row_input(&r, 500), loss[2] = {0, 0};
+    int k, y[8] = {0, 2, 1, 1, 0, 2, 1, 0};
+    ZERO(snn_loss_desc, l);
+    snn_rate_desc rates[2];
+    ZERO(snn_net_desc, d);
+    net[1] = twin(&r, ALL_RECORDED, 0, &d);
+    net[0] = twin(&r, ALL_RECORDED, 1, &d);
+    memset(rates, 0, sizeof rates);
+    l.kind = (snn_loss_kind)kind;
+    l.reduction = options == 1 ? SNN_SUM : SNN_MEAN;
+    l.correct_rate = 0.8f;
+    l.incorrect_rate = 0.2f;
+    if (options == 1) l.weight = weight;
+    if (options == 1 || options == 2) l.population = 3;
+    if (options == 2) l.l1_rate = 0.01f;
+    if (options == 2) l.tolerance = 1.0f;
+    if (options == 3) {
+        l.reciprocal = 1;
+        l.time_var_targets = kind == SNN_LOSS_CE_RATE || kind == SNN_LOSS_CE_MEMBRANE ||
+                             kind == SNN_LOSS_MSE_MEMBRANE;
+        if (kind == SNN_LOSS_MSE_TEMPORAL) {
+            l.multi_spike = 2;
+            l.on_times = on;
+            l.off_times = off;
+        }
+    }
+    if (options == 4) {
+        rates[0].node = rates[1].node = 2;
+        rates[0].l1 = 0.01f;
+        rates[0].lower = 0.4f, rates[0].lower_weight = 2.0f;
+        rates[1].upper = 0.1f, rates[1].upper_weight = 3.0f;
+        rates[1].per_layer = 1;
+        l.rates = rates;
+        l.num_rates = 2;
+    }
+    for (k = 0; k < 2; k++) {
+        CHECK(snn_net_zero_grad(net[k]) == SNN_OK);
+        CHECK(snn_net_forward(net[k], x) == SNN_OK);
+        if (snn_net_loss(net[k], &l, y, &loss[k]) != SNN_OK) fail("%s", snn_net_error(net[k]));
+        CHECK(snn_net_backward(net[k]) == SNN_OK);
+    }
+    if (!(fabs((double)loss[0] - (double)loss[1]) <= 1e-5 * (1.0 + fabs((double)loss[1]))))
+        fail("loss %.9g, should be %.9g", (double)loss[0], (double)loss[1]);
+    near_gradients(net[0], net[1]);
+    near_tensor(snn_net_dmembrane(net[0], 4), snn_net_dmembrane(net[1], 4), 1e-4, "dmembrane", 4);
+}
+
+/* every neuron with every reset, delay, way to learn, and recurrence */
+static void cuda_neuron(int kind, int options)
+{
+    static const char *const reset[] = {"", "sub", "zero", "keep"};
+    static const char *const how[] = {
+        "", "now", "per lb la lt lg lc f1.2", "one per V.3", "lin", "rconv rk3", "now mem lt",
+        "before now detach q5", "lb la lt lg lc stochastic", "lin now lb lt norec"};
+    const snn_neuron_def *def = snn_neuron_info((snn_neuron_kind)kind);
+    const int inputs = def->inputs > 1 ? def->inputs : 1;
+    char layers[300];
+    net_row r;
+    snn_net *net[2];
+    int k;
+    memset(&r, 0, sizeof r);
+    if (inputs > 1 && strstr(how[options / 4], "one")) return;
+    snprintf(layers, sizeof layers,
+             "conv:%d k3 p1 | %s b.85 a.9 t.25 tau5 ks2 fast_sigmoid %s %s | flat | fc:4 | "
+             "leaky b.9 t.1", 2 * inputs, def->name, reset[options % 4], how[options / 4]);
+    r.name = def->name;
+    r.input = options % 3 ? SNN_INPUT_DENSE : SNN_INPUT_CONSTANT;
+    r.c = 2, r.h = 4, r.w = 3;
+    r.T = 21; /* more than a stretch of the tape, and no multiple of one */
+    r.B = 2;
+    r.layers = layers;
+    if (!twins(&r, ALL_RECORDED, NULL, &net[1], &net[0])) return;
+    for (k = 0; k < 2; k++) {
+        CHECK(snn_net_zero_grad(net[k]) == SNN_OK);
+        CHECK(snn_net_forward(net[k], row_input(&r, 500)) == SNN_OK);
+        push_all(net[k]);
+    }
+    near_signals(net[0], net[1]);
+    near_gradients(net[0], net[1]);
+}
+
+/* surrogates; the last of them stands for decays outside [0,1] and for inhibition */
+static void cuda_surrogate(int kind, int option)
+{
+    char layers[200];
+    net_row r;
+    snn_net *net[2];
+    int k;
+    memset(&r, 0, sizeof r);
+    if (kind == SNN_CUSTOM_SURROGATE) return;
+    snprintf(layers, sizeof layers, "fc:9 | leaky b.9 t.3 %s %s | fc:3 | leaky b.9 t.1",
+             kind < (int)SNN_SURROGATE_COUNT ? snn_surrogate_name((snn_surrogate_kind)kind)
+             : option == 2 ? "inh f2 zero now lt lg | lif b.9 t.2 inh | rleaky b.9 t.2 inh"
+             : option ? "b1.2 lb | synaptic b-.3 a1.4 t.2 lb la per"
+                      : "b-.2 lb per | synaptic b1.2 a.4 t.2 lb la",
+             option == 1 && kind < (int)SNN_SURROGATE_COUNT ? "now" : "");
+    r.name = "surrogate";
+    r.input = SNN_INPUT_DENSE;
+    r.c = 8, r.T = 18, r.B = 3;
+    r.layers = layers;
+    if (!twins(&r, PLAIN, NULL, &net[1], &net[0])) return;
+    for (k = 0; k < 2; k++) {
+        CHECK(snn_net_zero_grad(net[k]) == SNN_OK);
+        CHECK(snn_net_forward(net[k], row_input(&r, 500)) == SNN_OK);
+        push_all(net[k]);
+    }
+    near_signals(net[0], net[1]);
+    near_gradients(net[0], net[1]);
+}
+
+/* two runs, and two orders of threads, give the same bits */
+static void cuda_repeat(int row, int b)
+{
+    const net_row *r = &rows[row];
+    snn_net *net[2];
+    float *x = row_input(r, 500);
+    int i, k, *y;
+    ZERO(snn_loss_desc, l);
+    ZERO(snn_optim_desc, o);
+    (void)b;
+    if (!twins(r, PLAIN, NULL, &net[1], &net[0])) return;
+    net[1] = twin(r, PLAIN, 1, NULL);
+    y = row_labels(r, net[0]->node[net[0]->count - 1].n);
+    row_loss(r, &l);
+    o.lr = 0.01f;
+    for (k = 0; k < 2; k++) {
+#ifdef SNN_CUDA_SHIM
+        shim.backwards = k;
+#endif
+        for (i = 0; i < 3; i++)
+            if (snn_train_step(net[k], &o, &l, x, y) < 0.0f) fail("%s", snn_net_error(net[k]));
+    }
+#ifdef SNN_CUDA_SHIM
+    shim.backwards = 0;
+#endif
+    near_values(net[0], net[1], 0.0);
+}
+
+/* what is written into views counts, what is asked for stays current, files go both ways */
+static void cuda_views(int a, int b)
+{
+    static const net_row r = {"views", SNN_INPUT_CONSTANT, 9, 0, 0, 6, 3,
+                              "fc:12 | lif b.9 t.3 rest.1 | fc:4 | alif b.9 t.1"};
+    snn_net *net[2];
+    float *x = row_input(&r, 500);
+    snn_tensor spikes[2], w[2], g[2], s[2], in;
+    size_t i, size;
+    int k, t, y[3] = {0, 1, 2};
+    double right[2];
+    void *file;
+    ZERO(snn_data, data);
+    ZERO(snn_loss_desc, l);
+    ZERO(snn_optim_desc, o);
+    (void)a, (void)b;
+    if (!twins(&r, PLAIN, NULL, &net[1], &net[0])) return;
+    for (k = 0; k < 2; k++) {
+        spikes[k] = snn_net_spikes(net[k], 4);
+        w[k] = snn_net_find_param(net[k], "fc1.weight")->value;
+        g[k] = snn_net_grads(net[k]);
+        s[k] = snn_net_state(net[k], 2, 0);
+        for (i = 0; i < snn_tensor_count(&w[k]); i++) w[k].data[i] *= 1.5f;
+        CHECK(snn_net_params_changed(net[k]) == SNN_OK && snn_net_reset(net[k]) == SNN_OK);
+        for (i = 0; i < snn_tensor_count(&s[k]); i++) s[k].data[i] += 0.01f * (float)i;
+        in = snn_net_input(net[k]);
+        memcpy(in.data, x, snn_tensor_count(&in) * sizeof(float));
+        CHECK(snn_net_zero_grad(net[k]) == SNN_OK);
+        for (t = 0; t < 2; t++) {
+            CHECK(snn_net_continue(net[k], NULL, 6) == SNN_OK);
+            push_back(net[k]);
+        }
+        for (i = 0; i < snn_tensor_count(&g[k]); i++) g[k].data[i] *= 0.5f;
+    }
+    near_tensor(spikes[0], spikes[1], 0.0, "held spikes", 4);
+    near_tensor(s[0], s[1], 1e-5, "held states", 2);
+    near_tensor(g[0], g[1], 1e-4, "held gradients", 0);
+    o.kind = SNN_SGD;
+    o.lr = 0.1f;
+    for (k = 0; k < 2; k++) CHECK(snn_net_optim_step(net[k], &o) == SNN_OK);
+    near_tensor(w[0], w[1], 1e-4, "held weights", 1);
+    data.x = x, data.y = y, data.count = 3, data.features = 9;
+    for (t = 0; t < 3; t++) {
+        for (k = 0; k < 2; k++) right[k] = snn_evaluate(net[k], &data, (snn_metric)t);
+        CHECK(right[0] == right[1] && right[0] >= 0.0);
+    }
+    net[1] = twin(&r, PLAIN, 1, NULL); /* untouched by views: the file fetches what it needs */
+    for (t = 0; t < 2; t++) CHECK(snn_train_step(net[1], &o, &l, x, y) >= 0.0f);
+    size = snn_net_save_size(net[1]);
+    file = keep_bytes(size);
+    CHECK(snn_net_save_to(net[1], file, size) == size);
+    net[0] = twin(&r, PLAIN, 0, NULL);
+    CHECK(snn_net_load_from(net[0], file, size) == SNN_OK);
+    near_values(net[0], net[1], 0.0);
+    CHECK(snn_net_forward(net[0], x) == SNN_OK && snn_net_forward(net[1], x) == SNN_OK);
+    near_signals(net[0], net[1]);
+    CHECK(snn_net_save_to(net[0], file, size) == size);
+    net[1] = twin(&r, PLAIN, 1, NULL);
+    CHECK(snn_net_load_from(net[1], file, size) == SNN_OK);
+    near_values(net[1], net[0], 0.0);
+}
+
+static void sentence(snn_net *net, snn_status want, const char *words)
+{
+    snn_status s = net ? snn_net_build(keep_net(net)) : SNN_ERR_NULL;
+    if (s != want || !has_words(snn_net_error(net), words))
+        fail("status %d (wanted %d): %s", (int)s, (int)want, net ? snn_net_error(net) : "no net");
+}
+static void cuda_sentences(int a, int b)
+{
+    net_row r = {"sentences", SNN_INPUT_CONSTANT, 9, 0, 0, 6, 3, "fc:4 name=out | leaky b.9 t.1"};
+    static const char *const layers[][2] = {
+        {"fc:4 | leaky b.9 custom name=three", "three surrogate~of~your~own"}};
+    snn_net *net;
+    snn_neuron_def own;
+    float *x = row_input(&r, 500), times[12] = {0}, loss = 7.0f;
+    int i, y[3] = {0, 1, 2};
+    (void)a, (void)b;
+    for (i = 0; i < COUNT_OF(layers); i++) {
+        ZERO(snn_net_desc, d);
+        d.backend = snn_cuda_backend(NULL);
+        r.layers = layers[i][0];
+        sentence(open_row(&r, &d, NULL, 0), SNN_ERR_UNSUPPORTED, layers[i][1]);
+    }
+    r.layers = "fc:4 name=out | leaky b.9 t.1";
+    for (i = 0; i < 3; i++) {
+        ZERO(snn_net_desc, d);
+        d.backend = snn_cuda_backend(NULL);
+        if (i == 0) d.debug = 1;
+        if (i == 1) d.checkpoint = 2;
+        if (i == 2) d.spikes = SNN_SPIKES_SMOOTH;
+        sentence(open_row(&r, &d, NULL, 0), SNN_ERR_UNSUPPORTED,
+                 i == 0 ? "debug" : i == 1 ? "checkpoint" : "SNN_SPIKES_SMOOTH");
+    }
+    for (i = 0; i < 4; i++) {
+        ZERO(snn_net_desc, d);
+        ZERO(snn_cuda_desc, c);
+        d.backend = snn_cuda_backend(&c);
+        if (i == 0) c._start = 1;
+        if (i == 1) c._end = 1;
+        if (i == 2) c.math = (snn_cuda_math)7;
+        if (i == 3) c.device = 99;
+        sentence(open_row(&r, &d, NULL, 0),
+                 i < 2 ? SNN_ERR_DESC : i == 2 ? SNN_ERR_ARGUMENT : SNN_ERR_DEVICE,
+                 i < 2 ? "zero-initialised" : i == 2 ? "math 7" : "device 99");
+    }
+    {
+        ZERO(snn_net_desc, d);
+        ZERO(snn_neuron_desc, lif);
+        ZERO(snn_loss_desc, l);
+        ZERO(snn_optim_desc, o);
+        d.backend = snn_cuda_backend(NULL);
+        own = *snn_neuron_info(SNN_LEAKY);
+        lif.beta = 0.9f;
+        if (snn_net_create(&net, &d) != SNN_OK) return;
+        snn_neuron(net, snn_input(net, 4, 0, 0), &own, &lif);
+        sentence(net, SNN_ERR_UNSUPPORTED, "a~neuron~of~your~own");
+        d.batch = 3;
+        d.steps = 6;
+        r.layers = "fc:4 name=out | leaky b.9 t.1";
+        net = build_row(&r, &d);
+        if (!net) return;
+        CHECK(snn_net_forward(net, x) == SNN_OK);
+        l.reduction = SNN_NONE;
+        CHECK(snn_net_loss(net, &l, y, &loss) == SNN_ERR_UNSUPPORTED && loss == 7.0f);
+        l.reduction = SNN_MEAN;
+        l.kind = SNN_LOSS_MSE_TEMPORAL;
+        l.times = times;
+        CHECK(snn_net_loss(net, &l, NULL, &loss) == SNN_ERR_UNSUPPORTED && loss == 7.0f);
+        l.times = NULL;
+        y[1] = 4;
+        CHECK(snn_net_loss(net, &l, y, &loss) == SNN_ERR_ARGUMENT && loss == 7.0f);
+        y[1] = 1;
+        CHECK(snn_net_loss(net, &l, y, &loss) == SNN_OK && loss != 7.0f);
+        CHECK(snn_net_backward(net) == SNN_OK && snn_net_backward(net) == SNN_ERR_STATE);
+        o.lr = -1.0f;
+        CHECK(snn_net_optim_step(net, &o) == SNN_ERR_ARGUMENT);
+        x[2] = (float)NAN;
+        CHECK(snn_net_forward(net, x) == SNN_ERR_NAN);
+    }
+}
+
+#ifdef SNN_CUDA_SHIM
+/* failures of the driver, one at each of its calls; what crosses over in a training step */
+static void cuda_driver(int a, int b)
+{
+    net_row r = {"driver", SNN_INPUT_CONSTANT, 9, 0, 0, 6, 3,
+                 "fc:12 | leaky b.9 t.3 lb | lapicque b.9 t.1 | fc:4 | leaky b.9 t.1"};
+    float *x = row_input(&r, 500);
+    int i, y[3] = {0, 1, 2}, done = 0, allocs;
+    void *memory;
+    size_t size;
+    snn_net *net;
+    ZERO(snn_net_desc, d);
+    ZERO(snn_loss_desc, l);
+    ZERO(snn_optim_desc, o);
+    (void)a, (void)b;
+    memset(&shim, 0, sizeof shim);
+    d.backend = snn_cuda_backend(NULL);
+    o.lr = 0.01f;
+    shim.no_device = 1;
+    sentence(open_row(&r, &d, NULL, 0), SNN_ERR_DEVICE, "cuda: device~0 no~CUDA-capable~device");
+    shim.no_device = 0;
+    shim.no_memory = 1;
+    sentence(open_row(&r, &d, NULL, 0), SNN_ERR_MEMORY, "cuda: device~0 bytes");
+    shim.no_memory = 0;
+    for (i = 1; !done; i++) { /* the i-th call fails: a sentence, and the next step works again */
+        float loss;
+        shim.fail_after = i;
+        net = open_row(&r, &d, NULL, 0);
+        if (snn_net_build(net) == SNN_OK) {
+            loss = snn_train_step(net, &o, &l, x, y);
+            done = shim.fail_after > 0;
+            if (!done && (loss != -1.0f || !has_words(snn_net_error(net), "cuda: asked~to~fail")))
+                fail("call %d: loss %g, %s", i, (double)loss, snn_net_error(net));
+            shim.fail_after = 0;
+            CHECK(snn_train_step(net, &o, &l, x, y) >= 0.0f);
+        } else CHECK(has_words(snn_net_error(net), "cuda: build asked~to~fail"));
+        shim.fail_after = 0;
+        snn_net_destroy(net);
+    }
+    CHECK(i > 30 && shim.allocs == shim.frees);
+    r.layers = "fc:12 | leaky b.9 t.3 lb | fc:4 | leaky b.9 t.1";
+    net = open_row(&r, &d, NULL, 0);
+    size = snn_net_memory(net);
+    snn_net_destroy(net);
+    memory = keep_bytes(size);
+    net = open_row(&r, &d, memory, size); /* in the caller's buffer */
+    CHECK(net != NULL && snn_net_build(net) == SNN_OK && snn_net_memory(net) == size);
+    for (i = 0; net && i < 3; i++) {
+        allocs = shim.allocs;
+        shim.sent = shim.fetched = 0;
+        CHECK(snn_train_step(net, &o, &l, x, y) >= 0.0f);
+        CHECK(shim.allocs == allocs);
+        if (i) /* the batch, its labels; the loss and the sum of spikes */
+            CHECK(shim.sent == 27 * sizeof(float) + 3 * sizeof(int) && shim.fetched == 16);
+    }
+    snn_net_destroy(net);
+    CHECK(shim.allocs == shim.frees);
+}
+#endif
+
+int main(int argc, char **argv)
+{
+    const char *filter = "";
+    int i, k, passed = 0, failed = 0;
+    for (i = 1; i < argc; i++) {
+        if (!strcmp(argv[i], "--verbose")) g_verbose = 1;
+        else filter = argv[i];
+    }
+#ifdef _OPENMP
+    omp_set_num_threads(1);
+#endif
+    fill_rows();
+    for (i = 0; i < ROWS; i++) {
+        for (k = 0; k < VARIANTS; k++)
+            add(cuda_pass, i, k, "cuda/pass_%s_%s", rows[i].name, variants[k]);
+        for (k = 0; k < 8; k++) add(cuda_train, i, k, "cuda/train_%s_%d", rows[i].name, k);
+        add(cuda_repeat, i, 0, "cuda/repeat_%s", rows[i].name);
+    }
+    for (i = 0; i < (int)SNN_NEURON_COUNT; i++)
+        for (k = 0; k < 40; k++)
+            add(cuda_neuron, i, k, "cuda/neuron_%s_%d",
+                snn_neuron_info((snn_neuron_kind)i)->name, k);
+    for (i = 0; i <= (int)SNN_SURROGATE_COUNT; i++)
+        for (k = 0; k < 2 + (i == (int)SNN_SURROGATE_COUNT); k++)
+            add(cuda_surrogate, i, k, "cuda/surrogate_%s_%d",
+                i < (int)SNN_SURROGATE_COUNT ? snn_surrogate_name((snn_surrogate_kind)i) : "clamp",
+                k);
+    for (i = 0; i < (int)SNN_LOSS_COUNT; i++)
+        for (k = 0; k < 5; k++)
+            add(cuda_loss, i, k, "cuda/loss_%s_%d", snn_loss_name((snn_loss_kind)i), k);
+    add(cuda_views, 0, 0, "cuda/views");
+    add(cuda_sentences, 0, 0, "cuda/sentences");
+#ifdef SNN_CUDA_SHIM
+    add(cuda_driver, 0, 0, "cuda/driver");
+#endif
+    for (i = 0; i < g_case_count; i++) {
+        if (!strstr(g_cases[i].name, filter)) continue;
+        g_name = g_cases[i].name;
+        g_fails = 0;
+        g_cases[i].run(g_cases[i].a, g_cases[i].b);
+        release();
+        if (g_fails) failed++;
+        else passed++;
+        if (g_verbose) printf("%s %s\n", g_fails ? "FAIL" : "ok  ", g_name);
+    }
+    printf("%d passed, %d failed\n", passed, failed);
+    return failed != 0 || passed == 0;
+}
