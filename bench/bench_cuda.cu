@@ -1,0 +1,253 @@
+/* bench_cuda - how fast snn_cuda.h is on this GPU
+ *
+ *     make cuda-bench    or    build/cuda/bench_cuda [--only WORD] [--seconds S]
+ *
+ * Rows, each `name what value unit`, the median of rounds of S/5 seconds (1 in all), synchronised:
+ *   copy    bytes read and written a second by a device-to-device copy: what the others are held to
+ *   lif     fused Leaky over T steps, 64 samples x 65536 neurons, forward alone and with backward:
+ *           us, the bytes that the algorithm moves (currents, spikes, checkpoints, gradients), and
+ *           the share of the copy's bandwidth
+ *   layer   Linear(n,n) and Leaky, batch 16, T 500: ms of forward and of forward and backward, and
+ *           TFLOP/s of the products
+ *   net     t5_mlp, quick, t6 as in bench.c, batch 128 and 1024: ms of one training step,
+ *           images a second, MB on the device
+ * All numbers are of this run; nothing is remembered or estimated. */
+#define SNN_IMPLEMENTATION
+#define SNN_CUDA_IMPLEMENTATION
+#include "../snn.h"
+#include "../snn_cuda.h"
+#include <time.h>
+
+static const char *only = "";
+static double seconds = 1.0;
+
+static double now(void)
+{
+    struct timespec t;
+    timespec_get(&t, TIME_UTC);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+static int ascending(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+/* seconds of one call; f enqueues or computes, the end of a round waits for the device */
+template <class F> static double time_of(F f)
+{
+    double s[5], t;
+    int n = 1, i, round;
+    f();
+    cudaDeviceSynchronize();
+    for (t = 0; t < seconds / 20; n *= 2) {
+        t = now();
+        for (i = 0; i < n; i++) f();
+        cudaDeviceSynchronize();
+        t = now() - t;
+    }
+    n = (int)(seconds / 5 / (t / (n / 2))) + 1;
+    for (round = 0; round < 5; round++) {
+        s[round] = now();
+        for (i = 0; i < n; i++) f();
+        cudaDeviceSynchronize();
+        s[round] = (now() - s[round]) / n;
+    }
+    qsort(s, 5, sizeof *s, ascending);
+    return s[2];
+}
+static int wanted(const char *name) { return strstr(name, only) != NULL; }
+static void stop(const snn_net *net)
+{
+    fprintf(stderr, "bench_cuda: %s\n", net ? snn_net_error(net) : "no net");
+    exit(2);
+}
+
+static double copy_bandwidth(void)
+{
+    const size_t size = (size_t)1 << 30;
+    char *a = NULL, *b = NULL;
+    double s;
+    if (cudaMalloc((void **)&a, size) != cudaSuccess ||
+        cudaMalloc((void **)&b, size) != cudaSuccess)
+        return 0;
+    s = time_of([&] { cudaMemcpyAsync(b, a, size, cudaMemcpyDeviceToDevice, 0); });
+    cudaFree(a);
+    cudaFree(b);
+    return 2.0 * (double)size / s;
+}
+
+/* input -> [linear ->] leaky; forward, and backward from gradients that are there already */
+static snn_net *layer(int batch, int steps, int n, int linear, snn_cuda_desc *cuda)
+{
+    snn_net_desc desc = {};
+    snn_linear_desc fc = {};
+    snn_leaky_desc lif = {};
+    snn_net *net = NULL;
+    int x;
+    desc.batch = batch;
+    desc.steps = steps;
+    desc.moments = -1;
+    desc.input = SNN_INPUT_DENSE;
+    desc.backend = snn_cuda_backend(cuda);
+    fc.out_features = n;
+    lif.beta = 0.9f;
+    if (snn_net_create(&net, &desc) != SNN_OK) return NULL;
+    x = snn_input(net, n, 0, 0);
+    x = linear ? snn_linear(net, x, &fc) : snn_scale(net, x, 1.0f);
+    snn_leaky(net, x, &lif);
+    if (snn_net_build(net) != SNN_OK) stop(net);
+    return net;
+}
+
+static void lif_rows(double copy)
+{
+    const double B = 64, n = 65536;
+    int T;
+    for (T = 4; T <= 32; T *= 2) {
+        snn_net *net = layer((int)B, T, (int)n, 0, NULL);
+        snn_tensor in = snn_net_input(net);
+        snn__cu_net *g = snn__cu_of(net);
+        snn__node *q = &net->node[net->count - 1];
+        snn__cu_node *x = &g->node[q->in[0]];
+        const double elements = B * n * T, slots = (T + 15) / 16;
+        double s, bytes;
+        size_t i;
+        for (i = 0; i < snn_tensor_count(&in); i++)
+            in.data[i] = 0.5f * snn_uniform(1, 0, 0, (uint32_t)i);
+        if (snn_net_forward(net, NULL) != SNN_OK) stop(net);
+        g->node[net->count - 1].rec[0] = g->node[net->count - 1].drec[0] = NULL; /* spikes alone */
+        s = time_of([&] { snn__cu_node_forward(net, q); });
+        bytes = elements * 8 + B * n * 4 * (2 + slots);
+        printf("lif T%d_forward %.1f us  %.3f GB  %.1f %% of copy\n", T, s * 1e6, bytes * 1e-9,
+               100 * bytes / s / copy);
+        s = time_of([&] {
+            snn__cu_node_forward(net, q);
+            x->add = 0;
+            g->node[net->count - 1].add = 1;
+            snn__cu_node_backward(net, q);
+            /* the currents are overwritten by their gradients: the work is the same */
+        });
+        bytes += elements * 12 + B * n * 4 * (2 + slots);
+        printf("lif T%d_both %.1f us  %.3f GB  %.1f %% of copy\n", T, s * 1e6, bytes * 1e-9,
+               100 * bytes / s / copy);
+        if (g->c.error) fprintf(stderr, "%s\n", g->c.error), exit(2);
+        snn_net_destroy(net);
+    }
+}
+
+static void layer_rows(void)
+{
+    int n, m;
+    for (n = 512; n <= 16384; n *= 2)
+        for (m = 0; m < 3; m++) {
+            static const char *const name[] = {"fp32", "tf32", "bf16"};
+            const double flop = 2.0 * 16 * 500 * n * n;
+            snn_cuda_desc cuda = {};
+            snn_net *net;
+            double forward, both;
+            cuda.math = (snn_cuda_math)m;
+            net = layer(16, 500, n, 1, &cuda);
+            snn_tensor in = snn_net_input(net);
+            for (size_t i = 0; i < snn_tensor_count(&in); i++)
+                in.data[i] = snn_uniform(1, 0, 0, (uint32_t)i) < 0.1f ? 1.0f : 0.0f;
+            if (snn_net_forward(net, NULL) != SNN_OK) stop(net);
+            snn__cu_net *g = snn__cu_of(net);
+            forward = time_of([&] {
+                for (int k = 1; k < net->count; k++) snn__cu_node_forward(net, &net->node[k]);
+            });
+            both = time_of([&] {
+                for (int k = 1; k < net->count; k++) {
+                    snn__cu_node_forward(net, &net->node[k]);
+                    g->node[k].add = k == net->count - 1;
+                }
+                for (int k = net->count - 1; k > 0; k--) snn__cu_node_backward(net, &net->node[k]);
+            });
+            printf("layer n%d_%s %.3f ms forward (%.1f TFLOP/s)  %.3f ms both (%.1f TFLOP/s)\n", n,
+                   name[m], forward * 1e3, flop / forward * 1e-12, both * 1e3,
+                   2 * flop / both * 1e-12); /* the input takes no gradient: two products */
+            fflush(stdout);
+            snn_net_destroy(net);
+        }
+}
+
+static void net_row(const char *name, int batch, int m)
+{
+    const int mlp = !strcmp(name, "t5_mlp"), t6 = !strcmp(name, "t6"), steps = t6 ? 50 : 25;
+    const int pixels = 784;
+    snn_cuda_desc cuda = {};
+    snn_net_desc desc = {};
+    snn_linear_desc fc = {};
+    snn_conv2d_desc conv = {};
+    snn_pool2d_desc pool = {};
+    snn_leaky_desc lif = {};
+    snn_loss_desc loss = {};
+    snn_optim_desc adam = {};
+    snn_net *net = NULL;
+    float *x = (float *)malloc((size_t)batch * pixels * sizeof *x);
+    int *y = (int *)malloc((size_t)batch * sizeof *y), node, i;
+    double s;
+    for (i = 0; i < batch * pixels; i++)
+        x[i] = snn_bernoulli(0.2f, 2, 0, 0, (uint32_t)i) ? snn_uniform(2, 1, 0, (uint32_t)i) : 0.0f;
+    for (i = 0; i < batch; i++) y[i] = i % 10;
+    cuda.math = (snn_cuda_math)m;
+    desc.batch = batch;
+    desc.steps = steps;
+    desc.seed = 1;
+    desc.backend = snn_cuda_backend(&cuda);
+    conv.kernel = 5;
+    pool.kernel = 2;
+    lif.beta = mlp ? 0.95f : t6 ? 0.5f : 0.9f;
+    if (!mlp) lif.surrogate = SNN_FAST_SIGMOID, lif.surrogate_p0 = 25;
+    loss.kind = mlp ? SNN_LOSS_CE_MEMBRANE : t6 ? SNN_LOSS_CE_RATE : SNN_LOSS_MSE_COUNT;
+    loss.correct_rate = 0.8f;
+    loss.incorrect_rate = 0.2f;
+    adam.lr = mlp ? 5e-4f : t6 ? 1e-2f : 2e-3f;
+    if (snn_net_create(&net, &desc) != SNN_OK) stop(NULL);
+    node = mlp ? snn_input(net, pixels, 0, 0) : snn_input(net, 1, 28, 28);
+    for (i = 0; !mlp && i < 2; i++) {
+        conv.out_channels = t6 ? (i ? 64 : 12) : i ? 16 : 8;
+        node = snn_conv2d(net, node, &conv);
+        node = snn_max_pool2d(net, node, &pool);
+        node = snn_leaky(net, node, &lif);
+    }
+    if (mlp) {
+        fc.out_features = 1000;
+        node = snn_leaky(net, snn_linear(net, node, &fc), &lif);
+    } else node = snn_flatten(net, node);
+    fc.out_features = 10;
+    snn_leaky(net, snn_linear(net, node, &fc), &lif);
+    if (snn_net_build(net) != SNN_OK) stop(net);
+    s = time_of([&] {
+        if (snn_train_step(net, &adam, &loss, x, y) < 0) stop(net);
+    });
+    printf("net %s_b%d%s %.3f ms/step  %.0f images/s  %.1f MB on the device\n", name, batch,
+           m ? "_tf32" : "", s * 1e3, batch / s, (double)snn_cuda_memory(net) * 1e-6);
+    fflush(stdout);
+    snn_net_destroy(net);
+    free(x);
+    free(y);
+}
+
+int main(int argc, char **argv)
+{
+    static const char *const nets[] = {"t5_mlp", "quick", "t6"};
+    double copy;
+    int i, k;
+    cudaDeviceProp p;
+    for (i = 1; i + 1 < argc; i += 2) {
+        if (!strcmp(argv[i], "--only")) only = argv[i + 1];
+        else if (!strcmp(argv[i], "--seconds")) seconds = atof(argv[i + 1]);
+    }
+    if (cudaGetDeviceProperties(&p, 0) != cudaSuccess) {
+        fprintf(stderr, "bench_cuda: no NVIDIA GPU\n");
+        return 2;
+    }
+    copy = copy_bandwidth();
+    printf("# %s, %d multiprocessors, %.0f GB\ncopy device %.1f GB/s\n", p.name,
+           p.multiProcessorCount, (double)p.totalGlobalMem * 1e-9, copy * 1e-9);
+    if (wanted("lif")) lif_rows(copy);
+    if (wanted("layer")) layer_rows();
+    for (i = 0; i < 3; i++)
+        for (k = 0; wanted("net") && k < 4; k++) net_row(nets[i], k % 2 ? 1024 : 128, k / 2);
+    return 0;
+}
