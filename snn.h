@@ -299,7 +299,7 @@
  *   floats and ints of 32 bits are taken for granted, a byte order is not. One input a net;
  *   SNN_MAX_DIMS axes; 2^28 elements a row; 2^24 samples and steps; pooling windows of 256
  *   elements. Everything is float: quant, weight_bits and packing change values and storage, not
- *   arithmetic. There is no GPU; of NIR there are the numbers of its neurons, not the files.
+ *   arithmetic. GPUs: snn_cuda.h. Of NIR there are the numbers of its neurons, not the files.
  *
  * HOW TO ADD A NEURON
  *   Outside, in a file of yours: a snn_neuron_def with step and grad (and jump and fall where a
