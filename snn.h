@@ -5886,7 +5886,8 @@ enum {
     SNN__CONV_TMP,
     SNN__CONV_DY,
     SNN__CONV_DIMAGE,
-    SNN__CONV_DW_PART
+    SNN__CONV_DW_PART,
+    SNN__CONV_PAD
 }; /* s[] */
 
 /* of an image of c x h x w and a convolution from it to o channels */
@@ -6014,6 +6015,20 @@ static int snn__conv_spans(const snn__conv_shape *s, const int *i, int axis, int
     }
     return n;
 }
+/* Does every element of the input see a whole kernel of positions, where those of dy padded by
+ * zeros count? Then its weights' gradient is gathered; and so many positions there are. */
+static int snn__conv_dense(const snn__node *q)
+{
+    const int *i = q->i;
+    return q->op != SNN__CONV_TRANSPOSE2D && i[SNN__CONV_SH] == 1 && i[SNN__CONV_SW] == 1 &&
+           i[SNN__CONV_DH] == 1 && i[SNN__CONV_DW] == 1 && i[SNN__CONV_GROUPS] == 1 &&
+           i[SNN__CONV_PH] < i[SNN__CONV_KH] && i[SNN__CONV_PW] < i[SNN__CONV_KW];
+}
+static size_t snn__conv_padded(const snn__node *q)
+{
+    return snn__mul_size((size_t)(q->conv.h + q->i[SNN__CONV_KH] - 1),
+                         (size_t)(q->conv.w + q->i[SNN__CONV_KW] - 1));
+}
 static void snn__conv_plan(snn_net *net, snn__node *q, snn__arena *a)
 {
     const snn__conv_shape *s = &q->conv;
@@ -6076,6 +6091,9 @@ static void snn__conv_scratch(snn_net *net, snn__node *q, snn__arena *task, snn_
     q->s[SNN__CONV_DY] = snn__scratch_take(task, y, sizeof(float));
     if (net->desc.inference) return;
     q->s[SNN__CONV_DW_PART] = snn__scratch_take(task, snn__conv_partial(s), sizeof(float));
+    q->s[SNN__CONV_PAD] = snn__scratch_take(
+        task, snn__conv_dense(q) ? snn__mul_size(snn__conv_padded(q), (size_t)s->op) : 0,
+        sizeof(float));
 }
 static void snn__conv_prepare(snn_net *net, snn__node *q)
 {
@@ -6148,6 +6166,35 @@ static void snn__conv_spread(const snn_net *net, const snn__node *q, const snn__
         }
     }
 }
+/* dw += what the listed nonzeros saw of dy: for each channel and row of its kernel a gather over
+ * the channel's nonzeros, so that weights stay in registers. The list is used up. */
+static void snn__conv_weights(const snn_net *net, const snn__node *q, const snn__task *t, int count,
+                              const float *value, const float *dy, float *dw)
+{
+    const snn__conv_shape *s = &q->conv;
+    const int kh = q->i[SNN__CONV_KH], kw = q->i[SNN__CONV_KW];
+    const uint32_t pixels = (uint32_t)(s->h * s->w), width = (uint32_t)s->w;
+    const uint32_t wide = width + (uint32_t)kw - 1;
+    const size_t op = (size_t)s->op, ldw = (size_t)kw * op;
+    uint32_t *idx = SNN__SCRATCH(t, q, SNN__CONV_IDX, uint32_t);
+    float *pad = SNN__SCRATCH(t, q, SNN__CONV_PAD, float);
+    int i, k, end;
+    for (k = 0; k < s->oh; k++)
+        memcpy(pad + ((size_t)(kh - 1 - q->i[SNN__CONV_PH] + k) * wide +
+                      (size_t)(kw - 1 - q->i[SNN__CONV_PW])) * op,
+               dy + (size_t)(k * s->ow) * op, (size_t)s->ow * op * sizeof(float));
+    for (i = 0; i < count; i = end) {
+        const uint32_t c = idx[i] / pixels, first = c * pixels;
+        float *w = dw + (size_t)c * (size_t)s->taps * op;
+        for (end = i; end < count && idx[end] - first < pixels; end++) {
+            const uint32_t row = (idx[end] - first) / width;
+            idx[end] += row * (wide - width) - first;
+        }
+        for (k = 0; k < kh; k++, w += ldw)
+            net->kern->gather(w, w, pad + (size_t)k * wide * op, op, (int)ldw, idx + i,
+                              value ? value + i : NULL, end - i);
+    }
+}
 /* image += dy W */
 static void snn__conv_image(const snn_net *net, const snn__node *q, const snn__task *t,
                             const float *dy, float *image)
@@ -6206,6 +6253,9 @@ static void snn__conv_begin(snn_net *net, snn__node *q, snn__task *t)
 {
     (void)net;
     snn__zero(SNN__SCRATCH(t, q, SNN__CONV_DW_PART, float), snn__conv_partial(&q->conv));
+    if (snn__conv_dense(q)) /* its border */
+        snn__zero(SNN__SCRATCH(t, q, SNN__CONV_PAD, float),
+                  snn__conv_padded(q) * (size_t)q->conv.op);
 }
 static void snn__conv_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
@@ -6217,7 +6267,8 @@ static void snn__conv_backward(snn_net *net, snn__node *q, snn__task *t, size_t 
     int i, count;
     if (!q->hwc) snn__conv_columns(s, snn__row_dout(net, q, t, row), dy);
     count = snn__conv_list(net, q, t, row, &value);
-    snn__conv_spread(net, q, t, count, value, dy, dw, 1);
+    if (snn__conv_dense(q)) snn__conv_weights(net, q, t, count, value, dy, dw);
+    else snn__conv_spread(net, q, t, count, value, dy, dw, 1);
     net->kern->add(dw + (size_t)(s->c * s->taps) * (size_t)s->ogp, 0, dy, (size_t)s->op, s->p,
                    s->op, 1.0f);
     din = snn__row_din(net, q, t, row, 0);
