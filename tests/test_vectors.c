@@ -2404,6 +2404,7 @@ enum { MAX_WEIGHTS = 8 };
  * is 2 unless another leads, with some padding, to the last axes of the records `shape`. */
 static void ann_build(test_case *c, const record *x, int lead, int batch, const char *shape)
 {
+    const snn_neuron_desc relu = {0};
     const int layers = integer(c, "n_layer", 0);
     int node, dim[3] = {1, 1, 1}, in[3];
     if (layers < 1 || layers > MAX_WEIGHTS)
@@ -2448,7 +2449,7 @@ static void ann_build(test_case *c, const record *x, int lead, int batch, const 
             dim[0] = w->dim[0], dim[1] = dim[2] = 1;
         }
         CALL(c, snn_net_record(c->net, CALL(c, node), SNN_RECORD_SPIKES));
-        node = CALL(c, snn_relu(c->net, node, &(snn_neuron_desc){0}));
+        node = CALL(c, snn_relu(c->net, node, &relu));
     }
     CALL(c, snn_net_build(c->net));
     for (int l = 0; l < layers; l++) {
