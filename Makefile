@@ -67,7 +67,7 @@ valgrind-core: ## the core tests under valgrind
 	    valgrind -q --leak-check=full --error-exitcode=1 $(BUILD)/valgrind/test_snn core; fi
 
 clean: ## remove build/ and what the examples leave
-	rm -rf $(BUILD) mnist.safetensors raster.png
+	rm -rf $(BUILD) mnist.safetensors raster.png cartpole.png diehl_cook.png diehl_cook.pgm
 
 $(BUILD)/%: examples/%.c snn.h
 	@mkdir -p $(@D)
