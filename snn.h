@@ -2770,6 +2770,7 @@ static size_t snn__first_bad(const float *x, size_t n)
     }
     return n;
 }
+static int snn__all_finite(const float *x, size_t n) { return snn__first_bad(x, n) == n; }
 
 /* The matrix product C = A B (+ C), split over tasks by the size of C alone. a(i,p) = a[i*ra +
  * p*ca] [m][k], b row-major [k][ldb], c [m][ldc]. b must be readable up to a full tile beyond
@@ -7958,14 +7959,6 @@ static float snn__round_even(float x)
     return below;
 }
 
-static int snn__all_finite(const float *x, size_t count)
-{
-    size_t i;
-    for (i = 0; i < count; i++)
-        if (!snn__finite(x[i])) return 0;
-    return 1;
-}
-
 static int snn__labels_valid(const int *y, size_t count, size_t classes)
 {
     size_t i;
@@ -8512,6 +8505,15 @@ SNN_DEF snn_status snn_encode_periodic(float *out, const float *data, int T, int
     return SNN_OK;
 }
 
+/* a spike `gap` steps behind the last, which was at *step of 1..T; 0: that is past the end */
+static int snn__spike_after(float *out, int *step, int gap, int T, size_t stride)
+{
+    if (gap < 1) gap = 1;
+    if (gap > T - *step) return 0;
+    *step += gap;
+    out[(size_t)(*step - 1) * stride] = 1.0f;
+    return 1;
+}
 SNN_DEF snn_status snn_encode_intervals(float *out, const int *intervals, const float *rate, int T,
                                         int n)
 {
@@ -8525,12 +8527,8 @@ SNN_DEF snn_status snn_encode_intervals(float *out, const int *intervals, const 
     snn__zero(out, (size_t)T * N);
     for (i = 0; i < N; i++) {
         int step = 0;
-        for (k = i; rate[i] != 0.0f; k += N) {
-            const int gap = intervals[k] > 1 ? intervals[k] : 1;
-            if (gap > T - step) break; /* at the latest after T intervals */
-            step += gap;
-            out[(size_t)(step - 1) * N + i] = 1.0f;
-        }
+        for (k = i; rate[i] != 0.0f; k += N) /* past the end at the latest after T intervals */
+            if (!snn__spike_after(out + i, &step, intervals[k], T, N)) break;
     }
     return SNN_OK;
 }
@@ -8559,10 +8557,7 @@ SNN_DEF snn_status snn_encode_poisson(float *out, const float *rate, int T, int 
                 left += (double)SNN_LOGF(1.0f - snn__rng_uniform(key, draw++));
                 gap++;
             }
-            if (gap < 1) gap = 1;
-            if (gap > T - step) break;
-            step += gap;
-            out[(size_t)(step - 1) * N + i] = 1.0f;
+            if (!snn__spike_after(out + i, &step, gap, T, N)) break;
         }
     }
     return SNN_OK;
@@ -10456,7 +10451,7 @@ SNN_DEF snn_status snn_es_gradient(const snn_es_desc *d, uint32_t generation, si
     float scale;
     if (status != SNN_OK) return status;
     if (!fitness || !g) return SNN_ERR_NULL;
-    if (snn__first_bad(fitness, (size_t)d->population) < (size_t)d->population) return SNN_ERR_NAN;
+    if (!snn__all_finite(fitness, (size_t)d->population)) return SNN_ERR_NAN;
     /* twice the difference of two ranks is a whole number: scale makes it one of u */
     scale = -0.5f / ((float)(d->population - 1) * (float)d->population *
                      snn__float_or(d->sigma, 0.1f));
@@ -11649,7 +11644,7 @@ SNN_DEF snn_status snn_net_learn(snn_net *net, const float *reward)
     size_t k;
     if (status != SNN_OK) return status;
     if (!net->stepped) return snn__fail(net, SNN_ERR_STATE, "learn: once after each step");
-    if (reward && snn__first_bad(reward, (size_t)B) < (size_t)B)
+    if (reward && !snn__all_finite(reward, (size_t)B))
         return snn__fail(net, SNN_ERR_NAN, "learn: a reward is NaN or infinite");
     for (i = 0; i < net->count; i++)
         if (net->node[i].rule.kind == SNN__ONLINE) {
@@ -12722,7 +12717,7 @@ SNN_DEF snn_status snn_percentile(float *out, float *x, size_t n, double percent
     size_t i;
     if (!out || !x) return SNN_ERR_NULL;
     if (!n || !(percent >= 0.0 && percent <= 100.0)) return SNN_ERR_ARGUMENT;
-    if (snn__first_bad(x, n) < n) return SNN_ERR_NAN;
+    if (!snn__all_finite(x, n)) return SNN_ERR_NAN;
     t.x = x; /* the heap stays behind what is read */
     t.room = snn__top_room(n, percent);
     t.seen = 0;
@@ -13007,7 +13002,7 @@ static snn_status snn__convert_sweep(const snn__convert *c, snn_net *net, int on
                 const int part = q->n / (top ? c->node[i].groups : 1);
                 size_t k;
                 if (!top) continue;
-                if (snn__first_bad(from->rec_spk, real * (size_t)q->n) < real * (size_t)q->n)
+                if (!snn__all_finite(from->rec_spk, real * (size_t)q->n))
                     return snn__fail(c->ann, SNN_ERR_NAN,
                                      "convert: the input of \"%s\" is NaN or infinite", q->name);
                 for (k = 0; k < real; k++)

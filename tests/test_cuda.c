@@ -189,6 +189,19 @@ static void cuda_pass(int row, int variant)
     CHECK(snn_cuda_memory(net[0]) > 0 && snn_cuda_memory(net[1]) == 0);
 }
 
+/* one pass there and back of both nets */
+static void near_pass(snn_net *const *net, const net_row *r)
+{
+    int k;
+    for (k = 0; k < 2; k++) {
+        CHECK(snn_net_zero_grad(net[k]) == SNN_OK);
+        CHECK(snn_net_forward(net[k], row_input(r, 500)) == SNN_OK);
+        push_all(net[k]);
+    }
+    near_signals(net[0], net[1]);
+    near_gradients(net[0], net[1]);
+}
+
 /* the trainer: loss, gradients, optimiser; nothing but x, y and the loss crosses over */
 static void cuda_train(int row, int optimiser)
 {
@@ -289,7 +302,6 @@ static void cuda_neuron(int kind, int options)
     char layers[300];
     net_row r;
     snn_net *net[2];
-    int k;
     memset(&r, 0, sizeof r);
     if (inputs > 1 && strstr(how[options / 4], "one")) return;
     snprintf(layers, sizeof layers,
@@ -302,13 +314,7 @@ static void cuda_neuron(int kind, int options)
     r.B = 2;
     r.layers = layers;
     if (!twins(&r, ALL_RECORDED, NULL, &net[1], &net[0])) return;
-    for (k = 0; k < 2; k++) {
-        CHECK(snn_net_zero_grad(net[k]) == SNN_OK);
-        CHECK(snn_net_forward(net[k], row_input(&r, 500)) == SNN_OK);
-        push_all(net[k]);
-    }
-    near_signals(net[0], net[1]);
-    near_gradients(net[0], net[1]);
+    near_pass(net, &r);
 }
 
 /* surrogates; the last of them stands for decays outside [0,1] and for inhibition */
@@ -317,7 +323,6 @@ static void cuda_surrogate(int kind, int option)
     char layers[200];
     net_row r;
     snn_net *net[2];
-    int k;
     memset(&r, 0, sizeof r);
     if (kind == SNN_CUSTOM_SURROGATE) return;
     snprintf(layers, sizeof layers, "fc:9 | leaky b.9 t.3 %s %s | fc:3 | leaky b.9 t.1",
@@ -331,13 +336,7 @@ static void cuda_surrogate(int kind, int option)
     r.c = 8, r.T = 18, r.B = 3;
     r.layers = layers;
     if (!twins(&r, PLAIN, NULL, &net[1], &net[0])) return;
-    for (k = 0; k < 2; k++) {
-        CHECK(snn_net_zero_grad(net[k]) == SNN_OK);
-        CHECK(snn_net_forward(net[k], row_input(&r, 500)) == SNN_OK);
-        push_all(net[k]);
-    }
-    near_signals(net[0], net[1]);
-    near_gradients(net[0], net[1]);
+    near_pass(net, &r);
 }
 
 /* two runs, and two orders of threads, give the same bits */
