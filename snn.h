@@ -2299,6 +2299,9 @@ typedef struct snn__kernels {
      * SNN__LANES */
     void (*maximum)(float *y, unsigned char *arg, const float *x, const int32_t *at, int count,
                     int n);
+    /* its gradient: x[at[k] + i] = d[i] where k is arg[i], 0 elsewhere, or with add that is added */
+    void (*unpool)(float *x, const int32_t *at, int count, const float *d,
+                   const unsigned char *arg, int n, int add);
     /* y[r*ldy + i] += a x[r*ldx + i] for r < rows, i < n */
     void (*add)(float *y, size_t ldy, const float *x, size_t ldx, int rows, int n, float a);
 } snn__kernels;
@@ -2325,6 +2328,16 @@ SNN__INLINE snn__v4_t snn__v4_set1(float x)
 }
     #define SNN__v4_ADD(a, b) ((a) + (b))
     #define SNN__v4_MADD(a, b, c) ((a) * (b) + (c))
+    #ifdef __clang__
+        #define SNN__v4_SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+    #else
+        #define SNN__v4_SHUFFLE(a, b, i, j, k, l) __builtin_shuffle(a, b, snn__u4_make(i, j, k, l))
+SNN__INLINE snn__u4_t snn__u4_make(uint32_t i, uint32_t j, uint32_t k, uint32_t l)
+{
+    snn__u4_t v = {i, j, k, l};
+    return v;
+}
+    #endif
 #endif
 #if SNN__X86
     #define snn__v8_t __m256
@@ -2604,12 +2617,53 @@ SNN__INLINE void snn__maximum_loop(float *y, unsigned char *arg, const float *x,
         for (j = 0; j < SNN__LANES; j++) y[i + j] = best[j], arg[i + j] = (unsigned char)first[j];
     }
 }
+SNN__INLINE void snn__unpool_loop(float *x, const int32_t *at, int count, const float *d,
+                                  const unsigned char *arg, int n, int add)
+{
+    int i, j, k;
+    for (i = 0; i < n; i += SNN__LANES)
+        for (k = 0; k < count; k++) {
+            float *y = x + at[k] + i;
+            if (add)
+                for (j = 0; j < SNN__LANES; j++) y[j] += arg[i + j] == k ? d[i + j] : 0.0f;
+            else
+                for (j = 0; j < SNN__LANES; j++) y[j] = arg[i + j] == k ? d[i + j] : 0.0f;
+        }
+}
 static void snn__maximum_plain(float *y, unsigned char *arg, const float *x, const int32_t *at,
                                int count, int n)
 {
     snn__maximum_loop(y, arg, x, at, count, n);
 }
+static void snn__unpool_plain(float *x, const int32_t *at, int count, const float *d,
+                              const unsigned char *arg, int n, int add)
+{
+    snn__unpool_loop(x, at, count, d, arg, n, add);
+}
 #if SNN__X86
+SNN__TARGET_AVX2 static void snn__unpool_avx2(float *x, const int32_t *at, int count,
+                                              const float *d, const unsigned char *arg, int n,
+                                              int add)
+{
+    snn__unpool_loop(x, at, count, d, arg, n, add);
+}
+SNN__TARGET_AVX512 static void snn__unpool_avx512(float *x, const int32_t *at, int count,
+                                                  const float *d, const unsigned char *arg, int n,
+                                                  int add)
+{
+    int i, k;
+    for (i = 0; i < n; i += 16) {
+        const __m512 v = _mm512_loadu_ps(d + i);
+        const __m512i a = _mm512_cvtepu8_epi32(
+            _mm_loadu_si128((const __m128i *)(const void *)(arg + i)));
+        for (k = 0; k < count; k++) {
+            const __mmask16 won = _mm512_cmpeq_epi32_mask(a, _mm512_set1_epi32(k));
+            float *y = x + at[k] + i;
+            _mm512_storeu_ps(y, add ? _mm512_add_ps(_mm512_loadu_ps(y), _mm512_maskz_mov_ps(won, v))
+                                    : _mm512_maskz_mov_ps(won, v));
+        }
+    }
+}
 SNN__TARGET_AVX2 static void snn__maximum_avx2(float *y, unsigned char *arg, const float *x,
                                                const int32_t *at, int count, int n)
 {
@@ -2646,6 +2700,7 @@ static const snn__kernels snn__kernels_scalar = {SNN_ISA_SCALAR,
                                                  snn__list_bits_scalar,
                                                  snn__list_floats_scalar,
                                                  snn__maximum_plain,
+                                                 snn__unpool_plain,
                                                  snn__add_s};
 #if SNN__VECTORS
 static const snn__kernels snn__kernels_simd128 = {SNN_ISA_SIMD128,
@@ -2660,6 +2715,7 @@ static const snn__kernels snn__kernels_simd128 = {SNN_ISA_SIMD128,
                                                   snn__list_bits_scalar,
                                                   snn__list_floats_scalar,
                                                   snn__maximum_plain,
+                                                  snn__unpool_plain,
                                                   snn__add_v4};
 #endif
 #if SNN__X86
@@ -2675,6 +2731,7 @@ static const snn__kernels snn__kernels_avx2_exact = {SNN_ISA_AVX2,
                                                      snn__list_bits_scalar,
                                                      snn__list_floats_scalar,
                                                      snn__maximum_avx2,
+                                                     snn__unpool_avx2,
                                                      snn__add_v8};
 static const snn__kernels snn__kernels_avx2 = {SNN_ISA_AVX2,
                                                1,
@@ -2688,6 +2745,7 @@ static const snn__kernels snn__kernels_avx2 = {SNN_ISA_AVX2,
                                                snn__list_bits_scalar,
                                                snn__list_floats_scalar,
                                                snn__maximum_avx2,
+                                               snn__unpool_avx2,
                                                snn__add_f8};
 static const snn__kernels snn__kernels_avx512 = {SNN_ISA_AVX512,
                                                  1,
@@ -2701,6 +2759,7 @@ static const snn__kernels snn__kernels_avx512 = {SNN_ISA_AVX512,
                                                  snn__list_bits_avx512,
                                                  snn__list_floats_avx512,
                                                  snn__maximum_avx512,
+                                                 snn__unpool_avx512,
                                                  snn__add_f16};
 #endif
 
@@ -2719,6 +2778,49 @@ static const snn__kernels *snn__kernels_select(snn_isa isa, int deterministic)
     return &snn__kernels_scalar;
 }
 
+/* y[j*ldy + i] = x[i*ldx + j] for i < rows, j < cols, or with add that is added */
+static void snn__transpose(float *y, size_t ldy, const float *x, size_t ldx, int rows, int cols,
+                           int add)
+{
+    int i = 0, j;
+#if SNN__VECTORS /* blocks of 4 x 4 */
+    for (; i + 4 <= rows; i += 4) {
+        const float *from = x + (size_t)i * ldx;
+        for (j = 0; j < cols; j++) {
+            float *to = y + (size_t)j * ldy + i;
+            if (j + 4 <= cols) {
+                const snn__v4_t a = SNN__v4_LOAD(from + j), b = SNN__v4_LOAD(from + ldx + j);
+                const snn__v4_t c = SNN__v4_LOAD(from + 2 * ldx + j);
+                const snn__v4_t d = SNN__v4_LOAD(from + 3 * ldx + j);
+                const snn__v4_t ab = SNN__v4_SHUFFLE(a, b, 0, 4, 1, 5);
+                const snn__v4_t cd = SNN__v4_SHUFFLE(c, d, 0, 4, 1, 5);
+                const snn__v4_t ab2 = SNN__v4_SHUFFLE(a, b, 2, 6, 3, 7);
+                const snn__v4_t cd2 = SNN__v4_SHUFFLE(c, d, 2, 6, 3, 7);
+                snn__v4_t column[4];
+                int k;
+                column[0] = SNN__v4_SHUFFLE(ab, cd, 0, 1, 4, 5);
+                column[1] = SNN__v4_SHUFFLE(ab, cd, 2, 3, 6, 7);
+                column[2] = SNN__v4_SHUFFLE(ab2, cd2, 0, 1, 4, 5);
+                column[3] = SNN__v4_SHUFFLE(ab2, cd2, 2, 3, 6, 7);
+                for (k = 0; k < 4; k++, to += ldy) {
+                    if (add) column[k] += SNN__v4_LOAD(to);
+                    SNN__v4_STORE(to, column[k]);
+                }
+                j += 3;
+            } else {
+                int k;
+                for (k = 0; k < 4; k++)
+                    to[k] = (add ? to[k] : 0.0f) + from[(size_t)k * ldx + (size_t)j];
+            }
+        }
+    }
+#endif
+    for (; i < rows; i++)
+        for (j = 0; j < cols; j++) {
+            float *to = y + (size_t)j * ldy + i;
+            *to = (add ? *to : 0.0f) + x[(size_t)i * ldx + (size_t)j];
+        }
+}
 static size_t snn__count_bits(const uint32_t *words, size_t n)
 {
     size_t i, s = 0;
@@ -5224,7 +5326,7 @@ typedef struct snn__node {
     float *out;                 /* [rows][n] */
     uint32_t *bits;             /* [rows][words] */
     float *dout;                /* [rows][n] */
-    unsigned char *argmax;      /* max pool: [rows][n] */
+    unsigned char *argmax;      /* max pool: [rows][positions][channels] */
     snn__buffer buf[3];         /* out, dout, argmax, where pooled */
     int whole_out, whole_dout;  /* all T steps are stored, not a segment */
     size_t out_row0, dout_row0; /* then: the row where the current segment starts */
@@ -5240,9 +5342,6 @@ typedef struct snn__node {
     const float *gain; /* value of a spike; NULL: 1 */
     float *wt, *wk;    /* prepared weights, transposed and padded; norm: means, 1/deviations */
     float *rounded;    /* weights of few bits */
-    /* conv: place of each input element in the padded channels-last image; pool: of each element of
-     * a window, from its first */
-    uint32_t *map;
     int32_t *run; /* conv: pixels from a receptive field's first to where each of its runs starts */
     snn__span *span[2];  /* conv: the spans of each row, column of the image */
     int32_t *span_at[2]; /* [h+1], [w+1]: where they start */
@@ -5298,7 +5397,7 @@ typedef struct snn__op {
       snn__conv_transpose_forward, snn__conv_transpose_backward, snn__conv_end)                    \
     X(MAX_POOL2D, "max_pool2d", "pool",                                                            \
       "kernel_h kernel_w stride_h stride_w padding_h padding_w", "", 1, SNN__ROW, 0,               \
-      snn__pool_infer, snn__max_pool_plan, snn__pool_scratch, NULL, NULL,                          \
+      snn__pool_infer, NULL, snn__pool_scratch, NULL, NULL,                          \
       snn__max_pool_forward, snn__max_pool_backward, NULL)                                         \
     X(AVG_POOL2D, "avg_pool2d", "pool",                                                            \
       "kernel_h kernel_w stride_h stride_w padding_h padding_w", "", 1, SNN__ROW, 0,               \
@@ -6033,7 +6132,7 @@ static size_t snn__conv_padded(const snn__node *q)
 static void snn__conv_plan(snn_net *net, snn__node *q, snn__arena *a)
 {
     const snn__conv_shape *s = &q->conv;
-    const int transposed = q->op == SNN__CONV_TRANSPOSE2D, n = s->c * s->h * s->w;
+    const int transposed = q->op == SNN__CONV_TRANSPOSE2D;
     const int backward = snn__input_of(net, q, 0)->backward;
     int i, axis;
     q->wt = !transposed || backward
@@ -6043,7 +6142,6 @@ static void snn__conv_plan(snn_net *net, snn__node *q, snn__arena *a)
     q->rounded = q->i[SNN__CONV_BITS]
                      ? snn__arena_floats(a, (size_t)s->o * (size_t)s->cg, (size_t)s->taps)
                      : NULL;
-    q->map = (uint32_t *)snn__arena_take(a, (size_t)n, sizeof(uint32_t));
     q->run = (int32_t *)snn__arena_take(a, (size_t)s->runs, sizeof(int32_t));
     for (axis = 0; axis < 2; axis++) {
         const int size = axis ? s->w : s->h;
@@ -6061,11 +6159,6 @@ static void snn__conv_plan(snn_net *net, snn__node *q, snn__arena *a)
                         ? i * q->i[SNN__CONV_DH] * s->wp
                         : i / q->i[SNN__CONV_KW] * q->i[SNN__CONV_DH] * s->wp +
                               i % q->i[SNN__CONV_KW] * q->i[SNN__CONV_DW];
-    for (i = 0; q->map && i < n; i++) {
-        const int c = i / (s->h * s->w), y = i / s->w % s->h + q->i[SNN__CONV_PH],
-                  xx = i % s->w + q->i[SNN__CONV_PW];
-        q->map[i] = (uint32_t)((y * s->wp + xx) * s->c + c);
-    }
 }
 /* weight gradient of a task: [c][taps][o], then the bias: [o], of a transposed one: [c] */
 static size_t snn__conv_partial(const snn__conv_shape *s)
@@ -6077,7 +6170,8 @@ static void snn__conv_scratch(snn_net *net, snn__node *q, snn__arena *task, snn_
 {
     const snn__conv_shape *s = &q->conv;
     const size_t y = snn__mul_size((size_t)s->p, (size_t)s->op), n = (size_t)(s->c * s->h * s->w);
-    const size_t list = (n > (size_t)s->ogp ? n : (size_t)s->ogp) + SNN__LANES;
+    const size_t least = (size_t)(s->p > s->ogp ? s->p : s->ogp);
+    const size_t list = (n > least ? n : least) + SNN__LANES;
     const int transposed = q->op == SNN__CONV_TRANSPOSE2D,
               image = transposed || (!net->desc.inference && snn__input_of(net, q, 0)->backward);
     (void)op;
@@ -6225,34 +6319,52 @@ static void snn__conv_image(const snn_net *net, const snn__node *q, const snn__t
                                        0, 1, s->run, 1.0f);
             }
 }
+/* x, channels first, += the image within its padding */
+static void snn__conv_cut(const snn__node *q, const float *image, float *x)
+{
+    const snn__conv_shape *s = &q->conv;
+    const int whole = s->wp == s->w; /* then all rows are one */
+    const float *at = image + (size_t)(q->i[SNN__CONV_PH] * s->wp + q->i[SNN__CONV_PW]) *
+                                  (size_t)s->c;
+    int y;
+    for (y = 0; y < (whole ? 1 : s->h); y++)
+        snn__transpose(x + y * s->w, (size_t)(s->h * s->w), at + (size_t)(y * s->wp * s->c),
+                       (size_t)s->c, whole ? s->h * s->w : s->w, s->c, 1);
+}
 /* y[p][o] of a row channels first */
 static void snn__conv_columns(const snn__conv_shape *s, const float *d, float *y)
 {
-    int i, o;
-    snn__zero(y, (size_t)s->p * (size_t)s->op);
-    for (o = 0; o < s->o; o++)
-        for (i = 0; i < s->p; i++) y[(size_t)i * (size_t)s->op + (size_t)o] = d[o * s->p + i];
+    snn__transpose(y, (size_t)s->op, d, (size_t)s->p, s->o, s->p, 0);
+}
+/* db[o] += the sum of dy[p][o] over p */
+static void snn__conv_bias(const snn_net *net, const snn__node *q, const snn__task *t,
+                           const float *dy, float *db)
+{
+    uint32_t *idx = SNN__SCRATCH(t, q, SNN__CONV_IDX, uint32_t), p;
+    for (p = 0; p < (uint32_t)q->conv.p; p++) idx[p] = p;
+    net->kern->gather(db, db, dy, (size_t)q->conv.op, q->conv.op, idx, NULL, q->conv.p);
 }
 
 static void snn__conv_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
     const snn__conv_shape *s = &q->conv;
     const float *bias = q->i[SNN__CONV_BIAS] ? snn__param_value(net, q, 1) : NULL, *value;
-    float *y = SNN__SCRATCH(t, q, SNN__CONV_Y, float), *out;
+    float *y = SNN__SCRATCH(t, q, SNN__CONV_Y, float);
     const int count = snn__conv_list(net, q, t, row, &value);
-    int o, p;
+    int p;
     if (!bias) snn__zero(y, (size_t)s->p * (size_t)s->op);
     for (p = 0; bias && p < s->p; p++)
         memcpy(y + (size_t)p * (size_t)s->op, bias, (size_t)s->op * sizeof(float));
     snn__conv_spread(net, q, t, count, value, y, q->wt, 0);
     if (q->hwc) return;
-    out = snn__row_out(net, q, t, row);
-    for (o = 0; o < s->o; o++)
-        for (p = 0; p < s->p; p++) out[o * s->p + p] = y[(size_t)p * (size_t)s->op + (size_t)o];
+    snn__transpose(snn__row_out(net, q, t, row), (size_t)s->p, y, (size_t)s->op, s->p, s->o, 0);
 }
 static void snn__conv_begin(snn_net *net, snn__node *q, snn__task *t)
 {
     (void)net;
+    if (q->hwc) /* positions that no window sees */
+        snn__zero(SNN__SCRATCH(t, q, SNN__CONV_DY, float),
+                  (size_t)q->conv.p * (size_t)q->conv.op);
     snn__zero(SNN__SCRATCH(t, q, SNN__CONV_DW_PART, float), snn__conv_partial(&q->conv));
     if (snn__conv_dense(q)) /* its border */
         snn__zero(SNN__SCRATCH(t, q, SNN__CONV_PAD, float),
@@ -6265,18 +6377,17 @@ static void snn__conv_backward(snn_net *net, snn__node *q, snn__task *t, size_t 
     float *image = SNN__SCRATCH(t, q, SNN__CONV_DIMAGE, float);
     float *dw = SNN__SCRATCH(t, q, SNN__CONV_DW_PART, float), *din;
     const float *value;
-    int i, count;
+    int count;
     if (!q->hwc) snn__conv_columns(s, snn__row_dout(net, q, t, row), dy);
     count = snn__conv_list(net, q, t, row, &value);
     if (snn__conv_dense(q)) snn__conv_weights(net, q, t, count, value, dy, dw);
     else snn__conv_spread(net, q, t, count, value, dy, dw, 1);
-    net->kern->add(dw + (size_t)(s->c * s->taps) * (size_t)s->ogp, 0, dy, (size_t)s->op, s->p,
-                   s->op, 1.0f);
+    snn__conv_bias(net, q, t, dy, dw + (size_t)(s->c * s->taps) * (size_t)s->ogp);
     din = snn__row_din(net, q, t, row, 0);
     if (!din) return;
     snn__zero(image, (size_t)(s->hp * s->wp) * (size_t)s->c);
     snn__conv_image(net, q, t, dy, image);
-    for (i = 0; i < s->c * s->h * s->w; i++) din[i] += image[q->map[i]];
+    snn__conv_cut(q, image, din);
 }
 static void snn__conv_transpose_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
@@ -6288,8 +6399,8 @@ static void snn__conv_transpose_forward(snn_net *net, snn__node *q, snn__task *t
     snn__conv_columns(s, snn__row_in(net, q, t, row, 0), x);
     snn__zero(image, (size_t)(s->hp * s->wp) * (size_t)s->c);
     snn__conv_image(net, q, t, x, image);
-    for (i = 0; i < q->n; i++)
-        out[i] = image[q->map[i]] + (bias ? bias[i / (s->h * s->w)] : 0.0f);
+    for (i = 0; i < q->n; i++) out[i] = bias ? bias[i / (s->h * s->w)] : 0.0f;
+    snn__conv_cut(q, image, out);
 }
 static void snn__conv_transpose_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
@@ -6299,7 +6410,7 @@ static void snn__conv_transpose_backward(snn_net *net, snn__node *q, snn__task *
     float *dx = SNN__SCRATCH(t, q, SNN__CONV_Y, float);
     float *dw = SNN__SCRATCH(t, q, SNN__CONV_DW_PART, float), *din;
     float *db = dw + (size_t)(s->c * s->taps) * (size_t)s->ogp;
-    int i, o, count;
+    int i, count;
     snn__conv_columns(s, snn__row_in(net, q, t, row, 0), x);
     count = snn__conv_list_floats(net, q, t, dout, &value);
     snn__conv_spread(net, q, t, count, value, x, dw, 1);
@@ -6308,8 +6419,7 @@ static void snn__conv_transpose_backward(snn_net *net, snn__node *q, snn__task *
     if (!din) return;
     snn__zero(dx, (size_t)s->p * (size_t)s->op);
     snn__conv_spread(net, q, t, count, value, dx, q->wt, 0);
-    for (o = 0; o < s->o; o++)
-        for (i = 0; i < s->p; i++) din[o * s->p + i] += dx[(size_t)i * (size_t)s->op + (size_t)o];
+    snn__transpose(din, (size_t)s->p, dx, (size_t)s->op, s->p, s->o, 1);
 }
 static void snn__conv_end(snn_net *net, snn__node *q, int tasks)
 {
@@ -6339,7 +6449,7 @@ static void snn__conv_end(snn_net *net, snn__node *q, int tasks)
  * counted),
  *    sum. Reads a convolution's channels-last scratch directly when chained to one. */
 enum { SNN__POOL_KH, SNN__POOL_KW, SNN__POOL_SH, SNN__POOL_SW, SNN__POOL_PH, SNN__POOL_PW };
-enum { SNN__POOL_BEST = 4, SNN__POOL_ARG, SNN__POOL_AT };
+enum { SNN__POOL_ROW = 4, SNN__POOL_ARG, SNN__POOL_AT };
 
 static snn_status snn__pool_infer(snn_net *net, snn__node *q)
 {
@@ -6378,23 +6488,16 @@ static snn_status snn__pool_infer(snn_net *net, snn__node *q)
     q->signal = x->signal == SNN__CONSTANT ? SNN__CONSTANT : SNN__DENSE;
     return SNN_OK;
 }
-static void snn__max_pool_plan(snn_net *net, snn__node *q, snn__arena *a)
-{
-    const int size = q->i[SNN__POOL_KH] * q->i[SNN__POOL_KW];
-    int k;
-    q->map = (uint32_t *)snn__arena_take(a, (size_t)size, sizeof(uint32_t));
-    for (k = 0; q->map && k < size; k++)
-        q->map[k] = (uint32_t)(k / q->i[SNN__POOL_KW] * net->node[q->in[0]].shape[2] +
-                               k % q->i[SNN__POOL_KW]);
-}
 static void snn__pool_scratch(snn_net *net, snn__node *q, snn__arena *task, snn__arena *op)
 {
     (void)op;
     snn__row_scratch(net, q, task);
-    q->s[SNN__POOL_BEST] = snn__scratch_take(task, SNN__PAD((size_t)q->shape[0]), sizeof(float));
+    q->s[SNN__POOL_ROW] = snn__scratch_take(
+        task, snn__mul_size(SNN__PAD((size_t)q->shape[0]), (size_t)(q->shape[1] * q->shape[2])),
+        sizeof(float));
     q->s[SNN__POOL_ARG] = snn__scratch_take(task, SNN__PAD((size_t)q->shape[0]), 1);
     q->s[SNN__POOL_AT] = snn__scratch_take(
-        task, 2 * (size_t)(q->i[SNN__POOL_KH] * q->i[SNN__POOL_KW]), sizeof(int32_t));
+        task, (size_t)(q->i[SNN__POOL_KH] * q->i[SNN__POOL_KW]), sizeof(int32_t));
 }
 
 /* element (c, y, x) of the input is at data[c*sc + (y*w + x)*sp] */
@@ -6414,10 +6517,7 @@ static snn__pool_view snn__pool_input(snn_net *net, snn__node *q, snn__task *t, 
         v.sc = 1;
         v.sp = SNN__PAD((size_t)x->shape[0]);
         v.data = SNN__SCRATCH(t, x, SNN__CONV_Y, const float);
-        if (backward) {
-            v.grad = SNN__SCRATCH(t, x, SNN__CONV_DY, float);
-            snn__zero(v.grad, v.sp * (size_t)(x->shape[1] * x->shape[2]));
-        }
+        if (backward) v.grad = SNN__SCRATCH(t, x, SNN__CONV_DY, float);
     } else {
         v.sp = 1;
         v.sc = (size_t)(net->node[q->in[0]].shape[1] * net->node[q->in[0]].shape[2]);
@@ -6440,55 +6540,73 @@ static snn__window snn__pool_window(const int *i, int h, int w, int oy, int ox)
     return n;
 }
 
+/* where the window of output (oy, ox) starts; at[]: its elements from there on, the same *count
+ * as before if it is not cut */
+static size_t snn__pool_elements(const snn__node *q, const int *in, size_t sp, int oy, int ox,
+                                 int32_t *at, int *count)
+{
+    const snn__window n = snn__pool_window(q->i, in[1], in[2], oy, ox);
+    const int y0 = n.y0 < 0 ? 0 : n.y0, x0 = n.x0 < 0 ? 0 : n.x0;
+    const int size = q->i[SNN__POOL_KH] * q->i[SNN__POOL_KW];
+    int y, x;
+    if (*count != size || (n.y1 - y0) * (n.x1 - x0) != size)
+        for (*count = 0, y = 0; y < n.y1 - y0; y++)
+            for (x = 0; x < n.x1 - x0; x++) at[(*count)++] = (y * in[2] + x) * (int32_t)sp;
+    return (size_t)(y0 * in[2] + x0) * sp;
+}
+/* argmax is [rows][positions][channels], numbers of a window's elements as listed in at[] */
 static void snn__max_pool_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
-    const int *in = net->node[q->in[0]].shape, c1 = q->shape[0], kw = q->i[SNN__POOL_KW],
-              positions = q->shape[1] * q->shape[2], size = q->i[SNN__POOL_KH] * kw;
+    const int *in = net->node[q->in[0]].shape, channels = q->shape[0],
+              positions = q->shape[1] * q->shape[2];
     const snn__pool_view v = snn__pool_input(net, q, t, row, 0);
-    float *best = SNN__SCRATCH(t, q, SNN__POOL_BEST, float);
+    const size_t padded = SNN__PAD((size_t)channels);
+    float *best = SNN__SCRATCH(t, q, SNN__POOL_ROW, float), *y = best;
     unsigned char *arg = SNN__SCRATCH(t, q, SNN__POOL_ARG, unsigned char);
-    int32_t *at = SNN__SCRATCH(t, q, SNN__POOL_AT, int32_t), *code = at + size;
-    float *out = snn__row_out(net, q, t, row);
+    int32_t *at = SNN__SCRATCH(t, q, SNN__POOL_AT, int32_t);
     unsigned char *argmax = q->argmax ? q->argmax + row * (size_t)q->n : NULL;
-    int p, oy, ox, y, x, c, k, count = 0;
-    for (p = oy = 0; oy < q->shape[1]; oy++)
-        for (ox = 0; ox < q->shape[2]; ox++, p++) {
-            const snn__window n = snn__pool_window(q->i, in[1], in[2], oy, ox);
-            const int y0 = n.y0 < 0 ? 0 : n.y0, x0 = n.x0 < 0 ? 0 : n.x0;
-            const float *from = v.data + (size_t)(y0 * in[2] + x0) * v.sp;
-            if (count != size || (n.y1 - y0) * (n.x1 - x0) != size) /* not as the one before */
-                for (count = 0, y = y0; y < n.y1; y++)
-                    for (x = x0; x < n.x1; x++, count++) {
-                        at[count] = ((y - y0) * in[2] + x - x0) * (int32_t)v.sp;
-                        code[count] = (y - n.y0) * kw + x - n.x0;
-                    }
-            if (v.sc == 1) net->kern->maximum(best, arg, from, at, count, SNN__PAD(c1));
-            else
-                for (c = 0; c < c1; c++, from += v.sc)
-                    for (best[c] = from[at[0]], arg[c] = 0, k = 1; k < count; k++)
-                        if (from[at[k]] > best[c]) best[c] = from[at[k]], arg[c] = (unsigned char)k;
-            for (c = 0; c < c1; c++) out[c * positions + p] = best[c];
-            for (c = 0; argmax && c < c1; c++)
-                argmax[c * positions + p] = (unsigned char)code[arg[c]];
-        }
+    int p, c, k, count = 0;
+    for (p = 0; p < positions; p++, y += padded) {
+        const float *from = v.data + snn__pool_elements(q, in, v.sp, p / q->shape[2],
+                                                        p % q->shape[2], at, &count);
+        /* what is too much of a position's padded numbers the next one overwrites */
+        unsigned char *a = argmax && (size_t)(positions - p) * (size_t)channels >= padded ? argmax
+                                                                                          : arg;
+        if (v.sc == 1) net->kern->maximum(y, a, from, at, count, (int)padded);
+        else
+            for (c = 0; c < channels; c++, from += v.sc)
+                for (y[c] = from[at[0]], a[c] = 0, k = 1; k < count; k++)
+                    if (from[at[k]] > y[c]) y[c] = from[at[k]], a[c] = (unsigned char)k;
+        if (!argmax) continue;
+        if (a == arg) memcpy(argmax, a, (size_t)channels);
+        argmax += channels;
+    }
+    snn__transpose(snn__row_out(net, q, t, row), (size_t)positions, best, padded, positions,
+                   channels, 0);
 }
 static void snn__max_pool_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
-    const int *in = net->node[q->in[0]].shape, positions = q->shape[1] * q->shape[2];
-    snn__pool_view v = snn__pool_input(net, q, t, row, 1);
-    const float *d = snn__row_dout(net, q, t, row);
-    const unsigned char *argmax = q->argmax + row * (size_t)q->n;
-    int p, oy, ox, c;
+    const int *in = net->node[q->in[0]].shape, channels = q->shape[0],
+              positions = q->shape[1] * q->shape[2];
+    const snn__pool_view v = snn__pool_input(net, q, t, row, 1);
+    const size_t padded = SNN__PAD((size_t)channels);
+    float *d = SNN__SCRATCH(t, q, SNN__POOL_ROW, float);
+    int32_t *at = SNN__SCRATCH(t, q, SNN__POOL_AT, int32_t);
+    const unsigned char *arg = q->argmax + row * (size_t)q->n;
+    const int meet = q->i[SNN__POOL_KH] > q->i[SNN__POOL_SH] ||
+                     q->i[SNN__POOL_KW] > q->i[SNN__POOL_SW]; /* windows have elements in common */
+    int p, c, count = 0;
     if (!v.grad) return;
-    for (p = oy = 0; oy < q->shape[1]; oy++)
-        for (ox = 0; ox < q->shape[2]; ox++, p++) {
-            const snn__window n = snn__pool_window(q->i, in[1], in[2], oy, ox);
-            const ptrdiff_t first = (ptrdiff_t)(n.y0 * in[2] + n.x0);
-            for (c = 0; c < q->shape[0]; c++)
-                v.grad[(size_t)c * v.sc +
-                       (size_t)(first + (ptrdiff_t)q->map[argmax[c * positions + p]]) * v.sp] +=
-                    d[c * positions + p];
-        }
+    snn__transpose(d, padded, snn__row_dout(net, q, t, row), (size_t)positions, channels, positions,
+                   0);
+    if (v.sc == 1 && meet) snn__zero(v.grad, v.sp * (size_t)(in[1] * in[2]));
+    for (p = 0; p < positions; p++, d += padded, arg += channels) {
+        float *to = v.grad + snn__pool_elements(q, in, v.sp, p / q->shape[2], p % q->shape[2], at,
+                                                &count);
+        if (v.sc == 1) net->kern->unpool(to, at, count, d, arg, (int)padded, meet);
+        else
+            for (c = 0; c < channels; c++) to[(size_t)c * v.sc + (size_t)at[arg[c]]] += d[c];
+    }
 }
 
 static float snn__pool_factor(const snn__node *q)
@@ -6510,7 +6628,7 @@ static void snn__mean_pool_forward(snn_net *net, snn__node *q, snn__task *t, siz
 {
     const int *in = net->node[q->in[0]].shape, positions = q->shape[1] * q->shape[2];
     snn__pool_view v = snn__pool_input(net, q, t, row, 0);
-    float *out = snn__row_out(net, q, t, row), *sum = SNN__SCRATCH(t, q, SNN__POOL_BEST, float);
+    float *out = snn__row_out(net, q, t, row), *sum = SNN__SCRATCH(t, q, SNN__POOL_ROW, float);
     int p, y, x, c;
     for (p = 0; p < positions; p++) {
         snn__window n = snn__pool_window(q->i, in[1], in[2], p / q->shape[2], p % q->shape[2]);
@@ -6529,6 +6647,7 @@ static void snn__mean_pool_backward(snn_net *net, snn__node *q, snn__task *t, si
     const float *d = snn__row_dout(net, q, t, row);
     int p, y, x, c;
     if (!v.grad) return;
+    if (v.sc == 1) snn__zero(v.grad, v.sp * (size_t)(in[1] * in[2]));
     for (p = 0; p < positions; p++) {
         snn__window n = snn__pool_window(q->i, in[1], in[2], p / q->shape[2], p % q->shape[2]);
         for (y = n.y0 < 0 ? 0 : n.y0; y < n.y1; y++)
