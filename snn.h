@@ -2271,6 +2271,7 @@ static void snn__parallel_for(const snn_threads *threads, double work, int count
 
 #define SNN__LANES 16 /* rows of prepared weights are padded to this many floats */
 #define SNN__PAD(n) (((n) + SNN__LANES - 1) / SNN__LANES * SNN__LANES)
+enum { SNN__FEW = 2 * SNN__LANES }; /* outputs, for which gather4 is faster than gather */
 
 enum { SNN__FIRE_ABOVE, SNN__FIRE_AT, SNN__FIRE_NONZERO };
 typedef struct snn__kernels {
@@ -2286,6 +2287,17 @@ typedef struct snn__kernels {
      * of SNN__LANES */
     void (*gather)(float *y, const float *init, const float *w, size_t ld, int n,
                    const uint32_t *idx, const float *val, int count);
+    /* the same from zero, then each SNN__LANES of the sums added at y + to[0], to[1] .. */
+    void (*gather_to)(float *y, const int32_t *to, const float *w, size_t ld, int n,
+                      const uint32_t *idx, const float *val, int count);
+    /* four gathers of ones at once, for few outputs, whose sums alone would wait for each other:
+     * y[p*n + 0..n) = init + sum_j w[idx[p*ldi + j]*ld + 0..n), j < count[p] */
+    void (*gather4)(float *y, const float *init, const float *w, size_t ld, int n,
+                    const uint32_t *idx, size_t ldi, const int *count);
+    /* the lists from[first[r*step] .. last[r*step]) + delta + r*deltas for r < rows, one after the
+     * other, then SNN__LANES times spare; returns the length without. from has room for as many. */
+    int (*join)(uint32_t *to, const uint32_t *from, const uint32_t *first, const uint32_t *last,
+                size_t step, int rows, uint32_t delta, uint32_t deltas, uint32_t spare);
     /* w[idx[j]*ld + 0..n) += val[j] y[0..n) for each j */
     void (*scatter)(float *w, size_t ld, int n, const uint32_t *idx, const float *val, int count,
                     const float *y);
@@ -2299,7 +2311,7 @@ typedef struct snn__kernels {
      * SNN__LANES */
     void (*maximum)(float *y, unsigned char *arg, const float *x, const int32_t *at, int count,
                     int n);
-    /* its gradient: x[at[k] + i] = d[i] where k is arg[i], 0 elsewhere, or with add that is added */
+    /* its gradient: x[at[k] + i] = d[i] where k is arg[i], else 0; or with add that is added */
     void (*unpool)(float *x, const int32_t *at, int count, const float *d,
                    const unsigned char *arg, int n, int add);
     /* y[r*ldy + i] += a x[r*ldx + i] for r < rows, i < n */
@@ -2364,9 +2376,27 @@ SNN__INLINE snn__u4_t snn__u4_make(uint32_t i, uint32_t j, uint32_t k, uint32_t 
 #endif
 
 #define SNN__PLAIN /* no target attribute */
-/* vectors of so many times SNN__LANES, at most the registers of a gather */
-#define SNN__PART(lanes, P, NG)                                                                    \
-    ((lanes) * SNN__LANES / SNN__##P##_W < NG ? (lanes) * SNN__LANES / SNN__##P##_W : NG)
+#if defined(__GNUC__) && !defined(__clang__) && !defined(__CUDACC__)
+    /* unrolled before the compiler decides what lives in registers; else sums would live on the
+     * stack */
+    #define SNN__EACH(i, n) _Pragma("GCC unroll 16") for (i = 0; i < (n); i++)
+#else
+    #define SNN__EACH(i, n) for (i = 0; i < (n); i++)
+#endif
+static const float snn__zeros[8 * SNN__LANES] = {0.0f}; /* what a gather starts from */
+/* so many times SNN__LANES outputs, if that many registers there are */
+#define SNN__GATHER_CASE(lanes, P, NG)                                                             \
+    case lanes:                                                                                    \
+        if ((lanes) * SNN__LANES / SNN__##P##_W <= NG)                                             \
+            snn__gather_part_##P(y + o, init + o * more, w + o, ld, idx, val, count,               \
+                                 (lanes) * SNN__LANES / SNN__##P##_W);                             \
+        break;
+#define SNN__GATHER_TO_CASE(lanes, P, NG)                                                          \
+    case lanes:                                                                                    \
+        if ((lanes) * SNN__LANES / SNN__##P##_W <= NG)                                             \
+            snn__gather_to_part_##P(y, to, w, ld, idx, val, count,                                 \
+                                    (lanes) * SNN__LANES / SNN__##P##_W);                          \
+        break;
 /* P vocabulary, MR x NV vectors in a tile, NG vectors in a gather */
 #define SNN__KERNEL_TEMPLATE(P, TARGET, MR, NV, NG)                                            \
     TARGET static void snn__tile_##P(int k, const float *a, size_t ra, size_t ca,                  \
@@ -2374,19 +2404,19 @@ SNN__INLINE snn__u4_t snn__u4_make(uint32_t i, uint32_t j, uint32_t k, uint32_t 
     {                                                                                              \
         snn__##P##_t acc[MR][NV];                                                                  \
         int i, j, p;                                                                               \
-        for (i = 0; i < MR; i++)                                                                   \
-            for (j = 0; j < NV; j++)                                                               \
+        SNN__EACH(i, MR)                                                                           \
+            SNN__EACH(j, NV)                                                                       \
                 acc[i][j] = SNN__##P##_LOAD(c + (size_t)i * ldc + j * SNN__##P##_W);               \
         for (p = 0; p < k; p++, a += ca, b += ldb) {                                               \
             snn__##P##_t bv[NV];                                                                   \
-            for (j = 0; j < NV; j++) bv[j] = SNN__##P##_LOAD(b + j * SNN__##P##_W);                \
-            for (i = 0; i < MR; i++) {                                                             \
+            SNN__EACH(j, NV) bv[j] = SNN__##P##_LOAD(b + j * SNN__##P##_W);                        \
+            SNN__EACH(i, MR) {                                                                     \
                 snn__##P##_t av = SNN__##P##_SET1(a[(size_t)i * ra]);                              \
-                for (j = 0; j < NV; j++) acc[i][j] = SNN__##P##_MADD(av, bv[j], acc[i][j]);        \
+                SNN__EACH(j, NV) acc[i][j] = SNN__##P##_MADD(av, bv[j], acc[i][j]);                \
             }                                                                                      \
         }                                                                                          \
-        for (i = 0; i < MR; i++)                                                                   \
-            for (j = 0; j < NV; j++)                                                               \
+        SNN__EACH(i, MR)                                                                           \
+            SNN__EACH(j, NV)                                                                       \
                 SNN__##P##_STORE(c + (size_t)i * ldc + j * SNN__##P##_W, acc[i][j]);               \
     }                                                                                              \
     TARGET static void snn__tile1_##P(int k, const float *a, size_t ca, const float *b,            \
@@ -2394,13 +2424,13 @@ SNN__INLINE snn__u4_t snn__u4_make(uint32_t i, uint32_t j, uint32_t k, uint32_t 
     {                                                                                              \
         snn__##P##_t acc[NV];                                                                      \
         int j, p;                                                                                  \
-        for (j = 0; j < NV; j++) acc[j] = SNN__##P##_LOAD(c + j * SNN__##P##_W);                   \
+        SNN__EACH(j, NV) acc[j] = SNN__##P##_LOAD(c + j * SNN__##P##_W);                           \
         for (p = 0; p < k; p++, a += ca, b += ldb) {                                               \
             snn__##P##_t av = SNN__##P##_SET1(*a);                                                 \
-            for (j = 0; j < NV; j++)                                                               \
+            SNN__EACH(j, NV)                                                                       \
                 acc[j] = SNN__##P##_MADD(av, SNN__##P##_LOAD(b + j * SNN__##P##_W), acc[j]);       \
         }                                                                                          \
-        for (j = 0; j < NV; j++) SNN__##P##_STORE(c + j * SNN__##P##_W, acc[j]);                   \
+        SNN__EACH(j, NV) SNN__##P##_STORE(c + j * SNN__##P##_W, acc[j]);                           \
     }                                                                                              \
     TARGET SNN__INLINE void snn__gather_part_##P(float *y, const float *init, const float *w,      \
                                                  size_t ld, const uint32_t *idx,                   \
@@ -2408,51 +2438,118 @@ SNN__INLINE snn__u4_t snn__u4_make(uint32_t i, uint32_t j, uint32_t k, uint32_t 
     {                                                                                              \
         snn__##P##_t acc[NG];                                                                      \
         int i, j;                                                                                  \
-        for (j = 0; j < nv; j++)                                                                   \
-            acc[j] = init ? SNN__##P##_LOAD(init + j * SNN__##P##_W) : SNN__##P##_SET1(0.0f);      \
+        SNN__EACH(j, nv) acc[j] = SNN__##P##_LOAD(init + j * SNN__##P##_W);                        \
         if (val)                                                                                   \
             for (i = 0; i < count; i++) {                                                          \
                 const float *r = w + (size_t)idx[i] * ld;                                          \
                 snn__##P##_t v = SNN__##P##_SET1(val[i]);                                          \
-                for (j = 0; j < nv; j++)                                                           \
+                SNN__EACH(j, nv)                                                                   \
                     acc[j] =                                                                       \
                         SNN__##P##_MADD(v, SNN__##P##_LOAD(r + j * SNN__##P##_W), acc[j]);         \
             }                                                                                      \
         else                                                                                       \
             for (i = 0; i < count; i++) {                                                          \
                 const float *r = w + (size_t)idx[i] * ld;                                          \
-                for (j = 0; j < nv; j++)                                                           \
+                SNN__EACH(j, nv)                                                                   \
                     acc[j] = SNN__##P##_ADD(SNN__##P##_LOAD(r + j * SNN__##P##_W), acc[j]);        \
             }                                                                                      \
-        for (j = 0; j < nv; j++) SNN__##P##_STORE(y + j * SNN__##P##_W, acc[j]);                   \
+        SNN__EACH(j, nv) SNN__##P##_STORE(y + j * SNN__##P##_W, acc[j]);                           \
     }                                                                                              \
     TARGET static void snn__gather_##P(float *y, const float *init, const float *w, size_t ld,     \
                                        int n, const uint32_t *idx, const float *val,               \
                                        int count)                                                  \
     {                                                                                              \
-        int o = 0;                                                                                 \
-        for (; o + NG * SNN__##P##_W <= n; o += NG * SNN__##P##_W)                                 \
-            snn__gather_part_##P(y + o, init ? init + o : NULL, w + o, ld, idx, val, count,        \
-                                 NG);                                                              \
-        if (NG * SNN__##P##_W > 4 * SNN__LANES && o + 4 * SNN__LANES <= n) {                       \
-            snn__gather_part_##P(y + o, init ? init + o : NULL, w + o, ld, idx, val, count,        \
-                                 SNN__PART(4, P, NG));                                             \
-            o += 4 * SNN__LANES;                                                                   \
+        const int more = init != NULL, most = NG * SNN__##P##_W / SNN__LANES;                      \
+        int left = n / SNN__LANES, parts = (left + most - 1) / most, take, o = 0;                  \
+        if (!init) init = snn__zeros;                                                              \
+        for (; left > 0; left -= take, parts--, o += take * SNN__LANES) { /* even parts */         \
+            take = parts > 1 ? (left + parts - 1) / parts : left;                                  \
+            switch (take) {                                                                        \
+                SNN__GATHER_CASE(1, P, NG)                                                         \
+                SNN__GATHER_CASE(2, P, NG)                                                         \
+                SNN__GATHER_CASE(3, P, NG)                                                         \
+                SNN__GATHER_CASE(4, P, NG)                                                         \
+                SNN__GATHER_CASE(5, P, NG)                                                         \
+                SNN__GATHER_CASE(6, P, NG)                                                         \
+                SNN__GATHER_CASE(7, P, NG)                                                         \
+                SNN__GATHER_CASE(8, P, NG)                                                         \
+            default: break;                                                                        \
+            }                                                                                      \
         }                                                                                          \
-        switch ((n - o) / SNN__LANES) {                                                            \
-        case 3:                                                                                    \
-            snn__gather_part_##P(y + o, init ? init + o : NULL, w + o, ld, idx, val, count,        \
-                                 SNN__PART(3, P, NG));                                             \
-            break;                                                                                 \
-        case 2:                                                                                    \
-            snn__gather_part_##P(y + o, init ? init + o : NULL, w + o, ld, idx, val, count,        \
-                                 SNN__PART(2, P, NG));                                             \
-            break;                                                                                 \
-        case 1:                                                                                    \
-            snn__gather_part_##P(y + o, init ? init + o : NULL, w + o, ld, idx, val, count,        \
-                                 SNN__PART(1, P, NG));                                             \
-            break;                                                                                 \
-        default: break;                                                                            \
+    }                                                                                              \
+    TARGET SNN__INLINE void snn__gather_to_part_##P(float *y, const int32_t *to, const float *w,   \
+                                                    size_t ld, const uint32_t *idx,                \
+                                                    const float *val, int count, int nv)           \
+    {                                                                                              \
+        snn__##P##_t acc[NG];                                                                      \
+        int i, j;                                                                                  \
+        SNN__EACH(j, nv) acc[j] = SNN__##P##_SET1(0.0f);                                           \
+        for (i = 0; i < count; i++) {                                                              \
+            const float *r = w + (size_t)idx[i] * ld;                                              \
+            snn__##P##_t v = SNN__##P##_SET1(val[i]);                                              \
+            SNN__EACH(j, nv)                                                                       \
+                acc[j] = SNN__##P##_MADD(v, SNN__##P##_LOAD(r + j * SNN__##P##_W), acc[j]);        \
+        }                                                                                          \
+        SNN__EACH(j, nv) {                                                                         \
+            float *at = y + to[j * SNN__##P##_W / SNN__LANES] + j * SNN__##P##_W % SNN__LANES;     \
+            SNN__##P##_STORE(at, SNN__##P##_ADD(SNN__##P##_LOAD(at), acc[j]));                     \
+        }                                                                                          \
+    }                                                                                              \
+    TARGET static void snn__gather_to_##P(float *y, const int32_t *to, const float *w, size_t ld,  \
+                                          int n, const uint32_t *idx, const float *val, int count) \
+    {                                                                                              \
+        const int most = NG * SNN__##P##_W / SNN__LANES;                                           \
+        int left = n / SNN__LANES, parts = (left + most - 1) / most, take;                         \
+        for (; left > 0; left -= take, parts--, to += take, w += take * SNN__LANES) {              \
+            take = parts > 1 ? (left + parts - 1) / parts : left;                                  \
+            switch (take) {                                                                        \
+                SNN__GATHER_TO_CASE(1, P, NG)                                                      \
+                SNN__GATHER_TO_CASE(2, P, NG)                                                      \
+                SNN__GATHER_TO_CASE(3, P, NG)                                                      \
+                SNN__GATHER_TO_CASE(4, P, NG)                                                      \
+                SNN__GATHER_TO_CASE(5, P, NG)                                                      \
+                SNN__GATHER_TO_CASE(6, P, NG)                                                      \
+                SNN__GATHER_TO_CASE(7, P, NG)                                                      \
+                SNN__GATHER_TO_CASE(8, P, NG)                                                      \
+            default: break;                                                                        \
+            }                                                                                      \
+        }                                                                                          \
+    }                                                                                              \
+    TARGET static void snn__gather4_##P(float *y, const float *init, const float *w, size_t ld,    \
+                                        int n, const uint32_t *idx, size_t ldi,                    \
+                                        const int *count)                                          \
+    {                                                                                              \
+        enum { V = SNN__LANES / SNN__##P##_W, G = NG < 4 * V ? NG / V : 4 };                       \
+        const int more = init != NULL;                                                             \
+        int o, p, g, i, j, least;                                                                  \
+        if (!init) init = snn__zeros;                                                              \
+        for (p = 0; p < 4; p += G, idx += G * ldi, count += G) {                                   \
+            for (least = count[0], g = 1; g < G; g++)                                              \
+                least = count[g] < least ? count[g] : least;                                       \
+            for (o = 0; o < n; o += SNN__LANES) {                                                  \
+                const float *from = w + o;                                                         \
+                snn__##P##_t acc[G][V];                                                            \
+                SNN__EACH(g, G)                                                                    \
+                    SNN__EACH(j, V)                                                                \
+                        acc[g][j] = SNN__##P##_LOAD(init + o * more + j * SNN__##P##_W);           \
+                for (i = 0; i < least; i++)                                                        \
+                    SNN__EACH(g, G) {                                                              \
+                        const float *r = from + (size_t)idx[(size_t)g * ldi + (size_t)i] * ld;     \
+                        SNN__EACH(j, V)                                                            \
+                            acc[g][j] =                                                            \
+                                SNN__##P##_ADD(SNN__##P##_LOAD(r + j * SNN__##P##_W), acc[g][j]);  \
+                    }                                                                              \
+                SNN__EACH(g, G) {                                                                  \
+                    for (i = least; i < count[g]; i++) {                                           \
+                        const float *r = from + (size_t)idx[(size_t)g * ldi + (size_t)i] * ld;     \
+                        SNN__EACH(j, V)                                                            \
+                            acc[g][j] =                                                            \
+                                SNN__##P##_ADD(SNN__##P##_LOAD(r + j * SNN__##P##_W), acc[g][j]);  \
+                    }                                                                              \
+                    SNN__EACH(j, V)                                                                \
+                        SNN__##P##_STORE(y + (p + g) * n + o + j * SNN__##P##_W, acc[g][j]);       \
+                }                                                                                  \
+            }                                                                                      \
         }                                                                                          \
     }                                                                                              \
     TARGET SNN__INLINE void snn__scatter_part_##P(float *w, size_t ld, const uint32_t *idx,        \
@@ -2600,6 +2697,41 @@ SNN__TARGET_AVX512 static int snn__list_floats_avx512(const float *x, int n, uin
 }
 #endif
 
+static int snn__join_plain(uint32_t *to, const uint32_t *from, const uint32_t *first,
+                           const uint32_t *last, size_t step, int rows, uint32_t delta,
+                           uint32_t deltas, uint32_t spare)
+{
+    int n = 0, j;
+    for (; rows > 0; rows--, first += step, last += step, delta += deltas) {
+        uint32_t i = *first, block[SNN__LANES];
+        for (; i < *last; i += SNN__LANES, n += SNN__LANES) {
+            for (j = 0; j < SNN__LANES; j++) block[j] = from[i + (uint32_t)j] + delta;
+            memcpy(to + n, block, sizeof block);
+        }
+        n -= (int)(i - *last);
+    }
+    for (j = 0; j < SNN__LANES; j++) to[n + j] = spare;
+    return n;
+}
+#if SNN__X86
+SNN__TARGET_AVX512 static int snn__join_avx512(uint32_t *to, const uint32_t *from,
+                                               const uint32_t *first, const uint32_t *last,
+                                               size_t step, int rows, uint32_t delta,
+                                               uint32_t deltas, uint32_t spare)
+{
+    int n = 0;
+    for (; rows > 0; rows--, first += step, last += step, delta += deltas) {
+        const __m512i d = _mm512_set1_epi32((int)delta);
+        uint32_t i = *first;
+        for (; i < *last; i += 16, n += 16)
+            _mm512_storeu_si512(to + n, _mm512_add_epi32(_mm512_loadu_si512(from + i), d));
+        n -= (int)(i - *last);
+    }
+    _mm512_storeu_si512(to + n, _mm512_set1_epi32((int)spare));
+    return n;
+}
+#endif
+
 SNN__INLINE void snn__maximum_loop(float *y, unsigned char *arg, const float *x, const int32_t *at,
                                    int count, int n)
 {
@@ -2695,6 +2827,9 @@ static const snn__kernels snn__kernels_scalar = {SNN_ISA_SCALAR,
                                                  snn__tile_s,
                                                  snn__tile1_s,
                                                  snn__gather_s,
+                                                 snn__gather_to_s,
+                                                 snn__gather4_s,
+                                                 snn__join_plain,
                                                  snn__scatter_s,
                                                  snn__fire_scalar,
                                                  snn__list_bits_scalar,
@@ -2710,6 +2845,9 @@ static const snn__kernels snn__kernels_simd128 = {SNN_ISA_SIMD128,
                                                   snn__tile_v4,
                                                   snn__tile1_v4,
                                                   snn__gather_v4,
+                                                  snn__gather_to_v4,
+                                                  snn__gather4_v4,
+                                                  snn__join_plain,
                                                   snn__scatter_v4,
                                                   snn__fire_scalar,
                                                   snn__list_bits_scalar,
@@ -2726,6 +2864,9 @@ static const snn__kernels snn__kernels_avx2_exact = {SNN_ISA_AVX2,
                                                      snn__tile_v8,
                                                      snn__tile1_v8,
                                                      snn__gather_v8,
+                                                     snn__gather_to_v8,
+                                                     snn__gather4_v8,
+                                                     snn__join_plain,
                                                      snn__scatter_v8,
                                                      snn__fire_avx2,
                                                      snn__list_bits_scalar,
@@ -2740,6 +2881,9 @@ static const snn__kernels snn__kernels_avx2 = {SNN_ISA_AVX2,
                                                snn__tile_f8,
                                                snn__tile1_f8,
                                                snn__gather_f8,
+                                               snn__gather_to_f8,
+                                               snn__gather4_f8,
+                                               snn__join_plain,
                                                snn__scatter_f8,
                                                snn__fire_avx2,
                                                snn__list_bits_scalar,
@@ -2754,6 +2898,9 @@ static const snn__kernels snn__kernels_avx512 = {SNN_ISA_AVX512,
                                                  snn__tile_f16,
                                                  snn__tile1_f16,
                                                  snn__gather_f16,
+                                                 snn__gather_to_f16,
+                                                 snn__gather4_f16,
+                                                 snn__join_avx512,
                                                  snn__scatter_f16,
                                                  snn__fire_avx2,
                                                  snn__list_bits_avx512,
@@ -5281,6 +5428,8 @@ typedef struct snn__conv_shape {
     int k, kp, op;       /* kernel size of a group, padded; row of channels-last output */
     int taps;            /* kh kw */
     int run, runs;       /* a receptive field is `runs` runs of `run` elements of the image */
+    int pitch, origin, dp; /* dy: positions from row to row, the first one, and all: with a border
+                            * of zeros if the weights' gradient is gathered */
 } snn__conv_shape;
 
 /* Along one axis: taps k, k+1, ... of the backward kernel lie over positions p, p+1, ... */
@@ -5340,9 +5489,11 @@ typedef struct snn__node {
     float
         *saved; /* [segments+1][states][B][n] at the start of each segment; the last: at the end */
     const float *gain; /* value of a spike; NULL: 1 */
-    float *wt, *wk;    /* prepared weights, transposed and padded; norm: means, 1/deviations */
+    /* prepared weights, padded; linear: [in][out], [out][in]; conv: [c][taps backwards][o],
+     * [o][taps][c], and for few outputs [taps][c][o]; norm: means, 1/deviations */
+    float *wt, *wk, *wg;
     float *rounded;    /* weights of few bits */
-    int32_t *run; /* conv: pixels from a receptive field's first to where each of its runs starts */
+    int32_t *run; /* conv: from a window's first element to each SNN__LANES of its padded runs */
     snn__span *span[2];  /* conv: the spans of each row, column of the image */
     int32_t *span_at[2]; /* [h+1], [w+1]: where they start */
     snn__conv_shape conv;
@@ -5666,6 +5817,8 @@ static void snn__linear_plan(snn_net *net, snn__node *q, snn__arena *a)
 {
     const size_t in = (size_t)snn__input_of(net, q, 0)->n;
     q->wt = snn__arena_floats(a, in, snn__linear_ld(q));
+    q->wk = snn__input_of(net, q, 0)->lazy ? snn__arena_floats(a, (size_t)q->n, SNN__PAD(in))
+                                           : NULL;
     q->rounded = q->i[SNN__LINEAR_BITS] ? snn__arena_floats(a, in, (size_t)q->n) : NULL;
 }
 enum {
@@ -5681,8 +5834,10 @@ static void snn__linear_scratch(snn_net *net, snn__node *q, snn__arena *task, sn
     const snn__node *x = snn__input_of(net, q, 0);
     const size_t steps = x->signal == SNN__CONSTANT ? 1 : (size_t)net->segment;
     const size_t rows = net->desc.inference ? 0 : snn__mul_size(steps, (size_t)net->desc.batch);
-    const size_t forward = (size_t)SNN__LINEAR_ROWS * (size_t)x->n;
-    const size_t list = (forward > rows ? forward : rows) + SNN__LANES, ld = SNN__PAD((size_t)q->n);
+    const size_t forward = (size_t)SNN__LINEAR_ROWS * (size_t)x->n + SNN__LANES;
+    const size_t ld = SNN__PAD((size_t)q->n), lists = ld <= SNN__FEW ? 4 : 1;
+    const size_t backward = lists * ((rows + 31) / 32 * 32 + SNN__LANES);
+    const size_t list = forward > backward ? forward : backward;
     q->s[SNN__LINEAR_IDX] = snn__scratch_take(task, list, sizeof(uint32_t));
     q->s[SNN__LINEAR_VAL] = snn__scratch_take(task, list, sizeof(float));
     q->s[SNN__LINEAR_ACC] = snn__scratch_take(
@@ -5708,12 +5863,20 @@ static void snn__linear_prepare_task(void *arg, int task)
     const size_t in = (size_t)job->x->n, out = (size_t)q->n, ld = snn__linear_ld(q);
     const size_t i1 = (in * (size_t)(task + 1) / (size_t)job->tasks);
     const float *w = snn__weights(job->net, q);
-    size_t i, o, i0;
-    for (i0 = in * (size_t)task / (size_t)job->tasks; i0 < i1; i0 += 8) /* strips: rows of w */
-        for (o = 0; o < out; o++)                                        /* stay in cache */
-            for (i = i0; i < i1 && i < i0 + 8; i++) q->wt[i * ld + o] = w[o * in + i];
+    size_t i, i0;
+    for (i0 = in * (size_t)task / (size_t)job->tasks; i0 < i1; i0 += 16) /* strips: rows of wt */
+        snn__transpose(q->wt + i0 * ld, ld, w + i0, in, q->n, i1 - i0 < 16 ? (int)(i1 - i0) : 16,
+                       0);
     for (i = in * (size_t)task / (size_t)job->tasks; i < i1; i++)
         snn__zero(q->wt + i * ld + out, ld - out);
+}
+/* the few rows of weights that lazy neurons read, each from the start of a cache line */
+static void snn__linear_rows(const snn_net *net, snn__node *q)
+{
+    const size_t in = (size_t)snn__input_of(net, q, 0)->n;
+    size_t o;
+    for (o = 0; q->wk && o < (size_t)q->n; o++)
+        memcpy(q->wk + o * SNN__PAD(in), snn__weights(net, q) + o * in, in * sizeof(float));
 }
 static void snn__linear_prepare(snn_net *net, snn__node *q)
 {
@@ -5726,6 +5889,7 @@ static void snn__linear_prepare(snn_net *net, snn__node *q)
     snn__weights_round(net, q, q->i[SNN__LINEAR_BITS]);
     snn__parallel_for(&net->desc.threads, (double)job.x->n * q->n, job.tasks,
                       snn__linear_prepare_task, &job);
+    snn__linear_rows(net, q);
 }
 
 /* the prepared weights once more, of the inputs and outputs that fired: all that STDP changed */
@@ -5742,6 +5906,7 @@ static void snn__linear_touch(const snn_net *net, snn__node *q, const float *pre
         for (i = 0; i < in; i++)
             for (o = 0; pre[i] != 0.0f && o < out; o++) q->wt[i * ld + o] = w[o * in + i];
     }
+    snn__linear_rows(net, q);
 }
 
 /* Nonzeros of elements first .. first+n of a row, as the gather and scatter kernels want them;
@@ -5784,7 +5949,7 @@ static void snn__linear_forward_task(void *arg, int task)
     const float *bias = q->i[SNN__LINEAR_BIAS] ? snn__param_value(net, q, 1) : NULL;
     uint32_t *idx;
     float *val, *acc;
-    size_t r, k, o, rows;
+    size_t r, k, o, j, m, rows;
     int count[SNN__LINEAR_ROWS];
     t.memory = net->scratch + (size_t)task * net->task_size;
     idx = SNN__SCRATCH(&t, q, SNN__LINEAR_IDX, uint32_t);
@@ -5798,10 +5963,17 @@ static void snn__linear_forward_task(void *arg, int task)
              o += SNN__LINEAR_TILE) { /* a tile of the weights stays in cache for all rows */
             const size_t w = ld - o < SNN__LINEAR_TILE ? ld - o : (size_t)SNN__LINEAR_TILE;
             const size_t real = out > o ? (out - o < w ? out - o : w) : 0;
-            for (k = 0; k < rows; k++) {
-                net->kern->gather(acc, bias ? bias + o : NULL, q->wt + o, ld, (int)w, idx + k * in,
-                                  snn__has_values(x) ? val + k * in : NULL, count[k]);
-                memcpy(q->out + snn__row_index(net, q, r + k) * out + o, acc, real * sizeof(float));
+            for (k = 0; k < rows; k += m) {
+                m = ld <= SNN__FEW && !snn__has_values(x) && k + 4 <= rows ? 4 : 1;
+                if (m == 4)
+                    net->kern->gather4(acc, bias, q->wt, ld, (int)w, idx + k * in, in, count + k);
+                else
+                    net->kern->gather(acc, bias ? bias + o : NULL, q->wt + o, ld, (int)w,
+                                      idx + k * in, snn__has_values(x) ? val + k * in : NULL,
+                                      count[k]);
+                for (j = 0; j < m; j++)
+                    memcpy(q->out + snn__row_index(net, q, r + k + j) * out + o, acc + j * w,
+                           real * sizeof(float));
             }
         }
     }
@@ -5865,9 +6037,12 @@ static void snn__linear_backward_task(void *arg, int task)
     const size_t ld = SNN__PAD((size_t)q->n), in = (size_t)x->n, out = (size_t)q->n;
     const size_t groups = (job->rows + 31) / 32;
     const float *dense = x->signal == SNN__BITS ? NULL : x->out + snn__row_index(net, x, 0) * in;
-    size_t word, r, i, o, j, k;
+    const int few = ld <= SNN__FEW && !snn__has_values(x); /* four columns at once */
+    const size_t list = groups * 32 + SNN__LANES;
+    size_t word, r, i, j, k;
     float *dw = snn__param_grad(net, q, 0), *val, *acc;
     uint32_t *idx, *words, *columns;
+    int count[4];
     t.memory = net->scratch + (size_t)task * net->task_size;
     idx = SNN__SCRATCH(&t, q, SNN__LINEAR_IDX, uint32_t);
     val = SNN__SCRATCH(&t, q, SNN__LINEAR_VAL, float);
@@ -5889,15 +6064,21 @@ static void snn__linear_backward_task(void *arg, int task)
         for (i = 0; i < n; i += SNN__LINEAR_COLUMN) {
             const size_t m = n - i < SNN__LINEAR_COLUMN ? n - i : (size_t)SNN__LINEAR_COLUMN;
             for (j = 0; j < m; j++) {
-                const int count =
-                    net->kern->list_bits(columns + (i + j) * groups, (int)(groups * 32), idx);
-                for (k = 0; snn__has_values(x) && k < (size_t)count; k++)
+                const size_t at = few ? j % 4 : 0;
+                count[at] = net->kern->list_bits(columns + (i + j) * groups, (int)(groups * 32),
+                                                 idx + at * list);
+                for (k = 0; snn__has_values(x) && k < (size_t)count[0]; k++)
                     val[k] = dense ? dense[idx[k] * in + first + i + j] : snn__gain(x);
-                net->kern->gather(acc + j * ld, NULL, job->dy, out, (int)ld, idx,
-                                  snn__has_values(x) ? val : NULL, count);
+                if (few && j + 1 == m)
+                    for (k = at + 1; k < 4; k++) count[k] = 0;
+                if (!few)
+                    net->kern->gather(acc + j * ld, NULL, job->dy, out, (int)ld, idx,
+                                      snn__has_values(x) ? val : NULL, count[0]);
+                else if (at == 3 || j + 1 == m)
+                    net->kern->gather4(acc + (j - at) * ld, NULL, job->dy, out, (int)ld, idx, list,
+                                       count);
             }
-            for (o = 0; o < out; o++)
-                for (j = 0; j < m; j++) dw[o * in + first + i + j] += acc[j * ld + o];
+            snn__transpose(dw + first + i, in, acc, ld, (int)m, q->n, 1);
         }
     }
 }
@@ -5952,16 +6133,20 @@ static void snn__linear_backward(snn_net *net, snn__node *q, snn__task *t, size_
 /* -- conv2d: y[o][p] = b[o] + sum_(c,ky,kx) x[c][py*s + ky*d - pad][..] w[o][c][ky][kx]
  * (cross-correlation); conv1d on (C,1,L); conv_transpose2d, its adjoint
  *
- * Three walks do everything, on channels-last copies of rows, y [position][o] and the image
+ * These walks do everything, on channels-last copies of rows, y [position][o] and the image
  * [pixel][c]:
  *   spread    for each nonzero of the image (set bit, for spikes) the weights w[c][taps][o] are
  *             added to the positions that see it. With stride and dilation 1 these are some rows of
  *             neighbours, and stored backwards the weights are too: a block is added to a block.
- *   weights   for each nonzero, dy at these positions is added to dw[c][taps][o]
+ *   gather    the same sums for few outputs and many spikes: for each position the weights
+ *             w[taps][c][o] of the spikes in its window. These are runs of a list of all spikes in
+ *             the order of pixels.
+ *   weights   for each channel and row of its kernel, dy where the nonzeros saw it is added up in
+ *             dw[c][taps][o]; with stride, dilation or groups a spread the other way round
  *   image     for each position, the rows of w [o][taps][c] of its nonzero dy are added up, then
  *             added to the pixels that it sees
- * A convolution is a spread forward, weights and image backward; a transposed one is an image
- * forward, its output, and a spread backward. */
+ * A convolution is a spread or gather forward, weights and image backward; a transposed one is an
+ * image forward, its output, and a spread backward. */
 enum {
     SNN__CONV_OUT,
     SNN__CONV_KH,
@@ -5983,11 +6168,12 @@ enum {
     SNN__CONV_IDX = 4,
     SNN__CONV_VAL,
     SNN__CONV_Y,
-    SNN__CONV_TMP,
     SNN__CONV_DY,
     SNN__CONV_DIMAGE,
     SNN__CONV_DW_PART,
-    SNN__CONV_PAD
+    SNN__CONV_CODE, /* where windows are gathered */
+    SNN__CONV_END,
+    SNN__CONV_WINDOWS
 }; /* s[] */
 
 /* of an image of c x h x w and a convolution from it to o channels */
@@ -6010,12 +6196,24 @@ static snn__conv_shape snn__conv_shape_of(const int *i, int c, int h, int w, int
     s.og = s.o / s.g;
     s.ogp = SNN__PAD(s.og);
     s.k = i[SNN__CONV_KH] * i[SNN__CONV_KW] * s.cg;
-    s.kp = SNN__PAD(s.k);
     s.op = SNN__PAD(s.o);
     s.taps = i[SNN__CONV_KH] * i[SNN__CONV_KW];
     s.run = i[SNN__CONV_DW] == 1 && s.g == 1 ? i[SNN__CONV_KW] * s.c : s.cg;
     s.runs = s.k / s.run;
+    s.pitch = s.ow;
+    s.origin = 0;
+    s.dp = s.p;
+    s.kp = s.runs * SNN__PAD(s.run);
     return s;
+}
+/* Does every element of the input see a whole kernel of positions, where those of dy within zeros
+ * count? Then the weights' gradient is gathered. */
+static int snn__conv_dense(const snn__node *q)
+{
+    const int *i = q->i;
+    return q->op != SNN__CONV_TRANSPOSE2D && i[SNN__CONV_SH] == 1 && i[SNN__CONV_SW] == 1 &&
+           i[SNN__CONV_DH] == 1 && i[SNN__CONV_DW] == 1 && i[SNN__CONV_GROUPS] == 1 &&
+           i[SNN__CONV_PH] < i[SNN__CONV_KH] && i[SNN__CONV_PW] < i[SNN__CONV_KW];
 }
 static snn_status snn__conv_infer(snn_net *net, snn__node *q)
 {
@@ -6092,6 +6290,12 @@ static snn_status snn__conv_infer(snn_net *net, snn__node *q)
     q->shape[1] = transposed ? s.h : s.oh;
     q->shape[2] = transposed ? s.w : s.ow;
     q->conv = s;
+    if (snn__conv_dense(q)) {
+        q->conv.pitch = s.w + i[SNN__CONV_KW] - 1;
+        q->conv.origin = (i[SNN__CONV_KH] - 1 - i[SNN__CONV_PH]) * q->conv.pitch +
+                         i[SNN__CONV_KW] - 1 - i[SNN__CONV_PW];
+        q->conv.dp = (s.h + i[SNN__CONV_KH] - 1) * q->conv.pitch;
+    }
     q->signal = x->signal == SNN__CONSTANT ? SNN__CONSTANT : SNN__DENSE;
     return snn__weight_bits_check(net, q, i[SNN__CONV_BITS]);
 }
@@ -6115,20 +6319,18 @@ static int snn__conv_spans(const snn__conv_shape *s, const int *i, int axis, int
     }
     return n;
 }
-/* Does every element of the input see a whole kernel of positions, where those of dy padded by
- * zeros count? Then its weights' gradient is gathered; and so many positions there are. */
-static int snn__conv_dense(const snn__node *q)
+/* And are there so few outputs that registers hold a position's sums? Then y is, too. */
+static int snn__conv_gathers(const snn__node *q)
 {
-    const int *i = q->i;
-    return q->op != SNN__CONV_TRANSPOSE2D && i[SNN__CONV_SH] == 1 && i[SNN__CONV_SW] == 1 &&
-           i[SNN__CONV_DH] == 1 && i[SNN__CONV_DW] == 1 && i[SNN__CONV_GROUPS] == 1 &&
-           i[SNN__CONV_PH] < i[SNN__CONV_KH] && i[SNN__CONV_PW] < i[SNN__CONV_KW];
+    return snn__conv_dense(q) && q->conv.op <= SNN__FEW;
 }
-static size_t snn__conv_padded(const snn__node *q)
+static size_t snn__conv_room(const snn__conv_shape *s) /* of a list */
 {
-    return snn__mul_size((size_t)(q->conv.h + q->i[SNN__CONV_KH] - 1),
-                         (size_t)(q->conv.w + q->i[SNN__CONV_KW] - 1));
+    const size_t n = (size_t)(s->c * s->h * s->w), least = (size_t)(s->p > s->ogp ? s->p : s->ogp);
+    return (n > least ? n : least) + SNN__LANES;
 }
+/* of nonzeros in a window, at most; with room for more */
+static size_t snn__conv_window(const snn__conv_shape *s) { return (size_t)s->k + 2 * SNN__LANES; }
 static void snn__conv_plan(snn_net *net, snn__node *q, snn__arena *a)
 {
     const snn__conv_shape *s = &q->conv;
@@ -6138,11 +6340,14 @@ static void snn__conv_plan(snn_net *net, snn__node *q, snn__arena *a)
     q->wt = !transposed || backward
                 ? snn__arena_floats(a, (size_t)s->c * (size_t)s->taps, (size_t)s->ogp)
                 : NULL;
+    q->wg = snn__conv_gathers(q)
+                ? snn__arena_floats(a, (size_t)s->k + 1, (size_t)s->op) /* the last: zeros */
+                : NULL;
     q->wk = transposed || backward ? snn__arena_floats(a, (size_t)s->o, (size_t)s->kp) : NULL;
     q->rounded = q->i[SNN__CONV_BITS]
                      ? snn__arena_floats(a, (size_t)s->o * (size_t)s->cg, (size_t)s->taps)
                      : NULL;
-    q->run = (int32_t *)snn__arena_take(a, (size_t)s->runs, sizeof(int32_t));
+    q->run = (int32_t *)snn__arena_take(a, (size_t)(s->kp / SNN__LANES), sizeof(int32_t));
     for (axis = 0; axis < 2; axis++) {
         const int size = axis ? s->w : s->h;
         size_t spans = 0;
@@ -6154,11 +6359,13 @@ static void snn__conv_plan(snn_net *net, snn__node *q, snn__arena *a)
                 q->span_at[axis][i] + snn__conv_spans(s, q->i, axis, i,
                                                       q->span[axis] + q->span_at[axis][i]);
     }
-    for (i = 0; q->run && i < s->runs; i++)
-        q->run[i] = s->runs == q->i[SNN__CONV_KH]
-                        ? i * q->i[SNN__CONV_DH] * s->wp
-                        : i / q->i[SNN__CONV_KW] * q->i[SNN__CONV_DH] * s->wp +
-                              i % q->i[SNN__CONV_KW] * q->i[SNN__CONV_DW];
+    for (i = 0; q->run && i < s->kp / SNN__LANES; i++) {
+        const int lanes = SNN__PAD(s->run) / SNN__LANES, run = i / lanes;
+        const int y = s->runs == q->i[SNN__CONV_KH] ? run : run / q->i[SNN__CONV_KW];
+        const int x = s->runs == q->i[SNN__CONV_KH] ? 0 : run % q->i[SNN__CONV_KW];
+        q->run[i] = (y * q->i[SNN__CONV_DH] * s->wp + x * q->i[SNN__CONV_DW]) * s->c +
+                    i % lanes * SNN__LANES;
+    }
 }
 /* weight gradient of a task: [c][taps][o], then the bias: [o], of a transposed one: [c] */
 static size_t snn__conv_partial(const snn__conv_shape *s)
@@ -6169,9 +6376,8 @@ static size_t snn__conv_partial(const snn__conv_shape *s)
 static void snn__conv_scratch(snn_net *net, snn__node *q, snn__arena *task, snn__arena *op)
 {
     const snn__conv_shape *s = &q->conv;
-    const size_t y = snn__mul_size((size_t)s->p, (size_t)s->op), n = (size_t)(s->c * s->h * s->w);
-    const size_t least = (size_t)(s->p > s->ogp ? s->p : s->ogp);
-    const size_t list = (n > least ? n : least) + SNN__LANES;
+    const size_t y = snn__mul_size((size_t)s->p + 3, (size_t)s->op);
+    const size_t list = snn__mul_size(snn__conv_room(s), snn__conv_gathers(q) ? 2 : 1);
     const int transposed = q->op == SNN__CONV_TRANSPOSE2D,
               image = transposed || (!net->desc.inference && snn__input_of(net, q, 0)->backward);
     (void)op;
@@ -6179,16 +6385,20 @@ static void snn__conv_scratch(snn_net *net, snn__node *q, snn__arena *task, snn_
     q->s[SNN__CONV_IDX] = snn__scratch_take(task, list, sizeof(uint32_t));
     q->s[SNN__CONV_VAL] = snn__scratch_take(task, list, sizeof(float));
     q->s[SNN__CONV_Y] = snn__scratch_take(task, y, sizeof(float));
-    q->s[SNN__CONV_TMP] = snn__scratch_take(task, image ? (size_t)s->kp : 0, sizeof(float));
+    if (snn__conv_gathers(q)) {
+        q->s[SNN__CONV_CODE] = snn__scratch_take(task, snn__conv_room(s), sizeof(uint32_t));
+        q->s[SNN__CONV_END] = snn__scratch_take(task, (size_t)(s->h * s->w + 1), sizeof(uint32_t));
+        q->s[SNN__CONV_WINDOWS] =
+            snn__scratch_take(task, 4 * snn__conv_window(s), sizeof(uint32_t));
+    }
     q->s[SNN__CONV_DIMAGE] = snn__scratch_take(
-        task, image ? snn__mul_size((size_t)(s->hp * s->wp), (size_t)s->c) : 0, sizeof(float));
+        task, image ? snn__mul_size((size_t)(s->hp * s->wp), (size_t)s->c) + SNN__LANES : 0,
+        sizeof(float));
     if (net->desc.inference && !transposed) return;
-    q->s[SNN__CONV_DY] = snn__scratch_take(task, y, sizeof(float));
+    q->s[SNN__CONV_DY] =
+        snn__scratch_take(task, snn__mul_size((size_t)s->dp, (size_t)s->op), sizeof(float));
     if (net->desc.inference) return;
     q->s[SNN__CONV_DW_PART] = snn__scratch_take(task, snn__conv_partial(s), sizeof(float));
-    q->s[SNN__CONV_PAD] = snn__scratch_take(
-        task, snn__conv_dense(q) ? snn__mul_size(snn__conv_padded(q), (size_t)s->op) : 0,
-        sizeof(float));
 }
 static void snn__conv_prepare(snn_net *net, snn__node *q)
 {
@@ -6206,54 +6416,59 @@ static void snn__conv_prepare(snn_net *net, snn__node *q)
                 if (q->wt)
                     q->wt[(size_t)(image_c * s->taps + tap) * (size_t)s->ogp +
                           (size_t)(o % s->og)] = v;
-                if (q->wk) q->wk[(size_t)o * (size_t)s->kp + (size_t)(k * s->cg + c)] = v;
+                if (q->wg) q->wg[(size_t)(k * s->c + c) * (size_t)s->op + (size_t)o] = v;
+                if (q->wk) {
+                    const int at = k * s->cg + c, run = at / s->run;
+                    q->wk[(size_t)o * (size_t)s->kp +
+                          (size_t)(run * SNN__PAD(s->run) + at - run * s->run)] = v;
+                }
             }
 }
-/* The nonzeros of an input row, or of a row of floats, listed; their values, NULL: all are 1 */
-static int snn__conv_list(snn_net *net, snn__node *q, snn__task *t, size_t row, const float **value)
+/* nonzeros of an image, channels first; value NULL: all are 1 */
+typedef struct snn__list {
+    uint32_t *idx;
+    float *value;
+    int count;
+} snn__list;
+static snn__list snn__conv_list(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
     snn__node *x = snn__input_of(net, q, 0);
-    float *val = SNN__SCRATCH(t, q, SNN__CONV_VAL, float);
-    *value = snn__has_values(x) ? val : NULL;
-    return snn__list_row(net, x, x->signal == SNN__BITS ? NULL : snn__row_out(net, x, t, row), row,
-                         0, (size_t)x->n, SNN__SCRATCH(t, q, SNN__CONV_IDX, uint32_t), val);
-}
-static int snn__conv_list_floats(snn_net *net, snn__node *q, snn__task *t, const float *image,
-                                 const float **value)
-{
-    float *val = SNN__SCRATCH(t, q, SNN__CONV_VAL, float);
-    *value = val;
-    return net->kern->list_floats(image, q->conv.c * q->conv.h * q->conv.w,
-                                  SNN__SCRATCH(t, q, SNN__CONV_IDX, uint32_t), val);
+    snn__list l;
+    l.idx = SNN__SCRATCH(t, q, SNN__CONV_IDX, uint32_t);
+    l.value = SNN__SCRATCH(t, q, SNN__CONV_VAL, float);
+    l.count = snn__list_row(net, x, x->signal == SNN__BITS ? NULL : snn__row_out(net, x, t, row),
+                            row, 0, (size_t)x->n, l.idx, l.value);
+    if (!snn__has_values(x)) l.value = NULL;
+    return l;
 }
 /* For each listed nonzero: to the positions y add its weights w, or (to_weights) the other way
  * round. Elements come channel by channel, so one channel's weights stay in the fastest cache. */
-static void snn__conv_spread(const snn_net *net, const snn__node *q, const snn__task *t, int count,
-                             const float *value, float *y, float *w, int to_weights)
+static void snn__conv_spread(const snn_net *net, const snn__node *q, const snn__list *l, float *y,
+                             float *w, int to_weights)
 {
     const snn__conv_shape *s = &q->conv;
-    const uint32_t *idx = SNN__SCRATCH(t, q, SNN__CONV_IDX, const uint32_t);
     const uint32_t pixels = (uint32_t)(s->h * s->w), width = (uint32_t)s->w;
     const size_t kw = (size_t)q->i[SNN__CONV_KW], ogp = (size_t)s->ogp, op = (size_t)s->op;
     const size_t ldw = kw * ogp, ldy = (size_t)s->ow * op;
-    uint32_t first = 0;
-    int i, a, b, c = 0;
-    for (i = 0; i < count; i++) {
-        const float v = value ? value[i] : 1.0f;
+    uint32_t first = 0, c = 0;
+    int i, a, b;
+    for (i = 0; i < l->count; i++) {
+        const float v = l->value ? l->value[i] : 1.0f;
         uint32_t row, column;
-        for (; idx[i] >= first + pixels; first += pixels) {
-            c++;
-            w += (size_t)s->taps * ogp;
+        if (l->idx[i] - first >= pixels) {
+            c = l->idx[i] / pixels;
+            first = c * pixels;
         }
-        row = (idx[i] - first) / width;
-        column = idx[i] - first - row * width;
+        row = (l->idx[i] - first) / width;
+        column = l->idx[i] - first - row * width;
         for (a = q->span_at[0][row]; a < q->span_at[0][row + 1]; a++) {
             const snn__span down = q->span[0][a];
             for (b = q->span_at[1][column]; b < q->span_at[1][column + 1]; b++) {
                 const snn__span right = q->span[1][b];
                 float *at_y = y + (size_t)down.p * ldy + (size_t)right.p * op +
-                              (size_t)(c / s->cg * s->og);
-                float *at_w = w + (size_t)down.k * ldw + (size_t)right.k * ogp;
+                              (size_t)c / (size_t)s->cg * (size_t)s->og;
+                float *at_w = w + (size_t)c * (size_t)s->taps * ogp + (size_t)down.k * ldw +
+                              (size_t)right.k * ogp;
                 if (to_weights)
                     net->kern->add(at_w, ldw, at_y, ldy, down.len, right.len * s->ogp, v);
                 else net->kern->add(at_y, ldy, at_w, ldw, down.len, right.len * s->ogp, v);
@@ -6261,33 +6476,89 @@ static void snn__conv_spread(const snn_net *net, const snn__node *q, const snn__
         }
     }
 }
-/* dw += what the listed nonzeros saw of dy: for each channel and row of its kernel a gather over
- * the channel's nonzeros, so that weights stay in registers. The list is used up. */
-static void snn__conv_weights(const snn_net *net, const snn__node *q, const snn__task *t, int count,
-                              const float *value, const float *dy, float *dw)
+/* Puts the list into the order of pixels, then channels, in which windows are summed; code: the
+ * same as rows of [pixels][c]; end[i + 1]: where pixel i ends. */
+static void snn__conv_sort(const snn__node *q, const snn__task *t, snn__list *l)
+{
+    const uint32_t pixels = (uint32_t)(q->conv.h * q->conv.w);
+    const snn__list from = *l;
+    uint32_t *code = SNN__SCRATCH(t, q, SNN__CONV_CODE, uint32_t);
+    uint32_t *end = SNN__SCRATCH(t, q, SNN__CONV_END, uint32_t), first = 0, c = 0, p, at, sum = 0;
+    int i;
+    l->idx += snn__conv_room(&q->conv);
+    if (l->value) l->value += snn__conv_room(&q->conv);
+    memset(end, 0, (pixels + 1) * sizeof *end);
+    for (i = 0; i < l->count; i++) {
+        while (from.idx[i] >= first + pixels) first += pixels;
+        end[from.idx[i] - first + 1]++;
+    }
+    for (p = 1; p <= pixels; p++) {
+        sum += end[p];
+        end[p] = sum - end[p];
+    }
+    for (first = 0, i = 0; i < l->count; i++) {
+        for (; from.idx[i] >= first + pixels; first += pixels) c++;
+        p = from.idx[i] - first;
+        at = end[p + 1]++;
+        l->idx[at] = from.idx[i];
+        code[at] = p * (uint32_t)q->conv.c + c;
+        if (l->value) l->value[at] = from.value[i];
+    }
+}
+/* y = bias + the weights of the ones in each position's window, from the sorted list */
+static void snn__conv_gather(const snn_net *net, const snn__node *q, const snn__task *t,
+                             const float *bias, float *y)
 {
     const snn__conv_shape *s = &q->conv;
     const int kh = q->i[SNN__CONV_KH], kw = q->i[SNN__CONV_KW];
+    const size_t window = snn__conv_window(s), op = (size_t)s->op;
+    const uint32_t *code = SNN__SCRATCH(t, q, SNN__CONV_CODE, const uint32_t);
+    const uint32_t *end = SNN__SCRATCH(t, q, SNN__CONV_END, const uint32_t);
+    uint32_t *list = SNN__SCRATCH(t, q, SNN__CONV_WINDOWS, uint32_t);
+    int p, k, j, most, n[4], oy = 0, ox = 0;
+    for (p = 0; p < s->p; p += 4, y += 4 * op) {
+        for (most = k = 0; k < 4; k++) {
+            const int y0 = oy - q->i[SNN__CONV_PH], x0 = ox - q->i[SNN__CONV_PW];
+            const int top = y0 < 0 ? 0 : y0, bottom = y0 + kh < s->h ? y0 + kh : s->h;
+            const uint32_t *row = end + top * s->w;
+            n[k] = net->kern->join(
+                list + (size_t)k * window, code, row + (x0 < 0 ? 0 : x0),
+                row + (x0 + kw < s->w ? x0 + kw : s->w), (size_t)s->w, bottom - top,
+                (uint32_t)(((top - y0) * kw - top * s->w - x0) * s->c),
+                (uint32_t)((kw - s->w) * s->c), (uint32_t)s->k);
+            most = n[k] > most ? n[k] : most;
+            if (++ox < s->ow) continue;
+            ox = 0;
+            oy += oy + 1 < s->oh; /* beyond the last position it is the last row again */
+        }
+        for (k = 0; k < 4; n[k++] = most) /* up to the longest, zeros */
+            for (j = n[k] + SNN__LANES; j < most; j++)
+                list[(size_t)k * window + (size_t)j] = (uint32_t)s->k;
+        net->kern->gather4(y, bias, q->wg, op, s->op, list, window, n);
+    }
+}
+/* dw += what the listed nonzeros saw of dy: for each channel and row of its kernel a gather over
+ * the channel's nonzeros, so that weights stay in registers. The list is used up. */
+static void snn__conv_weights(const snn_net *net, const snn__node *q, snn__list *l,
+                              const float *dy, float *dw)
+{
+    const snn__conv_shape *s = &q->conv;
+    const int kh = q->i[SNN__CONV_KH];
     const uint32_t pixels = (uint32_t)(s->h * s->w), width = (uint32_t)s->w;
-    const uint32_t wide = width + (uint32_t)kw - 1;
-    const size_t op = (size_t)s->op, ldw = (size_t)kw * op;
-    uint32_t *idx = SNN__SCRATCH(t, q, SNN__CONV_IDX, uint32_t);
-    float *pad = SNN__SCRATCH(t, q, SNN__CONV_PAD, float);
+    const uint32_t pitch = (uint32_t)s->pitch;
+    const size_t op = (size_t)s->op, ldw = (size_t)q->i[SNN__CONV_KW] * op;
+    uint32_t *idx = l->idx;
     int i, k, end;
-    for (k = 0; k < s->oh; k++)
-        memcpy(pad + ((size_t)(kh - 1 - q->i[SNN__CONV_PH] + k) * wide +
-                      (size_t)(kw - 1 - q->i[SNN__CONV_PW])) * op,
-               dy + (size_t)(k * s->ow) * op, (size_t)s->ow * op * sizeof(float));
-    for (i = 0; i < count; i = end) {
+    for (i = 0; i < l->count; i = end) {
         const uint32_t c = idx[i] / pixels, first = c * pixels;
         float *w = dw + (size_t)c * (size_t)s->taps * op;
-        for (end = i; end < count && idx[end] - first < pixels; end++) {
+        for (end = i; end < l->count && idx[end] - first < pixels; end++) {
             const uint32_t row = (idx[end] - first) / width;
-            idx[end] += row * (wide - width) - first;
+            idx[end] += row * (pitch - width) - first;
         }
         for (k = 0; k < kh; k++, w += ldw)
-            net->kern->gather(w, w, pad + (size_t)k * wide * op, op, (int)ldw, idx + i,
-                              value ? value + i : NULL, end - i);
+            net->kern->gather(w, w, dy + (size_t)k * pitch * op, op, (int)ldw, idx + i,
+                              l->value ? l->value + i : NULL, end - i);
     }
 }
 /* image += dy W */
@@ -6296,31 +6567,24 @@ static void snn__conv_image(const snn_net *net, const snn__node *q, const snn__t
 {
     const snn__conv_shape *s = &q->conv;
     uint32_t *idx = SNN__SCRATCH(t, q, SNN__CONV_IDX, uint32_t);
-    float *val = SNN__SCRATCH(t, q, SNN__CONV_VAL, float),
-          *tmp = SNN__SCRATCH(t, q, SNN__CONV_TMP, float);
-    int oy, ox, g, j;
+    float *val = SNN__SCRATCH(t, q, SNN__CONV_VAL, float);
+    int oy, ox, g;
     for (oy = 0; oy < s->oh; oy++)
-        for (ox = 0; ox < s->ow; ox++, dy += s->op)
+        for (ox = 0; ox < s->ow; ox++)
             for (g = 0; g < s->g; g++) {
-                const int count = net->kern->list_floats(dy + g * s->og, s->og, idx, val);
+                const int count = net->kern->list_floats(
+                    dy + (size_t)(s->origin + oy * s->pitch + ox) * (size_t)s->op + g * s->og,
+                    s->og, idx, val);
                 float *at = image + (size_t)(oy * q->i[SNN__CONV_SH] * s->wp +
                                              ox * q->i[SNN__CONV_SW]) * (size_t)s->c +
                             g * s->cg;
-                if (!count)
-                    continue; /* nothing arrives here, as at most positions behind a max pool */
-                net->kern->gather(tmp, NULL, q->wk + (size_t)(g * s->og) * (size_t)s->kp,
-                                  (size_t)s->kp, s->kp, idx, val, count);
-                if (s->runs == q->i[SNN__CONV_KH])
-                    net->kern->add(at, (size_t)(q->i[SNN__CONV_DH] * s->wp * s->c), tmp,
-                                   (size_t)s->run, s->runs, s->run, 1.0f);
-                else
-                    for (j = 0; j < s->runs; j++)
-                        net->kern->add(at + (size_t)q->run[j] * (size_t)s->c, 0, tmp + j * s->run,
-                                       0, 1, s->run, 1.0f);
+                if (count) /* at most positions behind a max pool nothing arrives */
+                    net->kern->gather_to(at, q->run, q->wk + (size_t)(g * s->og) * (size_t)s->kp,
+                                         (size_t)s->kp, s->kp, idx, val, count);
             }
 }
-/* x, channels first, += the image within its padding */
-static void snn__conv_cut(const snn__node *q, const float *image, float *x)
+/* x, channels first, = the image within its padding, or with add += */
+static void snn__conv_cut(const snn__node *q, const float *image, float *x, int add)
 {
     const snn__conv_shape *s = &q->conv;
     const int whole = s->wp == s->w; /* then all rows are one */
@@ -6329,65 +6593,72 @@ static void snn__conv_cut(const snn__node *q, const float *image, float *x)
     int y;
     for (y = 0; y < (whole ? 1 : s->h); y++)
         snn__transpose(x + y * s->w, (size_t)(s->h * s->w), at + (size_t)(y * s->wp * s->c),
-                       (size_t)s->c, whole ? s->h * s->w : s->w, s->c, 1);
+                       (size_t)s->c, whole ? s->h * s->w : s->w, s->c, add);
 }
-/* y[p][o] of a row channels first */
-static void snn__conv_columns(const snn__conv_shape *s, const float *d, float *y)
+/* dy of a row channels first */
+static void snn__conv_columns(const snn__conv_shape *s, const float *d, float *dy)
 {
-    snn__transpose(y, (size_t)s->op, d, (size_t)s->p, s->o, s->p, 0);
+    const int whole = s->pitch == s->ow;
+    int y;
+    for (y = 0; y < (whole ? 1 : s->oh); y++)
+        snn__transpose(dy + (size_t)(s->origin + y * s->pitch) * (size_t)s->op, (size_t)s->op,
+                       d + y * s->ow, (size_t)s->p, s->o, whole ? s->p : s->ow, 0);
 }
-/* db[o] += the sum of dy[p][o] over p */
+/* db[o] += the sum of dy over positions */
 static void snn__conv_bias(const snn_net *net, const snn__node *q, const snn__task *t,
                            const float *dy, float *db)
 {
-    uint32_t *idx = SNN__SCRATCH(t, q, SNN__CONV_IDX, uint32_t), p;
-    for (p = 0; p < (uint32_t)q->conv.p; p++) idx[p] = p;
-    net->kern->gather(db, db, dy, (size_t)q->conv.op, q->conv.op, idx, NULL, q->conv.p);
+    const snn__conv_shape *s = &q->conv;
+    uint32_t *idx = SNN__SCRATCH(t, q, SNN__CONV_IDX, uint32_t);
+    int y, x;
+    for (y = 0; y < s->oh; y++)
+        for (x = 0; x < s->ow; x++)
+            idx[y * s->ow + x] = (uint32_t)(s->origin + y * s->pitch + x);
+    net->kern->gather(db, db, dy, (size_t)s->op, s->op, idx, NULL, s->p);
 }
 
 static void snn__conv_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
     const snn__conv_shape *s = &q->conv;
-    const float *bias = q->i[SNN__CONV_BIAS] ? snn__param_value(net, q, 1) : NULL, *value;
+    const float *bias = q->i[SNN__CONV_BIAS] ? snn__param_value(net, q, 1) : NULL;
     float *y = SNN__SCRATCH(t, q, SNN__CONV_Y, float);
-    const int count = snn__conv_list(net, q, t, row, &value);
+    snn__list l = snn__conv_list(net, q, t, row);
     int p;
-    if (!bias) snn__zero(y, (size_t)s->p * (size_t)s->op);
-    for (p = 0; bias && p < s->p; p++)
-        memcpy(y + (size_t)p * (size_t)s->op, bias, (size_t)s->op * sizeof(float));
-    snn__conv_spread(net, q, t, count, value, y, q->wt, 0);
+    if (snn__conv_gathers(q)) snn__conv_sort(q, t, &l);
+    if (snn__conv_gathers(q) && !l.value && l.count > s->p) /* else a spread is faster */
+        snn__conv_gather(net, q, t, bias, y);
+    else {
+        for (p = 0; p < s->p; p++)
+            if (bias) memcpy(y + p * s->op, bias, (size_t)s->op * sizeof(float));
+            else snn__zero(y + p * s->op, (size_t)s->op);
+        snn__conv_spread(net, q, &l, y, q->wt, 0);
+    }
     if (q->hwc) return;
     snn__transpose(snn__row_out(net, q, t, row), (size_t)s->p, y, (size_t)s->op, s->p, s->o, 0);
 }
 static void snn__conv_begin(snn_net *net, snn__node *q, snn__task *t)
 {
     (void)net;
-    if (q->hwc) /* positions that no window sees */
-        snn__zero(SNN__SCRATCH(t, q, SNN__CONV_DY, float),
-                  (size_t)q->conv.p * (size_t)q->conv.op);
     snn__zero(SNN__SCRATCH(t, q, SNN__CONV_DW_PART, float), snn__conv_partial(&q->conv));
-    if (snn__conv_dense(q)) /* its border */
-        snn__zero(SNN__SCRATCH(t, q, SNN__CONV_PAD, float),
-                  snn__conv_padded(q) * (size_t)q->conv.op);
+    snn__zero(SNN__SCRATCH(t, q, SNN__CONV_DY, float), /* its border, and what no window sees */
+              (size_t)q->conv.dp * (size_t)q->conv.op);
 }
 static void snn__conv_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
     const snn__conv_shape *s = &q->conv;
+    const snn__node *x = snn__input_of(net, q, 0);
     float *dy = SNN__SCRATCH(t, q, SNN__CONV_DY, float);
     float *image = SNN__SCRATCH(t, q, SNN__CONV_DIMAGE, float);
-    float *dw = SNN__SCRATCH(t, q, SNN__CONV_DW_PART, float), *din;
-    const float *value;
-    int count;
+    float *dw = SNN__SCRATCH(t, q, SNN__CONV_DW_PART, float);
+    snn__list l = snn__conv_list(net, q, t, row);
     if (!q->hwc) snn__conv_columns(s, snn__row_dout(net, q, t, row), dy);
-    count = snn__conv_list(net, q, t, row, &value);
-    if (snn__conv_dense(q)) snn__conv_weights(net, q, t, count, value, dy, dw);
-    else snn__conv_spread(net, q, t, count, value, dy, dw, 1);
+    if (snn__conv_dense(q)) snn__conv_weights(net, q, &l, dy, dw);
+    else snn__conv_spread(net, q, &l, dy, dw, 1);
     snn__conv_bias(net, q, t, dy, dw + (size_t)(s->c * s->taps) * (size_t)s->ogp);
-    din = snn__row_din(net, q, t, row, 0);
-    if (!din) return;
+    if (!x->backward) return;
     snn__zero(image, (size_t)(s->hp * s->wp) * (size_t)s->c);
     snn__conv_image(net, q, t, dy, image);
-    snn__conv_cut(q, image, din);
+    snn__conv_cut(q, image, snn__row_dout(net, x, t, row), x->add);
 }
 static void snn__conv_transpose_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
@@ -6400,25 +6671,28 @@ static void snn__conv_transpose_forward(snn_net *net, snn__node *q, snn__task *t
     snn__zero(image, (size_t)(s->hp * s->wp) * (size_t)s->c);
     snn__conv_image(net, q, t, x, image);
     for (i = 0; i < q->n; i++) out[i] = bias ? bias[i / (s->h * s->w)] : 0.0f;
-    snn__conv_cut(q, image, out);
+    snn__conv_cut(q, image, out, 1);
 }
 static void snn__conv_transpose_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
     const snn__conv_shape *s = &q->conv;
-    const float *dout = snn__row_dout(net, q, t, row), *value;
+    const float *dout = snn__row_dout(net, q, t, row);
     float *x = SNN__SCRATCH(t, q, SNN__CONV_DY, float);
     float *dx = SNN__SCRATCH(t, q, SNN__CONV_Y, float);
     float *dw = SNN__SCRATCH(t, q, SNN__CONV_DW_PART, float), *din;
     float *db = dw + (size_t)(s->c * s->taps) * (size_t)s->ogp;
-    int i, count;
+    snn__list l;
+    int i;
     snn__conv_columns(s, snn__row_in(net, q, t, row, 0), x);
-    count = snn__conv_list_floats(net, q, t, dout, &value);
-    snn__conv_spread(net, q, t, count, value, x, dw, 1);
+    l.idx = SNN__SCRATCH(t, q, SNN__CONV_IDX, uint32_t);
+    l.value = SNN__SCRATCH(t, q, SNN__CONV_VAL, float);
+    l.count = net->kern->list_floats(dout, q->n, l.idx, l.value);
+    snn__conv_spread(net, q, &l, x, dw, 1);
     for (i = 0; i < q->n; i++) db[i / (s->h * s->w)] += dout[i];
     din = snn__row_din(net, q, t, row, 0);
     if (!din) return;
     snn__zero(dx, (size_t)s->p * (size_t)s->op);
-    snn__conv_spread(net, q, t, count, value, dx, q->wt, 0);
+    snn__conv_spread(net, q, &l, dx, q->wt, 0);
     snn__transpose(din, (size_t)s->p, dx, (size_t)s->op, s->p, s->o, 1);
 }
 static void snn__conv_end(snn_net *net, snn__node *q, int tasks)
@@ -6500,27 +6774,34 @@ static void snn__pool_scratch(snn_net *net, snn__node *q, snn__arena *task, snn_
         task, (size_t)(q->i[SNN__POOL_KH] * q->i[SNN__POOL_KW]), sizeof(int32_t));
 }
 
-/* element (c, y, x) of the input is at data[c*sc + (y*w + x)*sp] */
+/* element (c, y, x) of the input is at data[c*sc + (y*w + x)*sp]; and so of its gradient */
 typedef struct snn__pool_view {
     const float *data;
     float *grad;
     size_t sc, sp;
+    int w;
 } snn__pool_view;
+/* adds: not each element is written once */
 static snn__pool_view snn__pool_input(snn_net *net, snn__node *q, snn__task *t, size_t row,
-                                      int backward)
+                                      int backward, int adds)
 {
     snn__node *x = snn__input_of(net, q, 0);
     snn__pool_view v;
     v.data = NULL;
     v.grad = NULL;
+    v.w = net->node[q->in[0]].shape[2];
     if (x->hwc) {
         v.sc = 1;
         v.sp = SNN__PAD((size_t)x->shape[0]);
         v.data = SNN__SCRATCH(t, x, SNN__CONV_Y, const float);
-        if (backward) v.grad = SNN__SCRATCH(t, x, SNN__CONV_DY, float);
+        if (!backward) return v;
+        v.w = x->conv.pitch;
+        v.grad = SNN__SCRATCH(t, x, SNN__CONV_DY, float);
+        if (adds) snn__zero(v.grad, v.sp * (size_t)x->conv.dp);
+        v.grad += (size_t)x->conv.origin * v.sp;
     } else {
         v.sp = 1;
-        v.sc = (size_t)(net->node[q->in[0]].shape[1] * net->node[q->in[0]].shape[2]);
+        v.sc = (size_t)(net->node[q->in[0]].shape[1] * v.w);
         if (backward) v.grad = snn__row_din(net, q, t, row, 0);
         else v.data = snn__row_in(net, q, t, row, 0);
     }
@@ -6542,8 +6823,8 @@ static snn__window snn__pool_window(const int *i, int h, int w, int oy, int ox)
 
 /* where the window of output (oy, ox) starts; at[]: its elements from there on, the same *count
  * as before if it is not cut */
-static size_t snn__pool_elements(const snn__node *q, const int *in, size_t sp, int oy, int ox,
-                                 int32_t *at, int *count)
+static size_t snn__pool_elements(const snn__node *q, const int *in, const snn__pool_view *v,
+                                 int oy, int ox, int32_t *at, int *count)
 {
     const snn__window n = snn__pool_window(q->i, in[1], in[2], oy, ox);
     const int y0 = n.y0 < 0 ? 0 : n.y0, x0 = n.x0 < 0 ? 0 : n.x0;
@@ -6551,36 +6832,36 @@ static size_t snn__pool_elements(const snn__node *q, const int *in, size_t sp, i
     int y, x;
     if (*count != size || (n.y1 - y0) * (n.x1 - x0) != size)
         for (*count = 0, y = 0; y < n.y1 - y0; y++)
-            for (x = 0; x < n.x1 - x0; x++) at[(*count)++] = (y * in[2] + x) * (int32_t)sp;
-    return (size_t)(y0 * in[2] + x0) * sp;
+            for (x = 0; x < n.x1 - x0; x++) at[(*count)++] = (y * v->w + x) * (int32_t)v->sp;
+    return (size_t)(y0 * v->w + x0) * v->sp;
 }
 /* argmax is [rows][positions][channels], numbers of a window's elements as listed in at[] */
 static void snn__max_pool_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
     const int *in = net->node[q->in[0]].shape, channels = q->shape[0],
               positions = q->shape[1] * q->shape[2];
-    const snn__pool_view v = snn__pool_input(net, q, t, row, 0);
+    const snn__pool_view v = snn__pool_input(net, q, t, row, 0, 0);
     const size_t padded = SNN__PAD((size_t)channels);
     float *best = SNN__SCRATCH(t, q, SNN__POOL_ROW, float), *y = best;
     unsigned char *arg = SNN__SCRATCH(t, q, SNN__POOL_ARG, unsigned char);
     int32_t *at = SNN__SCRATCH(t, q, SNN__POOL_AT, int32_t);
     unsigned char *argmax = q->argmax ? q->argmax + row * (size_t)q->n : NULL;
-    int p, c, k, count = 0;
-    for (p = 0; p < positions; p++, y += padded) {
-        const float *from = v.data + snn__pool_elements(q, in, v.sp, p / q->shape[2],
-                                                        p % q->shape[2], at, &count);
-        /* what is too much of a position's padded numbers the next one overwrites */
-        unsigned char *a = argmax && (size_t)(positions - p) * (size_t)channels >= padded ? argmax
-                                                                                          : arg;
-        if (v.sc == 1) net->kern->maximum(y, a, from, at, count, (int)padded);
-        else
-            for (c = 0; c < channels; c++, from += v.sc)
-                for (y[c] = from[at[0]], a[c] = 0, k = 1; k < count; k++)
-                    if (from[at[k]] > y[c]) y[c] = from[at[k]], a[c] = (unsigned char)k;
-        if (!argmax) continue;
-        if (a == arg) memcpy(argmax, a, (size_t)channels);
-        argmax += channels;
-    }
+    int p, oy, ox, c, k, count = 0;
+    for (p = oy = 0; oy < q->shape[1]; oy++)
+        for (ox = 0; ox < q->shape[2]; ox++, p++, y += padded) {
+            const float *from = v.data + snn__pool_elements(q, in, &v, oy, ox, at, &count);
+            /* what is too much of a position's padded numbers the next one overwrites */
+            const int fits = argmax && (size_t)(positions - p) * (size_t)channels >= padded;
+            unsigned char *a = fits ? argmax : arg;
+            if (v.sc == 1) net->kern->maximum(y, a, from, at, count, (int)padded);
+            else
+                for (c = 0; c < channels; c++, from += v.sc)
+                    for (y[c] = from[at[0]], a[c] = 0, k = 1; k < count; k++)
+                        if (from[at[k]] > y[c]) y[c] = from[at[k]], a[c] = (unsigned char)k;
+            if (!argmax) continue;
+            if (!fits) memcpy(argmax, arg, (size_t)channels);
+            argmax += channels;
+        }
     snn__transpose(snn__row_out(net, q, t, row), (size_t)positions, best, padded, positions,
                    channels, 0);
 }
@@ -6588,25 +6869,24 @@ static void snn__max_pool_backward(snn_net *net, snn__node *q, snn__task *t, siz
 {
     const int *in = net->node[q->in[0]].shape, channels = q->shape[0],
               positions = q->shape[1] * q->shape[2];
-    const snn__pool_view v = snn__pool_input(net, q, t, row, 1);
+    const int meet = q->i[SNN__POOL_KH] > q->i[SNN__POOL_SH] ||
+                     q->i[SNN__POOL_KW] > q->i[SNN__POOL_SW]; /* windows have elements in common */
+    const snn__pool_view v = snn__pool_input(net, q, t, row, 1, meet);
     const size_t padded = SNN__PAD((size_t)channels);
     float *d = SNN__SCRATCH(t, q, SNN__POOL_ROW, float);
     int32_t *at = SNN__SCRATCH(t, q, SNN__POOL_AT, int32_t);
     const unsigned char *arg = q->argmax + row * (size_t)q->n;
-    const int meet = q->i[SNN__POOL_KH] > q->i[SNN__POOL_SH] ||
-                     q->i[SNN__POOL_KW] > q->i[SNN__POOL_SW]; /* windows have elements in common */
-    int p, c, count = 0;
+    int oy, ox, c, count = 0;
     if (!v.grad) return;
     snn__transpose(d, padded, snn__row_dout(net, q, t, row), (size_t)positions, channels, positions,
                    0);
-    if (v.sc == 1 && meet) snn__zero(v.grad, v.sp * (size_t)(in[1] * in[2]));
-    for (p = 0; p < positions; p++, d += padded, arg += channels) {
-        float *to = v.grad + snn__pool_elements(q, in, v.sp, p / q->shape[2], p % q->shape[2], at,
-                                                &count);
-        if (v.sc == 1) net->kern->unpool(to, at, count, d, arg, (int)padded, meet);
-        else
-            for (c = 0; c < channels; c++) to[(size_t)c * v.sc + (size_t)at[arg[c]]] += d[c];
-    }
+    for (oy = 0; oy < q->shape[1]; oy++)
+        for (ox = 0; ox < q->shape[2]; ox++, d += padded, arg += channels) {
+            float *to = v.grad + snn__pool_elements(q, in, &v, oy, ox, at, &count);
+            if (v.sc == 1) net->kern->unpool(to, at, count, d, arg, (int)padded, meet);
+            else
+                for (c = 0; c < channels; c++) to[(size_t)c * v.sc + (size_t)at[arg[c]]] += d[c];
+        }
 }
 
 static float snn__pool_factor(const snn__node *q)
@@ -6627,7 +6907,7 @@ static snn_status snn__sum_pool_infer(snn_net *net, snn__node *q)
 static void snn__mean_pool_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
     const int *in = net->node[q->in[0]].shape, positions = q->shape[1] * q->shape[2];
-    snn__pool_view v = snn__pool_input(net, q, t, row, 0);
+    snn__pool_view v = snn__pool_input(net, q, t, row, 0, 0);
     float *out = snn__row_out(net, q, t, row), *sum = SNN__SCRATCH(t, q, SNN__POOL_ROW, float);
     int p, y, x, c;
     for (p = 0; p < positions; p++) {
@@ -6636,24 +6916,23 @@ static void snn__mean_pool_forward(snn_net *net, snn__node *q, snn__task *t, siz
         for (y = n.y0 < 0 ? 0 : n.y0; y < n.y1; y++)
             for (x = n.x0 < 0 ? 0 : n.x0; x < n.x1; x++)
                 for (c = 0; c < q->shape[0]; c++)
-                    sum[c] += v.data[(size_t)c * v.sc + (size_t)(y * in[2] + x) * v.sp];
+                    sum[c] += v.data[(size_t)c * v.sc + (size_t)(y * v.w + x) * v.sp];
         for (c = 0; c < q->shape[0]; c++) out[c * positions + p] = sum[c] * snn__pool_factor(q);
     }
 }
 static void snn__mean_pool_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
     const int *in = net->node[q->in[0]].shape, positions = q->shape[1] * q->shape[2];
-    snn__pool_view v = snn__pool_input(net, q, t, row, 1);
+    snn__pool_view v = snn__pool_input(net, q, t, row, 1, 1);
     const float *d = snn__row_dout(net, q, t, row);
     int p, y, x, c;
     if (!v.grad) return;
-    if (v.sc == 1) snn__zero(v.grad, v.sp * (size_t)(in[1] * in[2]));
     for (p = 0; p < positions; p++) {
         snn__window n = snn__pool_window(q->i, in[1], in[2], p / q->shape[2], p % q->shape[2]);
         for (y = n.y0 < 0 ? 0 : n.y0; y < n.y1; y++)
             for (x = n.x0 < 0 ? 0 : n.x0; x < n.x1; x++)
                 for (c = 0; c < q->shape[0]; c++)
-                    v.grad[(size_t)c * v.sc + (size_t)(y * in[2] + x) * v.sp] +=
+                    v.grad[(size_t)c * v.sc + (size_t)(y * v.w + x) * v.sp] +=
                         d[c * positions + p] * snn__pool_factor(q);
     }
 }
@@ -7659,23 +7938,26 @@ static void snn__scan_split(snn__scan *s)
 static void snn__scan_params(const snn_net *net, const snn__node *q, const snn__task *t,
                              snn_neuron_block *b, int at, int n)
 {
+    const int loaded = b->param[0] != NULL && !q->desc.per_neuron; /* the same for all blocks */
+    const int m = q->desc.per_neuron ? n : q->block;
     float *p = SNN__SCRATCH(t, q, SNN__SCAN_PARAM, float);
     const snn_neuron_def *def = q->neuron.def;
     int k, i;
     float *all[SNN_MAX_PARAMS + 1];
+    b->n = n;
+    if (loaded) return;
     for (k = 0; k <= def->params + def->derived; k++, p += q->block) {
         const int graded = k == def->params + def->derived;
         const float *v = snn__param_value(net, q, graded ? def->params : k < def->params ? k : 0);
         const int clamp = k < def->params && (def->param[k].flags & SNN_PARAM_CLAMP01);
-        for (i = 0; i < n; i++) {
+        for (i = 0; i < m; i++) {
             const float x = v[q->desc.per_neuron ? at + i : 0];
             p[i] = clamp ? snn__clamp(x, 0.0f, 1.0f) : x;
         }
         all[k] = p;
         if (!graded) b->param[k] = p;
     }
-    if (def->derived) def->derive(n, all);
-    b->n = n;
+    if (def->derived) def->derive(m, all);
     b->stride = (size_t)q->n;
     b->sub = q->neuron.sub;
     b->zero = q->neuron.zero;
@@ -7849,8 +8131,7 @@ static const float *snn__scan_lazy(const snn_net *net, const snn__node *q, const
     uint32_t idx[SNN__LAZY];
     uint32_t i;
     for (i = 0; i < (uint32_t)u->n; i++) idx[i] = i;
-    net->kern->gather(dout, NULL, snn__weights(net, u) + at, (size_t)q->n, SNN__PAD(n), idx, dy,
-                      u->n);
+    net->kern->gather(dout, NULL, u->wk + at, SNN__PAD((size_t)q->n), SNN__PAD(n), idx, dy, u->n);
     return dout;
 }
 static void snn__scan_backward_task(void *arg, int id)
