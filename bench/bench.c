@@ -90,6 +90,7 @@ static const bench_case cases[] = {
 static struct {
     const char *digits, *events, *picture;
     int csv, steps, threads, all, growth, rules;
+    float gradient_floor;
     snn_isa isa;
 } options;
 
@@ -452,6 +453,7 @@ static snn_net *make_net(const bench_case *c, int plain)
     d.deterministic = plain;
     d.inference = plain || c->lr <= 0.0f;
     d.checkpoint = plain ? 0 : c->checkpoint;
+    d.gradient_floor = plain ? 0.0f : options.gradient_floor;
     lif.beta = c->beta;
     if (c->slope > 0.0f) {
         lif.surrogate = SNN_FAST_SIGMOID;
@@ -519,33 +521,103 @@ static void check_case(const bench_case *c, double *result)
  *   bytes   weights: read twice, gradients written, Adam's four arrays read, three written; inputs
  *           read twice; of a neuron and step the current and its gradient written and read, spikes
  *           as bits. A stream reads the weights of what is not zero once, and its states. */
+static double flops_of(const bench_case *c, const snn_net *net, const bench_data *d, int i,
+                       int backward)
+{
+    const snn__node *q = &net->node[i], *x = q->ins ? snn__input_of(net, q, 0) : q;
+    const double rows = (double)c->steps * c->batch;
+    double dense, won = 1.0;
+    snn_layer_stats s;
+    int j;
+    if (q->op == SNN__NEURON) return rows * q->n * (backward ? 20.0 : 10.0);
+    snn_net_stats(net, i, &s);
+    if (s.dense_ops <= 0.0) return 0.0;
+    dense = q->signal == SNN__CONSTANT ? s.dense_ops / c->steps : s.dense_ops;
+    if (x->op == SNN__INPUT && x->signal != SNN__BITS)
+        s.synops *= !strcmp(c->name, "stream_same")
+                        ? 0.0
+                        : (double)snn__count_floats(d->x, d->size) / (double)d->size;
+    for (j = i + 1; j < net->count; j++)
+        if (net->node[j].op == SNN__MAX_POOL2D && net->node[j].in[0] == i)
+            won = (double)net->node[j].n / q->n;
+    if (!backward) return 2.0 * rows * s.synops;
+    return 2.0 * rows * won * (s.synops + (x->backward ? dense : 0.0));
+}
 static void floor_of(const bench_case *c, const snn_net *net, const bench_data *d, double *result)
 {
     const double rows = (double)c->steps * c->batch;
     double macs = 0.0, neurons = 0.0, bytes = 40.0 * (double)net->trained + 8.0 * (double)d->size;
-    double nonzero = (double)snn__count_floats(d->x, d->size) / (double)d->size;
-    int i, j, train = c->lr > 0.0f;
-    if (!strcmp(c->name, "stream_same")) nonzero = 0.0;
+    int i, k, train = c->lr > 0.0f;
+    result[FLOPS] = 0.0;
     for (i = 0; i < net->count; i++) {
         const snn__node *q = &net->node[i], *x = q->ins ? snn__input_of(net, q, 0) : q;
-        double dense, won = 1.0;
-        snn_layer_stats s;
-        snn_net_stats(net, i, &s);
-        if (q->op == SNN__NEURON) {
+        for (k = 0; k <= train; k++) result[FLOPS] += flops_of(c, net, d, i, k);
+        if (q->op != SNN__NEURON) macs += 0.5 * flops_of(c, net, d, i, 0) / rows;
+        else {
             neurons += q->n;
             bytes += q->n * (rows * 3 / 8 + (x->signal == SNN__CONSTANT ? c->batch : rows) * 16);
         }
-        if (s.dense_ops <= 0.0) continue;
-        dense = q->signal == SNN__CONSTANT ? s.dense_ops / c->steps : s.dense_ops;
-        if (x->op == SNN__INPUT && x->signal != SNN__BITS) s.synops *= nonzero;
-        for (j = i + 1; j < net->count; j++)
-            if (net->node[j].op == SNN__MAX_POOL2D && net->node[j].in[0] == i)
-                won = (double)net->node[j].n / q->n;
-        macs += s.synops + (train ? won * (s.synops + (x->backward ? dense : 0.0)) : 0.0);
     }
-    result[FLOPS] = rows * (2.0 * macs + (train ? 30.0 : 10.0) * neurons);
     result[BYTES] = train ? bytes : 4.0 * macs + 8.0 * neurons;
     result[TRIAD] = triad_rate(result[NET_MB] * 1024.0, thread_count());
+}
+
+/* The three slowest parts of a step, layers with what is chained to them, forward or backward:
+ * milliseconds, their share, and how many times what their operations alone would take. */
+static void print_parts(const bench_case *c, double *result)
+{
+    enum { ROUNDS = 5, PARTS = 64, TRAINED = 10 };
+    double ms[PARTS] = {0}, sum = 0.0, peak = result[FLOPS]; /* GFLOP/s */
+    float loss = 0.0f;
+    bench_data d;
+    snn_net *net;
+    int i, k, round;
+    ZERO(snn_loss_desc, l);
+    ZERO(snn_optim_desc, o);
+    make_loss(c, &l);
+    o.lr = c->lr;
+    load(c, 1, &d);
+    net = make_net(c, 0);
+    for (i = 0; i < TRAINED; i++) snn_train_step(net, &o, &l, d.x, d.y);
+    for (round = 0; round < ROUNDS; round++) {
+        if (snn_net_forward(net, d.x) != SNN_OK) stop(c->name, snn_net_error(net));
+        for (i = 0; i < 2 * net->count && i < PARTS; i++) {
+            const int node = i < net->count ? i : 2 * net->count - 1 - i;
+            snn__node *q = &net->node[node];
+            const snn__op *op = &snn__op_table[q->op];
+            double start;
+            if (i == net->count &&
+                (snn_net_loss(net, &l, d.y, &loss) != SNN_OK || snn_net_zero_grad(net) != SNN_OK))
+                stop(c->name, snn_net_error(net));
+            if (q->chunk || (node == i ? !op->forward : !q->backward || !op->backward)) continue;
+            start = now();
+            snn__run(net, q, node != i);
+            ms[i] += 1e3 * (now() - start) / ROUNDS;
+        }
+    }
+    for (i = 0; i < PARTS; i++) sum += ms[i];
+    for (round = 0; round < 3; round++) {
+        char name[64] = "";
+        double flops = 0.0;
+        int most = 0, node;
+        snn__node *q;
+        for (i = 1; i < PARTS; i++)
+            if (ms[i] > ms[most]) most = i;
+        k = most >= net->count;
+        node = k ? 2 * net->count - 1 - most : most;
+        for (q = &net->node[node]; q; q = snn__chain_previous(net, q)) {
+            char rest[64];
+            snprintf(rest, sizeof rest, "%s%s%s", q->name, *name ? "+" : "", name);
+            memcpy(name, rest, sizeof name);
+            flops += flops_of(c, net, &d, (int)(q - net->node), k);
+        }
+        row("#   %-22s %-8s %8.2f ms %4.0f %% %5.1f x its flops", name, k ? "backward" : "forward",
+            ms[most], 100.0 * ms[most] / sum, ms[most] / (1e-6 * flops / peak));
+        ms[most] = 0.0;
+    }
+    snn_net_destroy(net);
+    free(d.x);
+    free(d.y);
 }
 
 static void time_case(const bench_case *c, double *result)
@@ -606,15 +678,17 @@ static int print_case(const bench_case *c)
     }
     row("%-12s %9.*f %11.1f %8.1f %8.1f%s", named.name, c->lr > 0.0f ? 1 : 4, r[MS],
         1e3 * c->batch / r[MS], r[PEAK_MB], r[NET_MB], floor_text);
-    return 0;
+    if (!options.all || options.csv || c->lr <= 0.0f) return 0;
+    r[FLOPS] = machine[FMA_ALL];
+    return in_child(print_parts, c, r);
 }
 
 /* -- kernels and neurons -- */
 
 /* depth of a tile; nonzeros, inputs and outputs of a gather; length of a row */
 enum { DEPTH = 256, FEW = 40, TABLE = 784, WIDE = 256, ROW = 2048, LISTED = ROW + SNN__LANES };
-enum { TILE, TILE1, GATHER, GATHER_VALUES, SCATTER, FIRE, LIST_BITS, LIST_FLOATS, MAXIMUM, ADD,
-       KERNELS };
+enum { TILE, TILE1, GATHER, GATHER_VALUES, GATHER4, GATHER_TO, JOIN, SCATTER, FIRE, LIST_BITS,
+       LIST_FLOATS, MAXIMUM, UNPOOL, TRANSPOSE, ADD, KERNELS };
 static const struct {
     const char *name, *size;
     double flops, bytes; /* of a call; of tiles for each row and column of the result */
@@ -622,20 +696,25 @@ static const struct {
                            {"tile1", "depth-256", 2.0 * DEPTH, 0},
                            {"gather", "40-of-784x256", FEW * WIDE, 4.0 * FEW * WIDE},
                            {"gather_values", "40-of-784x256", 2.0 * FEW * WIDE, 4.0 * FEW * WIDE},
+                           {"gather4", "4x40-of-784x16", 4.0 * FEW * 16, 16.0 * FEW * 16},
+                           {"gather_to", "4-of-256x240", 2.0 * 4 * 240, 4.0 * 4 * 240 + 8 * 240},
+                           {"join", "5-of-8", 0, 8.0 * FEW},
                            {"scatter", "40-of-784x256", 2.0 * FEW * WIDE, 8.0 * FEW * WIDE},
                            {"fire", "2048", 0, ROW * 4 + ROW / 8},
                            {"list_bits", "2048-at-5%", 0, ROW / 8 + 0.05 * 4 * ROW},
                            {"list_floats", "2048-at-5%", 0, ROW * 4 + 0.05 * 8 * ROW},
                            {"maximum", "4-of-512", 0, 4.0 * ROW + 5.0 * ROW / 4},
+                           {"unpool", "4-of-512", 0, 4.0 * ROW + 5.0 * ROW / 4},
+                           {"transpose", "128x16", 0, 8.0 * ROW},
                            {"add", "2048", ROW, 12.0 * ROW}};
 
 typedef struct kernel_job {
     const snn__kernels *k;
     int which, mr, nr, listed; /* the tile is that of the table under test, for the plain one too */
     float a[8 * DEPTH], w[TABLE * WIDE], c[ROW + 80], x[ROW + 80], value[LISTED];
-    uint32_t index[LISTED], words[ROW / 32], fired[ROW / 32];
+    uint32_t index[LISTED], joined[FEW + SNN__LANES], words[ROW / 32], fired[ROW / 32];
     unsigned char argmax[ROW];
-    int32_t at[4];
+    int32_t at[15];
 } kernel_job;
 
 static void run_kernel(void *arg)
@@ -643,6 +722,8 @@ static void run_kernel(void *arg)
     kernel_job *j = (kernel_job *)arg;
     const snn__kernels *k = j->k;
     const size_t nr = (size_t)j->nr;
+    const int few[4] = {FEW, FEW, FEW, FEW};
+    const uint32_t ends[6] = {0, FEW / 5, FEW / 5 * 2, FEW / 5 * 3, FEW / 5 * 4, FEW};
     int r, s;
     switch (j->which) {
     case TILE:
@@ -656,11 +737,16 @@ static void run_kernel(void *arg)
         break;
     case GATHER: k->gather(j->c, NULL, j->w, WIDE, WIDE, j->index, NULL, FEW); break;
     case GATHER_VALUES: k->gather(j->c, NULL, j->w, WIDE, WIDE, j->index, j->value, FEW); break;
+    case GATHER4: k->gather4(j->c, 16, NULL, j->w, 16, 16, j->index, FEW, few); break;
+    case GATHER_TO: k->gather_to(j->c, j->at, j->w, 240, 240, j->index, j->value, 4); break;
+    case JOIN: k->join(j->joined, j->index, ends, ends + 1, 1, 5, 1, 2, 0); break;
     case SCATTER: k->scatter(j->w, WIDE, WIDE, j->index, j->value, FEW, j->a); break;
     case FIRE: k->fire(j->fired, j->x, ROW, 0); break;
     case LIST_BITS: j->listed = k->list_bits(j->words, ROW, j->index); break;
     case LIST_FLOATS: j->listed = k->list_floats(j->x, ROW, j->index, j->value); break;
     case MAXIMUM: k->maximum(j->c, j->argmax, j->x, j->at, 4, ROW / 4); break;
+    case UNPOOL: k->unpool(j->c, j->at, 4, j->x, j->argmax, ROW / 4, 0); break;
+    case TRANSPOSE: snn__transpose(j->c, ROW / 16, j->x, 16, ROW / 16, 16, 0); break;
     default: k->add(j->c, 0, j->x, 0, 1, ROW, 1.0f); break;
     }
 }
@@ -694,7 +780,8 @@ static void first_run(kernel_job *j, const snn__kernels *k, const snn__kernels *
     for (i = 0; i < ROW; i++) j->x[i] = (float)snn_bernoulli(0.05f, 1, 4, 0, (uint32_t)i);
     snn_spikes_pack(j->words, j->x, ROW);
     for (i = 0; i < LISTED; i++) j->value[i] = 0.5f, j->index[i] = (uint32_t)(i * 19 % TABLE);
-    for (i = 0; i < 4; i++) j->at[i] = i * ROW / 4;
+    for (i = 0; which == GATHER_TO && i < LISTED; i++) j->index[i] %= 256;
+    for (i = 0; i < 15; i++) j->at[i] = which == GATHER_TO ? i / 3 * 96 + i % 3 * 16 : i * ROW / 4;
     run_kernel(j);
 }
 
@@ -716,6 +803,7 @@ static void print_kernels(const bench_case *c, double *result)
         compare(name, j->value, plain->value, j->listed);
         if (j->listed != plain->listed || memcmp(j->fired, plain->fired, sizeof j->fired) ||
             memcmp(j->argmax, plain->argmax, sizeof j->argmax) ||
+            memcmp(j->joined, plain->joined, sizeof j->joined) ||
             memcmp(j->index, plain->index, (size_t)j->listed * sizeof j->index[0]))
             warn(name);
         ns = 1e9 * best_seconds(run_kernel, j);
@@ -1038,6 +1126,7 @@ int main(int argc, char **argv)
         else if (!strcmp(word, "--nmnist")) options.events = value, i++;
         else if (!strcmp(word, "--threads")) options.threads = atoi(value), i++;
         else if (!strcmp(word, "--steps")) options.steps = atoi(value) > 0 ? atoi(value) : 1, i++;
+        else if (!strcmp(word, "--floor")) options.gradient_floor = (float)atof(value), i++;
         else if (!strcmp(word, "--isa")) {
             for (k = 0; k <= (int)SNN_ISA_AVX512; k++)
                 if (!strcmp(value, snn_isa_name((snn_isa)k))) break;

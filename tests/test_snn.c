@@ -21,7 +21,7 @@
 
 /* ---- harness ---- */
 
-#define MAX_CASES 5120
+#define MAX_CASES 6000
 #define MAX_KEPT 4096
 #define ZERO(type, name) \
     type name; \
@@ -2339,13 +2339,13 @@ static void scattered_for(void *user, int count, void (*task)(void *, int), void
 
 /* Variants of the desc that must not change the result (exactly, or by a small tolerance). */
 enum { V_AGAIN, V_DENSE, V_K1, V_K3, V_K7, V_KT };
-enum { V_REVERSE = V_KT + 1, V_SCATTERED, V_OMP, V_RECORDED, V_DEBUG, V_DET, V_ISA };
+enum { V_REVERSE = V_KT + 1, V_SCATTERED, V_OMP, V_RECORDED, V_DEBUG, V_FLOOR, V_DET, V_ISA };
 static const char *const variant_names[] = {
     "same_seed",      "packed_equals_dense", "checkpoint_1",
     "checkpoint_3",   "checkpoint_7",        "checkpoint_T",
     "tasks_reversed", "tasks_scattered",     "openmp_threads",
-    "recorded",       "debug",               "isa_deterministic",
-    "isa"};
+    "recorded",       "debug",               "gradient_floor",
+    "isa_deterministic", "isa"};
 
 static void net_variant(int row, int code)
 {
@@ -2364,6 +2364,7 @@ static void net_variant(int row, int code)
     if (v == V_KT) b.checkpoint = r->T;
     if (v >= V_K1 && v <= V_KT) tolerance = 1e-6;
     if (v == V_DEBUG) b.debug = 1;
+    if (v == V_FLOOR) b.gradient_floor = 1e-4f, tolerance = 1e-2;
     if (v == V_REVERSE) b.threads.parallel_for = reverse_for;
     if (v == V_SCATTERED) b.threads.parallel_for = scattered_for, b.threads.user = &calls;
     if (v == V_DET) a.deterministic = b.deterministic = 1;
@@ -2415,6 +2416,35 @@ static void net_inference(int row, int b)
     same_result(&rb, &ra, 0.0, "inference");
     CHECK(snn_net_memory(two) < snn_net_memory(one));
     CHECK(snn_net_backward(two) == SNN_ERR_STATE);
+}
+
+/* gradient_floor: of dy (-1, 0.4, 0.6, 0.5) of a 1 x 1 convolution on ones the bias' gradient adds
+ * up what is not below floor times the largest size. */
+static void net_floor(int a, int b)
+{
+    static const float dy[4] = {-1.0f, 0.4f, 0.6f, 0.5f};
+    const float floors[3] = {0.0f, 0.5f, 1.0f}, sums[3] = {0.5f, 0.1f, -1.0f};
+    const float ones[4] = {1.0f, 1.0f, 1.0f, 1.0f};
+    int k, x;
+    (void)a, (void)b;
+    for (k = 0; k < 3; k++) {
+        snn_net *net = NULL;
+        ZERO(snn_net_desc, d);
+        ZERO(snn_conv2d_desc, c);
+        ZERO(snn_neuron_desc, n);
+        d.gradient_floor = floors[k];
+        c.out_channels = c.kernel = 1;
+        n.beta = 0.5f, n.reset = SNN_RESET_NONE, n.output_membrane = 1;
+        CHECK(snn_net_create(&net, &d) == SNN_OK);
+        if (!keep_net(net)) return;
+        x = snn_leaky(net, snn_conv2d(net, snn_input(net, 1, 2, 2), &c), &n);
+        CHECK(snn_net_record(net, x, SNN_RECORD_MEMBRANE | SNN_RECORD_GRADIENT) == SNN_OK);
+        CHECK(snn_net_build(net) == SNN_OK && snn_net_forward(net, ones) == SNN_OK);
+        CHECK(snn_net_zero_grad(net) == SNN_OK);
+        memcpy(snn_net_dmembrane(net, x).data, dy, sizeof dy);
+        CHECK(snn_net_backward(net) == SNN_OK);
+        CHECK(fabs((double)snn_net_param(net, 1)->grad.data[0] - (double)sums[k]) < 1e-6);
+    }
 }
 
 /* chunk 0: snn_net_step, T times. Otherwise snn_net_continue in chunks from zero states. */
@@ -4183,6 +4213,7 @@ static const char bad_calls[] =
     "inference_backward inference_train loss_label_high loss_label_negative "
     "loss_null_labels loss_kind loss_of_each optim_no_lr optim_null views_unknown too_many_layers "
     "neuron_null surrogate_unknown surrogate_no_function checkpoint_negative "
+    "floor_negative floor_above_one floor_nan "
     "evaluate_features evaluate_null isa_unavailable neuron_def_broken "
     "gradcheck_not_smooth save_before_build moments_missing loss_before_forward "
     "input_kind norm_null conv1d_null transpose_null multiply_unknown iand_unknown norm_unknown "
@@ -4239,6 +4270,9 @@ static void bad_call(int a, int b)
     if (IS("batch_negative")) d.batch = -1, s = snn_net_create(&other, &d);
     if (IS("steps_negative")) d.steps = -1, s = snn_net_create(&other, &d);
     if (IS("checkpoint_negative")) d.checkpoint = -1, s = snn_net_create(&other, &d);
+    if (IS("floor_negative")) d.gradient_floor = -0.1f, s = snn_net_create(&other, &d);
+    if (IS("floor_above_one")) d.gradient_floor = 1.5f, s = snn_net_create(&other, &d);
+    if (IS("floor_nan")) d.gradient_floor = (float)NAN, s = snn_net_create(&other, &d);
     if (IS("input_kind")) d.input = (snn_input_kind)3, s = snn_net_create(&other, &d);
     if (IS("isa_unavailable")) d.isa = (snn_isa)7, s = snn_net_create(&other, &d);
     if (IS("one_hook")) d.allocator.alloc = count_alloc, s = snn_net_create(&other, &d);
@@ -6604,6 +6638,7 @@ static void add_all(void)
         add(io_round_trip, i, 0, "io/round_trip_%s", name);
     }
     add(net_synops, 0, 0, "net/synops");
+    add(net_floor, 0, 0, "net/gradient_floor");
     add(net_dropout, 0, 0, "net/dropout");
     add(net_step_frames, 0, 0, "net/step_frames");
     add(net_names, 0, 0, "net/names");
