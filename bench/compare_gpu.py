@@ -20,11 +20,7 @@ import subprocess
 import sys
 import time
 
-NETS = {  # steps, channels, hidden, beta, loss, lr
-    "t5_mlp": (25, None, 1000, 0.95, "ce_membrane", 5e-4),
-    "quick": (25, (8, 16), None, 0.9, "mse_count", 2e-3),
-    "t6": (50, (12, 64), None, 0.5, "ce_rate", 1e-2),
-}
+from nets import NETS, layers, loss_of
 
 
 def median_seconds(torch, step, seconds):
@@ -45,19 +41,6 @@ def median_seconds(torch, step, seconds):
     return sorted(rounds)[2]
 
 
-def loss_of(torch, kind, spikes, membranes, y):
-    """spikes, membranes [T][B][10]"""
-    cross = torch.nn.functional.cross_entropy
-    steps = spikes.shape[0]
-    if kind == "ce_membrane":
-        return sum(cross(m, y) for m in membranes)
-    if kind == "ce_rate":
-        return sum(cross(s, y) for s in spikes) / steps
-    target = torch.full_like(spikes[0], int(0.2 * steps))
-    target[torch.arange(len(y), device=y.device), y] = int(0.8 * steps)
-    return torch.nn.functional.mse_loss(spikes.sum(0), target) / steps
-
-
 def data(torch, name, batch):
     shape = (batch, 784) if name == "t5_mlp" else (batch, 1, 28, 28)
     g = torch.Generator().manual_seed(2)
@@ -65,23 +48,14 @@ def data(torch, name, batch):
     return x.cuda(), (torch.arange(batch) % 10).cuda()
 
 
-def layers(nn, name, lif, flatten):
-    _, channels, hidden, _, _, _ = NETS[name]
-    if hidden:
-        return [nn.Linear(784, hidden), lif(), nn.Linear(hidden, 10), lif()]
-    a, b = channels
-    return [nn.Conv2d(1, a, 5), nn.MaxPool2d(2), lif(), nn.Conv2d(a, b, 5), nn.MaxPool2d(2), lif(),
-            flatten(), nn.Linear(b * 16, 10), lif()]
-
-
 def snntorch_step(torch, name, batch):
     import snntorch as snn
     from snntorch import surrogate
 
-    steps, _, hidden, beta, loss, lr = NETS[name]
-    grad = surrogate.atan() if hidden else surrogate.fast_sigmoid(slope=25)
-    net = torch.nn.ModuleList(layers(torch.nn, name, lambda: snn.Leaky(beta=beta, spike_grad=grad),
-                                     torch.nn.Flatten)).cuda()
+    steps, _, _, beta, slope, loss, lr = NETS[name]
+    grad = surrogate.fast_sigmoid(slope=slope) if slope else surrogate.atan()
+    net = torch.nn.ModuleList(layers(torch.nn, name,
+                                     lambda: snn.Leaky(beta=beta, spike_grad=grad))).cuda()
     optim = torch.optim.Adam(net.parameters(), lr=lr)
     x, y = data(torch, name, batch)
 
@@ -106,10 +80,10 @@ def snntorch_step(torch, name, batch):
     return step
 
 
-def spikingjelly_node(torch, beta, hidden):
+def spikingjelly_node(beta, slope):
     from spikingjelly.activation_based import neuron, surrogate
 
-    grad = surrogate.ATan() if hidden else surrogate.Sigmoid(alpha=25.0)
+    grad = surrogate.Sigmoid(alpha=slope) if slope else surrogate.ATan()
     node = neuron.LIFNode(tau=1.0 / (1.0 - beta), decay_input=False, v_reset=None,
                           surrogate_function=grad, step_mode="m", store_v_seq=True)
     try:
@@ -124,9 +98,8 @@ def spikingjelly_node(torch, beta, hidden):
 def spikingjelly_step(torch, name, batch):
     from spikingjelly.activation_based import functional, layer
 
-    steps, _, hidden, beta, loss, lr = NETS[name]
-    net = torch.nn.Sequential(*layers(layer, name, lambda: spikingjelly_node(torch, beta, hidden),
-                                      layer.Flatten)).cuda()
+    steps, _, _, beta, slope, loss, lr = NETS[name]
+    net = torch.nn.Sequential(*layers(layer, name, lambda: spikingjelly_node(beta, slope))).cuda()
     functional.set_step_mode(net, "m")
     optim = torch.optim.Adam(net.parameters(), lr=lr)
     x, y = data(torch, name, batch)
@@ -147,7 +120,7 @@ def spikingjelly_step(torch, name, batch):
 def spikingjelly_lif(torch, steps):
     from spikingjelly.activation_based import functional
 
-    node = spikingjelly_node(torch, 0.9, 1).cuda()
+    node = spikingjelly_node(0.9, None).cuda()
     node.store_v_seq = False
     x = (0.5 * torch.rand(steps, 64, 65536, device="cuda")).requires_grad_()
     g = torch.rand(steps, 64, 65536, device="cuda")
