@@ -2,13 +2,16 @@
 """compare_snntorch.py - snn.h and snnTorch on the same training steps, in turn, on this machine
 
     python3 bench/compare_snntorch.py --snntorch DIR --mnist DIR [--nmnist DIR] [--blas DIR]
-        [--ours build/bench] [--cases t5_mlp quick t6 stream nmnist] [--threads 1,2] [--runs 3]
-        [--steps 6] [--csv]
+        [--spikingjelly DIR] [--norse DIR] [--ours build/bench]
+        [--cases t5_mlp quick t6 stream nmnist] [--threads 1,2] [--runs 3] [--steps 6] [--csv]
 
   --snntorch DIR   a checkout of snnTorch (the folder that holds snntorch/)
   --mnist DIR      the raw MNIST files, train-images-idx3-ubyte and train-labels-idx1-ubyte
   --nmnist DIR     N-MNIST, DIR/Train/<digit>/<name>.bin; without it the case nmnist is left out
   --blas DIR       a folder with another libblas.so.3 for PyTorch, see below
+  --spikingjelly DIR, --norse DIR
+                   checkouts of these (with PyTorch 1.13: SpikingJelly 0.0.0.0.14, Norse 1.0.0);
+                   each adds its time, sj-ms or norse-ms, and how many times ours that is
   --ours PROGRAM   bench/bench.c, compiled with -fopenmp (make build/bench)
 
 The cases are those of bench.c. Each run is a process of its own: one of ours, one of theirs, then
@@ -24,6 +27,17 @@ A case with something after a + is the same with PyTorch in another mode; ours i
           optimised one and says nothing about snnTorch. The head of the table gives the speed of
           a matrix product; below 10 GFLOP/s only the +blas rows are fair: install OpenBLAS, or
           name the folder in which its libblas.so.3 lies.
+SpikingJelly and Norse train the same nets on the same images with the same losses and Adam, step by
+step, a constant input through the first layer once, as ours; snnTorch, as in its tutorials, every
+step. Their neurons take the threshold off in the step of the spike, before the membrane decays;
+snnTorch's Leaky does in the next, after it has.
+  SpikingJelly  LIFNode with tau = 1/(1 - beta), decay_input = False, soft reset, detached; SoftSign
+                for the fast sigmoid, the same curve slope/2 times as high. Step mode "s": on a CPU
+                the backward pass of "m" adds a whole sequence of zeros for each step.
+  Norse         SequentialState of LIFBoxCell, tau_mem_inv = v_th = 1 - beta: Leaky with a membrane
+                1 - beta times as large; SuperSpike, which is the fast sigmoid, also for atan, with
+                alpha 2. The reset is not detached; before Norse 1.1 it sets the membrane to 0.
+One that cannot be imported, or that fails, is named and left out.
 On cores that others use too, OMP_WAIT_POLICY=passive in the environment keeps the threads of both
 from spinning against them. Python needs torch, numpy and what snnTorch imports."""
 import argparse
@@ -32,12 +46,19 @@ import glob
 import json
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
 import time
 
+import nets
+
 CASES = ["t5_mlp", "quick", "t6", "stream", "nmnist"]
+OTHERS = {  # what to import, how the table calls it
+    "spikingjelly": ("spikingjelly.activation_based.neuron", "sj"),
+    "norse": ("norse.torch", "norse"),
+}
 RESULT = "result "  # what the line of a peer's run starts with
 
 
@@ -75,42 +96,40 @@ def read_recordings(folder, batch, steps):
 
 
 def peer(args):
-    sys.path.insert(0, args.snntorch)
+    name = next((name for name in OTHERS if getattr(args, name)), "snntorch")
+    sys.path.insert(0, getattr(args, name))
     import torch
 
     if args.flush:
         torch.set_flush_denormal(True)  # before PyTorch starts its threads: they inherit it
-    import snntorch
-    from snntorch import functional, surrogate, utils
-
+    makers = {"snntorch": snntorch_step, "spikingjelly": spikingjelly_step, "norse": norse_step}
     torch.set_num_threads(args.peer_threads)
     torch.manual_seed(0)
-    case, nn = args.peer, torch.nn
-    libraries = (torch, nn, snntorch, functional, surrogate, utils)
+    case = args.peer
+    step = makers[name](case, torch)
+    warm_up = 1
     if case == "stream":
-        times = stream_times(args, libraries)
+        warm_up = 200
+        images, _ = mnist(args.mnist, 100, torch)
+        batches = 20 * [(image,) for image in images.flatten(1).split(1)]
+    elif case == "nmnist":
+        frames, digits = read_recordings(args.nmnist, 32, 300)
+        batches = [(torch.from_numpy(frames), torch.from_numpy(digits))] * (args.steps + 1)
     else:
-        batch = 32 if case == "nmnist" else 128
-        runs = args.steps + 1  # the first one only warms up
-        step = (mlp_step if case == "t5_mlp" else conv_step)(case, libraries)
-        if case == "nmnist":
-            frames, digits = read_recordings(args.nmnist, batch, 300)
-            x, y = torch.from_numpy(frames), torch.from_numpy(digits)
-            batches = [(x, y)] * runs
-        else:
-            pixels, labels = mnist(args.mnist, runs * batch, torch)
-            batches = list(zip(pixels.split(batch), labels.split(batch)))
-        times = []
-        for x, y in batches:
+        pixels, labels = mnist(args.mnist, (args.steps + 1) * 128, torch)
+        pixels = pixels.flatten(1) if case == "t5_mlp" else pixels
+        batches = list(zip(pixels.split(128), labels.split(128)))
+    times = []
+    with torch.set_grad_enabled(case != "stream"):
+        for batch in batches:
             start = time.perf_counter()
-            step(x, y)
+            step(*batch)
             times.append(time.perf_counter() - start)
-        times = times[1:]
     import resource
 
     unit = 1048576 if sys.platform == "darwin" else 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-    ms = 1e3 * statistics.median_high(times)
+    ms = 1e3 * statistics.median_high(times[warm_up:])
     print(RESULT + json.dumps({"ms": ms, "mb": peak}), flush=True)
 
 
@@ -119,6 +138,14 @@ def mnist(folder, count, torch):
     y = read_idx(os.path.join(folder, "train-labels-idx1-ubyte"), count, 1)
     x, y = torch.from_numpy(x.copy()), torch.from_numpy(y.copy())
     return x.float().div(255).unsqueeze(1), y.long()
+
+
+def snntorch_step(case, torch):
+    import snntorch
+    from snntorch import functional, surrogate, utils
+
+    make = {"t5_mlp": mlp_step, "stream": stream_step}.get(case, conv_step)
+    return make(case, (torch, torch.nn, snntorch, functional, surrogate, utils))
 
 
 def mlp_step(case, libraries):
@@ -131,7 +158,6 @@ def mlp_step(case, libraries):
     entropy = nn.CrossEntropyLoss()
 
     def step(x, y):
-        x = x.flatten(1)
         mem1, mem2 = lif1.init_leaky(), lif2.init_leaky()
         spikes, membranes = [], []
         for _ in range(25):
@@ -151,23 +177,15 @@ def mlp_step(case, libraries):
 def conv_step(case, libraries):
     """Two convolutions and a linear layer, a max pool and a Leaky neuron after each convolution."""
     torch, nn, snntorch, functional, surrogate, utils = libraries
-    first, channels, flat, beta, slope, lr, steps = {
-        "quick": (1, (8, 16), 256, 0.9, 25, 2e-3, 25),
-        "t6": (1, (12, 64), 1024, 0.5, 25, 1e-2, 50),
-        "nmnist": (2, (12, 32), 800, 0.5, None, 2e-2, 300),
-    }[case]
+    steps, _, _, beta, slope, loss, lr = nets.NETS[case]
     spike_grad = surrogate.fast_sigmoid(slope=slope) if slope else surrogate.atan()
 
     def neuron(**options):
         return snntorch.Leaky(beta=beta, spike_grad=spike_grad, init_hidden=True, **options)
 
-    net = nn.Sequential(
-        nn.Conv2d(first, channels[0], 5), nn.MaxPool2d(2), neuron(),
-        nn.Conv2d(channels[0], channels[1], 5), nn.MaxPool2d(2), neuron(),
-        nn.Flatten(), nn.Linear(flat, 10), neuron(output=True),
-    )
+    net = nn.Sequential(*nets.layers(nn, case, neuron)[:-1], neuron(output=True))
     adam = torch.optim.Adam(net.parameters(), lr=lr, betas=(0.9, 0.999))
-    if case == "t6":
+    if loss == "ce_rate":
         loss_fn = functional.ce_rate_loss()
     else:
         loss_fn = functional.mse_count_loss(correct_rate=0.8, incorrect_rate=0.2)
@@ -183,22 +201,91 @@ def conv_step(case, libraries):
     return step
 
 
-def stream_times(args, libraries):
+def stream_step(case, libraries):
     """784-1000-10, one sample, one time step at a time, no gradient, a new image every step."""
     torch, nn, snntorch, _, _, _ = libraries
-    images, _ = mnist(args.mnist, 100, torch)
-    images = images.flatten(1).split(1)
     hidden, output = nn.Linear(784, 1000), nn.Linear(1000, 10)
     lif1, lif2 = snntorch.Leaky(beta=0.95), snntorch.Leaky(beta=0.95)
     mem1, mem2 = lif1.init_leaky(), lif2.init_leaky()
-    times = []
-    with torch.no_grad():
-        for k in range(2000):
-            start = time.perf_counter()
-            spk, mem1 = lif1(hidden(images[k % 100]), mem1)
-            spk, mem2 = lif2(output(spk), mem2)
-            times.append(time.perf_counter() - start)
-    return times[200:]
+
+    def step(x):
+        nonlocal mem1, mem2
+        spk, mem1 = lif1(hidden(x), mem1)
+        spk, mem2 = lif2(output(spk), mem2)
+
+    return step
+
+
+def other_step(case, torch, first, rest, forward, unit=1.0):
+    """forward(h, state): a step of the layers after the first; spikes, membrane in unit, state."""
+    if case == "stream":
+        state = None
+
+        def stream(x):
+            nonlocal state
+            _, _, state = forward(first(x), state)
+
+        return stream
+    steps, _, _, _, _, loss, lr = nets.NETS[case]
+    adam = torch.optim.Adam([*first.parameters(), *rest.parameters()], lr=lr)
+
+    def step(x, y):
+        state, spikes, membranes = None, [], []
+        h = None if case == "nmnist" else first(x)
+        for t in range(steps):
+            spk, mem, state = forward(first(x[t]) if h is None else h, state)
+            spikes.append(spk)
+            membranes.append(mem)
+        spikes, membranes = torch.stack(spikes), torch.stack(membranes) / unit
+        value = nets.loss_of(torch, loss, spikes, membranes, y)
+        adam.zero_grad()
+        value.backward()
+        adam.step()
+        return value
+
+    return step
+
+
+def spikingjelly_step(case, torch):
+    from spikingjelly.activation_based import functional, layer, neuron, surrogate
+
+    name = "t5_mlp" if case == "stream" else case
+    _, _, _, beta, slope, _, _ = nets.NETS[name]
+    grad = surrogate.SoftSign(alpha=slope) if slope else surrogate.ATan()
+
+    def node():
+        return neuron.LIFNode(tau=1 / (1 - beta), decay_input=False, v_reset=None,
+                              detach_reset=True, surrogate_function=grad)
+
+    first, *rest = nets.layers(layer, name, node)
+    rest = torch.nn.Sequential(*rest).train(case != "stream")
+
+    def forward(h, state):
+        if not state:
+            functional.reset_net(rest)
+        return rest(h), rest[-1].v, True
+
+    return other_step(case, torch, first, rest, forward)
+
+
+def norse_step(case, torch):
+    import norse.torch as norse
+
+    name = "t5_mlp" if case == "stream" else case
+    _, _, _, beta, slope, _, _ = nets.NETS[name]
+    small = torch.tensor(1 - beta)
+    options = {"tau_mem_inv": small, "v_th": small, "alpha": (slope or 2) / small}
+    if "reset_method" in norse.LIFBoxParameters._fields:
+        options["reset_method"] = norse.reset_subtract
+    p = norse.LIFBoxParameters(method="super", **options)
+    first, *rest = nets.layers(torch.nn, name, lambda: norse.LIFBoxCell(p, dt=1.0))
+    rest = norse.SequentialState(*rest)
+
+    def forward(h, state):
+        spk, state = rest(h, state)
+        return spk, state[-1].v, state
+
+    return other_step(case, torch, first, rest, forward, small)
 
 
 # -- ours and the table
@@ -216,7 +303,8 @@ def peer_environment(blas):
     return environment
 
 
-def run_peer(args, case, threads):
+def run_peer(args, case, threads, other=None):
+    """Milliseconds and megabytes of snnTorch, or of the other, whose failure is only a line."""
     name, *modes = case.split("+")
     command = [sys.executable, os.path.abspath(__file__), "--snntorch", args.snntorch]
     command += ["--mnist", args.mnist, "--peer", name, "--peer-threads", str(threads)]
@@ -225,11 +313,17 @@ def run_peer(args, case, threads):
     command += ["--flush"] if "ftz" in modes else []
     environment = peer_environment(args.blas if "blas" in modes else None)
     environment["OMP_NUM_THREADS"] = str(threads)
-    done = subprocess.run(command, stdout=subprocess.PIPE, env=environment, universal_newlines=True)
+    command += ["--" + other, getattr(args, other)] if other else []
+    done = subprocess.run(command, stdout=subprocess.PIPE, env=environment, universal_newlines=True,
+                          stderr=subprocess.PIPE if other else None)
     for line in done.stdout.splitlines():
         if line.startswith(RESULT):
             result = json.loads(line[len(RESULT) :])
             return result["ms"], result["mb"]
+    if other:
+        why = (done.stderr.strip().splitlines() or ["status %d" % done.returncode])[-1]
+        print("# %s is left out of %s: %s" % (other, case, why))
+        return None
     fail("snnTorch's run of %s ended with status %d and without a result" % (case, done.returncode))
 
 
@@ -282,6 +376,26 @@ def check_imports(args, blas):
     return versions, float(rate)
 
 
+def check_other(args, name):
+    """Whether it can be imported; prints its version, or why not."""
+    folder = os.path.abspath(getattr(args, name))
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import " + OTHERS[name][0]
+    done = subprocess.run([sys.executable, "-c", code, folder], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, universal_newlines=True)
+    version = "of unknown version"
+    for path in ("setup.py", "pyproject.toml"):
+        path = os.path.join(folder, path)
+        text = open(path, encoding="utf-8").read() if os.path.exists(path) else ""
+        found = re.search(r'^\s*version *= *"([^"]+)"', text, re.MULTILINE)
+        version = found.group(1) if found else version
+    if done.returncode == 0:
+        print("# %s: %s" % (name, version))
+    else:
+        why = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        print("# %s %s is left out: %s" % (name, version, why))
+    return done.returncode == 0
+
+
 def machine():
     try:
         with open("/proc/cpuinfo") as f:
@@ -301,6 +415,8 @@ def main():
     parser.add_argument("--mnist", required=True)
     parser.add_argument("--nmnist")
     parser.add_argument("--blas")
+    for name in OTHERS:
+        parser.add_argument("--" + name)
     parser.add_argument("--ours", default=os.path.join("build", "bench"))
     parser.add_argument("--cases", nargs="+", choices=CASES)
     parser.add_argument("--threads", default="1,2")
@@ -341,24 +457,34 @@ def main():
     print(", +blas: %.1f" % check_imports(args, args.blas)[1] if args.blas else "")
     if rate < 10:
         print("# WARNING: that is a slow BLAS; only rows with an optimised one are fair (--help)")
+    others = [name for name in OTHERS if getattr(args, name) and check_other(args, name)]
     print("# %s, %d processors, %d run(s) each" % (machine(), os.cpu_count() or 0, args.runs))
     if os.getloadavg()[0] > 0.5:
         print("# WARNING: load %.1f: other programs run, times are noisy" % os.getloadavg()[0])
     titles = ("case", "threads", "ours-ms", "theirs-ms", "ratio")
     titles += ("ours-MB", "theirs-MB", "ratio-MB")
-    widths = "%-16s %7s %10s %10s %8s %9s %9s %8s"
+    widths = "%-16s %7s %10s %10s %8s %9s %9s %8s" + " %8s %11s" * len(others)
+    for name in others:
+        titles += (OTHERS[name][1] + "-ms", "ratio-" + OTHERS[name][1])
     print(",".join(titles) if args.csv else widths % titles, flush=True)
     for case in cases:
         for threads in [int(t) for t in args.threads.split(",")]:
-            ours, theirs = [], []
+            ours, theirs, more = [], [], {name: [] for name in others}
             for _ in range(args.runs):
                 ours.append(run_ours(args, case, threads))
                 theirs.append(run_peer(args, case, threads))
+                for name in [name for name in others if None not in more[name]]:
+                    more[name].append(run_peer(args, case, threads, name))
             ms = [statistics.median(run[0] for run in runs) for runs in (ours, theirs)]
             mb = [max(run[1] for run in runs) for runs in (ours, theirs)]
             digits = "%.4f" if case.startswith("stream") else "%.1f"
             values = (case, str(threads), digits % ms[0], digits % ms[1], "%.1f" % (ms[1] / ms[0]))
             values += ("%.1f" % mb[0], "%.1f" % mb[1], "%.1f" % (mb[1] / mb[0]))
+            for name in others:
+                values += ("-", "-")
+                if None not in more[name]:
+                    other = statistics.median(run[0] for run in more[name])
+                    values = values[:-2] + (digits % other, "%.1f" % (other / ms[0]))
             print(",".join(values) if args.csv else widths % values, flush=True)
 
 
