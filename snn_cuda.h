@@ -13,9 +13,16 @@
  * WHAT HAPPENS WHERE
  *   Parameters, gradients, optimiser state, signals, losses and optimisers live on the device. A
  *   training step sends a batch and its labels and fetches the loss. Device memory is planned when
- *   the net is built, one block, and nothing is allocated later. Views are copies on the host: one
- *   that was once asked for is fetched after every call that changes it and sent before every call
- *   that reads it, so ask for what you need and no more; a parameter asked for fetches all of them.
+ *   the net is built, one block, and the input's host copy is page-locked, so that it travels while
+ *   the host goes on. Views are copies on the host: one that was once asked for is fetched after
+ *   every call that changes it and sent before every call that reads it, so ask for what you need
+ *   and no more; a parameter asked for fetches all of them.
+ *
+ *   The second call of a kind (forward over so many steps, loss, backward, ...) captures its
+ *   launches as a CUDA graph, later ones play it. That is all that is allocated after build: the
+ *   driver's graph, and a list of its launches by the net's allocator. A net without an allocator
+ *   (snn_net_create_in), a call that cannot be captured and desc.no_graphs launch kernel by kernel,
+ *   to the same results.
  *
  * THE SAME NUMBERS
  *   Kernels call the very formulas of snn.h, snn__leaky_step1 and its like; a row of
@@ -52,6 +59,7 @@ typedef struct snn_cuda_desc {
     int device;              /* 0: the first */
     snn_cuda_math math;
     void *stream;            /* a cudaStream_t of yours; NULL: the net makes its own */
+    int no_graphs;           /* 1: every kernel is launched by itself, for a profiler to see */
     snn_backend _backend;    /* filled in by snn_cuda_backend */
     uint32_t _end;
 } snn_cuda_desc;
@@ -75,8 +83,8 @@ SNN_DEF size_t snn_cuda_memory(const snn_net *net);
 #define SNN_CUDA_IMPLEMENTATION_DONE
 
 /* ---- >>runtime ----------------------------------------------------------------------------- */
-/* All that is CUDA: a dozen functions and two macros. With SNN_CUDA_SHIM somebody else has defined
- * them (tests/cuda_shim.h: in plain C, on the CPU).
+/* All that is CUDA: some twenty functions and the macros below. With SNN_CUDA_SHIM somebody else has
+ * defined them (tests/cuda_shim.h: in plain C, on the CPU).
  *
  *   SNN__KERNEL(name, type) { ... }   the work of thread i; its arguments are *a, a type
  *   SNN__LAUNCH(c, name, n, args)     threads 0 .. n-1, in no order
@@ -85,11 +93,13 @@ SNN_DEF size_t snn_cuda_memory(const snn_net *net);
  *   SNN__FMA(a, b, c)                 a b + c, fused if that is faster
  *   SNN__LOAD8(to, from)              8 floats from an address that is a multiple of 32 bytes
  *
- * Threads of a kernel do not know of each other. The first failure stays in c->error. */
+ * Threads of a kernel do not know of each other. The first failure stays in c->error. Launches, zeros,
+ * copies and products ask snn__cu_listed (>>scripts) whether a graph has them already. */
 #ifndef SNN_CUDA_SHIM
 #include <cublas_v2.h>
 #include <cuda_runtime.h>
 
+typedef void (*snn__cu_code)(void); /* a kernel, of whatever arguments */
 typedef struct snn__cu {
     const char *error; /* the first that failed, in the driver's words */
     char *base;        /* the block of device memory */
@@ -99,7 +109,30 @@ typedef struct snn__cu {
     cublasHandle_t blas;
     cublasComputeType_t compute;
     size_t workspace;  /* bytes of device memory that cuBLAS wants lent */
+    char *pinned;      /* host memory that the device reads and writes by itself; NULL: none */
+    cudaEvent_t uploaded;
+    struct snn__cu_script *script; /* where the launches of this call are listed; NULL: nowhere */
 } snn__cu;
+typedef struct snn__cu_graph {
+    cudaGraph_t graph; /* its nodes name those of exec */
+    cudaGraphExec_t exec;
+} snn__cu_graph;
+typedef struct snn__cu_bytes { /* what a copy is, or with from NULL a zeroing; and a product */
+    void *to;
+    const void *from;
+    size_t size;
+} snn__cu_bytes;
+typedef struct snn__cu_product {
+    int ta, tb, m, n, k;
+    float beta;
+    const float *a, *b;
+    float *out;
+} snn__cu_product;
+enum { SNN__CU_RESULT = 256 }; /* bytes of pinned memory for what is fetched */
+
+static int snn__cu_listed(snn__cu *c, snn__cu_code code, size_t n, const void *args, size_t size);
+static void snn__cu_launched(snn__cu *c);
+static int snn__cu_unlisted(snn__cu *c);
 
 static void snn__cu_note(snn__cu *c, cudaError_t e)
 {
@@ -117,9 +150,11 @@ static void snn__cu_note(snn__cu *c, cudaError_t e)
 #define SNN__LAUNCH(c, name, count, args)                                                      \
     do {                                                                                           \
         const size_t n_ = (count);                                                                 \
-        if (n_ && !(c)->error) {                                                                   \
+        if (n_ && !(c)->error &&                                                                   \
+            !snn__cu_listed(c, (snn__cu_code)name, n_, &(args), sizeof(args))) {                   \
             name<<<(unsigned)((n_ + 255) / 256), 256, 0, (c)->stream>>>(n_, args);                 \
             snn__cu_note(c, cudaGetLastError());                                                   \
+            snn__cu_launched(c);                                                                   \
         }                                                                                          \
     } while (0)
 #define SNN__DEVICE static __device__ __forceinline__
@@ -135,11 +170,11 @@ static void snn__cu_note(snn__cu *c, cudaError_t e)
 static void snn__cu_close(snn__cu *c)
 {
     if (c->base) cudaFree(c->base);
+    if (c->pinned) cudaFreeHost(c->pinned);
     if (c->blas) cublasDestroy(c->blas);
+    if (c->uploaded) cudaEventDestroy(c->uploaded);
     if (c->own_stream) cudaStreamDestroy(c->stream);
-    c->base = NULL;
-    c->blas = NULL;
-    c->own_stream = 0;
+    memset(c, 0, sizeof *c);
 }
 /* a stream, and for nets with matrix products cuBLAS; c->error says what went wrong */
 static void snn__cu_open(snn__cu *c, const snn_cuda_desc *d, int products)
@@ -158,6 +193,8 @@ static void snn__cu_open(snn__cu *c, const snn_cuda_desc *d, int products)
         snn__cu_note(c, cudaStreamCreateWithFlags(&c->stream, cudaStreamNonBlocking));
         c->own_stream = !c->error;
     }
+    if (!c->error)
+        snn__cu_note(c, cudaEventCreateWithFlags(&c->uploaded, cudaEventDisableTiming));
     if (c->error || !products) return;
     if (cublasCreate(&c->blas) != CUBLAS_STATUS_SUCCESS ||
         cublasSetStream(c->blas, c->stream) != CUBLAS_STATUS_SUCCESS)
@@ -180,6 +217,15 @@ static int snn__cu_alloc(snn__cu *c, size_t size)
     c->size = size;
     return 1;
 }
+/* host memory of which snn__cu_upload need not wait; NULL: there is none, any other does as well */
+static void *snn__cu_pin(snn__cu *c, size_t size)
+{
+    if (cudaMallocHost((void **)&c->pinned, SNN__CU_RESULT + size) == cudaSuccess)
+        return c->pinned + SNN__CU_RESULT;
+    cudaGetLastError();
+    c->pinned = NULL;
+    return NULL;
+}
 static void snn__cu_begin(snn__cu *c) /* of every call: whose thread this is may have changed */
 {
     c->error = NULL;
@@ -188,38 +234,228 @@ static void snn__cu_begin(snn__cu *c) /* of every call: whose thread this is may
 static void snn__cu_wait(snn__cu *c) { snn__cu_note(c, cudaStreamSynchronize(c->stream)); }
 static void snn__cu_zero(snn__cu *c, void *to, size_t size)
 {
-    if (to && size) snn__cu_note(c, cudaMemsetAsync(to, 0, size, c->stream));
+    const snn__cu_bytes a = {to, NULL, size};
+    if (to && size && !c->error && !snn__cu_listed(c, NULL, 0, &a, sizeof a))
+        snn__cu_note(c, cudaMemsetAsync(to, 0, size, c->stream));
 }
 static void snn__cu_copy(snn__cu *c, void *to, const void *from, size_t size)
 {
-    snn__cu_note(c, cudaMemcpyAsync(to, from, size, cudaMemcpyDeviceToDevice, c->stream));
+    const snn__cu_bytes a = {to, from, size};
+    if (!c->error && !snn__cu_listed(c, NULL, 0, &a, sizeof a))
+        snn__cu_note(c, cudaMemcpyAsync(to, from, size, cudaMemcpyDeviceToDevice, c->stream));
 }
 static void snn__cu_send(snn__cu *c, void *to, const void *from, size_t size)
 {
-    snn__cu_note(c, cudaMemcpyAsync(to, from, size, cudaMemcpyHostToDevice, c->stream));
+    if (!snn__cu_unlisted(c))
+        snn__cu_note(c, cudaMemcpyAsync(to, from, size, cudaMemcpyHostToDevice, c->stream));
+}
+/* the same; `from` must stay as it is until snn__cu_uploaded returns */
+static void snn__cu_upload(snn__cu *c, void *to, const void *from, size_t size)
+{
+    snn__cu_send(c, to, from, size);
+    snn__cu_note(c, cudaEventRecord(c->uploaded, c->stream));
+}
+static void snn__cu_uploaded(snn__cu *c)
+{
+    snn__cu_note(c, cudaEventSynchronize(c->uploaded));
 }
 static void snn__cu_fetch(snn__cu *c, void *to, const void *from, size_t size) /* waits */
 {
-    snn__cu_note(c, cudaMemcpyAsync(to, from, size, cudaMemcpyDeviceToHost, c->stream));
+    void *at = c->pinned && size <= SNN__CU_RESULT ? c->pinned : to;
+    if (snn__cu_unlisted(c)) return;
+    snn__cu_note(c, cudaMemcpyAsync(at, from, size, cudaMemcpyDeviceToHost, c->stream));
     snn__cu_wait(c);
+    if (at != to) memcpy(to, at, size);
 }
 /* c [m][n] = a b + beta c, all in C order; ta: a is [k][m], tb: b is [n][k] */
 static void snn__cu_gemm(snn__cu *c, int ta, int tb, int m, int n, int k, const float *a,
                          const float *b, float beta, float *out)
 {
+    const snn__cu_product p = {ta, tb, m, n, k, beta, a, b, out};
     const float one = 1.0f;
+    if (c->error || snn__cu_listed(c, NULL, 0, &p, sizeof p)) return;
     /* cuBLAS counts columns first: it sees all three transposed, and computes c' = b' a' */
     if (cublasGemmEx(c->blas, tb ? CUBLAS_OP_T : CUBLAS_OP_N, ta ? CUBLAS_OP_T : CUBLAS_OP_N, n, m,
                      k, &one, b, CUDA_R_32F, tb ? k : n, a, CUDA_R_32F, ta ? m : k, &beta, out,
-                     CUDA_R_32F, n, c->compute, CUBLAS_GEMM_DEFAULT) != CUBLAS_STATUS_SUCCESS &&
-        !c->error)
+                     CUDA_R_32F, n, c->compute, CUBLAS_GEMM_DEFAULT) != CUBLAS_STATUS_SUCCESS)
         c->error = "a matrix product of cuBLAS failed";
+}
+
+/* What follows until snn__cu_captured becomes a graph instead of being done; 0: not possible here.
+ * Another thread's calls do not disturb it. */
+static int snn__cu_capture(snn__cu *c)
+{
+    if (cudaStreamBeginCapture(c->stream, cudaStreamCaptureModeThreadLocal) == cudaSuccess)
+        return 1;
+    cudaGetLastError();
+    return 0;
+}
+static int snn__cu_captured(snn__cu *c, snn__cu_graph *g) /* 0: it did not */
+{
+    if (cudaStreamEndCapture(c->stream, &g->graph) == cudaSuccess &&
+        cudaGraphInstantiateWithFlags(&g->exec, g->graph, 0) == cudaSuccess)
+        return 1;
+    cudaGetLastError();
+    return 0;
+}
+static void *snn__cu_newest(snn__cu *c) /* of the launch that was captured last, or NULL */
+{
+    cudaStreamCaptureStatus status;
+    const cudaGraphNode_t *node = NULL;
+    size_t count = 0;
+#if CUDART_VERSION >= 13000
+    const cudaError_t e =
+        cudaStreamGetCaptureInfo(c->stream, &status, NULL, NULL, &node, NULL, &count);
+#else
+    const cudaError_t e =
+        cudaStreamGetCaptureInfo_v2(c->stream, &status, NULL, NULL, &node, &count);
+#endif
+    return e == cudaSuccess && count == 1 ? (void *)node[0] : NULL;
+}
+/* a kernel of the graph gets other arguments, from its next play on; 0: it cannot */
+static int snn__cu_change(snn__cu_graph *g, void *node, snn__cu_code code, size_t n,
+                          const void *args, size_t size)
+{
+    void *list[2] = {&n, (void *)args};
+    cudaKernelNodeParams p;
+    (void)size;
+    memset(&p, 0, sizeof p);
+    p.func = (void *)code;
+    p.gridDim = dim3((unsigned)((n + 255) / 256));
+    p.blockDim = dim3(256);
+    p.kernelParams = list;
+    if (cudaGraphExecKernelNodeSetParams(g->exec, (cudaGraphNode_t)node, &p) == cudaSuccess)
+        return 1;
+    cudaGetLastError();
+    return 0;
+}
+static void snn__cu_play(snn__cu *c, snn__cu_graph *g)
+{
+    snn__cu_note(c, cudaGraphLaunch(g->exec, c->stream));
+}
+static void snn__cu_drop(snn__cu_graph *g)
+{
+    if (g->exec) cudaGraphExecDestroy(g->exec);
+    if (g->graph) cudaGraphDestroy(g->graph);
+    memset(g, 0, sizeof *g);
 }
 #endif /* SNN_CUDA_SHIM */
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* ---- >>scripts ----------------------------------------------------------------------------- */
+/* The launches of a call are the same from one training step to the next, but for a few arguments,
+ * and a small net would wait for the host to launch them. So the second call of a kind is captured
+ * as a graph of the driver's, and those after it play that. Their code runs all the same, as far as
+ * the launches: each is compared with the one in the graph, which is changed where its arguments
+ * differ. What is played is what would have been launched; nothing is remembered about what changes
+ * when. Where the row of launches itself is another one the call is launched as it stands, and its
+ * next one captured anew; where it cannot be captured (something is sent or fetched in between, no
+ * memory for the list, a stream that does not capture), it always is. */
+enum { SNN__CU_SCRIPTS = 16, SNN__CU_BREAKS = 4 };
+enum { SNN__CU_NEW, SNN__CU_SEEN, SNN__CU_WRITTEN, SNN__CU_PLAIN };
+
+typedef struct snn__cu_item { /* its arguments follow */
+    snn__cu_code code;        /* NULL: zeros, a copy, a product */
+    void *node;               /* the graph's; NULL: cannot be changed */
+    size_t n, size;           /* threads; bytes of arguments */
+} snn__cu_item;
+typedef struct snn__cu_script {
+    uint32_t key[3], used;    /* which call, steps of the pass, flags; when it was used last */
+    int state, writing, broken, breaks;
+    char *list;
+    size_t size, at, room;    /* bytes of the list, where we are in it, what is allocated */
+    snn__cu_item *last;       /* just written */
+    snn__cu_graph graph;
+    const snn_allocator *memory;
+} snn__cu_script;
+
+static void snn__cu_forget(snn__cu_script *s) /* its list stays allocated */
+{
+    snn__cu_drop(&s->graph);
+    s->size = 0;
+}
+static int snn__cu_make_room(snn__cu_script *s, size_t size)
+{
+    const size_t room = 2 * (s->room + size + 2048);
+    char *list;
+    if (s->size + size <= s->room) return 1;
+    list = (char *)s->memory->alloc(room, s->memory->user);
+    if (!list) return 0;
+    if (s->list) {
+        memcpy(list, s->list, s->size);
+        s->memory->free(s->list, s->room, s->memory->user);
+    }
+    s->list = list;
+    s->room = room;
+    return 1;
+}
+/* 0: it must be launched, now or to be captured */
+static int snn__cu_listed(snn__cu *c, snn__cu_code code, size_t n, const void *args, size_t size)
+{
+    const size_t whole = sizeof(snn__cu_item) + (size + 15) / 16 * 16;
+    snn__cu_script *s = c->script;
+    snn__cu_item *item;
+    if (!s) return 0;
+    if (s->broken) return 1; /* what was listed will not be played */
+    s->broken = s->writing ? !snn__cu_make_room(s, whole) : s->at + whole > s->size;
+    if (s->broken) return 1;
+    item = (snn__cu_item *)(void *)(s->list + s->at);
+    s->at += whole;
+    if (s->writing) {
+        s->size = s->at;
+        s->last = item;
+        item->code = code;
+        item->node = NULL;
+        item->size = size;
+    } else if (item->code != code || item->size != size) s->broken = 1;
+    else if (item->n == n && !memcmp(item + 1, args, size)) return 1;
+    else s->broken = !item->node || !snn__cu_change(&s->graph, item->node, code, n, args, size);
+    if (s->broken) return 1;
+    item->n = n;
+    memcpy(item + 1, args, size);
+    return !s->writing;
+}
+static void snn__cu_launched(snn__cu *c) /* a kernel, after snn__cu_listed */
+{
+    if (c->script) c->script->last->node = snn__cu_newest(c);
+}
+static int snn__cu_unlisted(snn__cu *c) /* what no graph has; 1: not now */
+{
+    if (c->script) c->script->broken = 1;
+    return c->script != NULL;
+}
+
+/* Launches what `run` launches: as a graph where it has been seen before. `run` may be called twice,
+ * and must leave the host as it would after once. */
+static void snn__cu_perform(snn__cu *c, snn__cu_script *s,
+                            void (*run)(snn_net *net, const void *what), snn_net *net,
+                            const void *what)
+{
+    if (c->error) return;
+    if (s && (s->state == SNN__CU_SEEN || s->state == SNN__CU_WRITTEN)) {
+        s->writing = s->state == SNN__CU_SEEN;
+        s->at = 0;
+        s->broken = s->writing && !snn__cu_capture(c);
+        if (!s->broken) {
+            c->script = s;
+            run(net, what);
+            c->script = NULL;
+            if (s->writing && !snn__cu_captured(c, &s->graph)) s->broken = 1;
+            if (!s->broken && !c->error && s->at == s->size) {
+                s->state = SNN__CU_WRITTEN;
+                snn__cu_play(c, &s->graph);
+                return;
+            }
+            c->error = NULL; /* of the capture: what is wrong without one shows itself again */
+        }
+        snn__cu_forget(s);
+        s->state = s->writing || ++s->breaks > SNN__CU_BREAKS ? SNN__CU_PLAIN : SNN__CU_SEEN;
+    } else if (s && s->state == SNN__CU_NEW) s->state = SNN__CU_SEEN;
+    run(net, what);
+}
 
 /* ---- >>kernels ----------------------------------------------------------------------------- */
 
@@ -1026,12 +1262,14 @@ SNN__KERNEL(snn__cu_sum_rows, snn__cu_sums)
 
 /* one number of many, in doubles: each of SNN__CU_LANES threads adds every so many */
 enum { SNN__CU_LANES = 4096, SNN__CU_VALUES = 0, SNN__CU_NONZEROS, SNN__CU_SQUARES };
+enum { SNN__CU_THE_LOSS, SNN__CU_THE_NORM, SNN__CU_THE_COUNT, SNN__CU_TOTALS }; /* slots */
 typedef struct snn__cu_total {
     snn__cu_signal x;
     const double *d;       /* instead of x */
     double *part, *y;
     size_t n;
-    int what;
+    int what, add;         /* add: to y, times factor */
+    double factor;
 } snn__cu_total;
 SNN__KERNEL(snn__cu_total_lane, snn__cu_total)
 {
@@ -1050,7 +1288,7 @@ SNN__KERNEL(snn__cu_total_end, snn__cu_total) /* 64 threads in place, then one *
     double sum = 0.0;
     size_t k;
     for (k = i; k < end; k += stride) sum += a->part[k];
-    a->y[i] = sum;
+    a->y[i] = a->add ? a->y[i] + a->factor * sum : sum;
 }
 
 /* -- norms. Rows that share statistics are a group, as in snn__norm_forward_task; a unit is a group
@@ -1349,6 +1587,9 @@ typedef struct snn__cu_net {
     int unprepared;        /* prepared weights are */
     int started;           /* first states are there */
     int kept;              /* parameters were asked for */
+    int no_graphs;
+    uint32_t turn;         /* calls so far: the script that was used longest ago makes room */
+    snn__cu_script script[SNN__CU_SCRIPTS];
     snn__cu_node node[1];  /* as many as the net has */
 } snn__cu_net;
 
@@ -1370,6 +1611,40 @@ static float *snn__cu_grad(const snn_net *net, const snn__node *q, int k)
 static size_t snn__cu_rows(const snn_net *net, const snn__node *q) /* of the last pass */
 {
     return (size_t)net->desc.batch * (size_t)(q->signal == SNN__CONSTANT ? 1 : net->pass_steps);
+}
+
+
+/* the script of a call with these flags; NULL: none is kept */
+enum { SNN__CU_RESET, SNN__CU_FORWARD, SNN__CU_ZERO_GRAD, SNN__CU_LOSS, SNN__CU_BACKWARD,
+       SNN__CU_OPTIM };
+static snn__cu_script *snn__cu_script_of(const snn_net *net, int call, int flags)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    const int timed = call == SNN__CU_FORWARD || call == SNN__CU_LOSS || call == SNN__CU_BACKWARD;
+    const uint32_t key[3] = {(uint32_t)call, timed ? (uint32_t)net->pass_steps : 0,
+                             (uint32_t)flags};
+    snn__cu_script *s = g->script;
+    int k;
+    if (g->no_graphs || !net->desc.allocator.alloc) return NULL;
+    for (k = 0; k < SNN__CU_SCRIPTS; k++) {
+        if (g->script[k].used && !memcmp(g->script[k].key, key, sizeof key)) break;
+        if (g->script[k].used < s->used) s = &g->script[k];
+    }
+    if (k < SNN__CU_SCRIPTS) s = &g->script[k];
+    else {
+        snn__cu_forget(s);
+        memcpy(s->key, key, sizeof key);
+        s->memory = &net->desc.allocator;
+        s->state = SNN__CU_NEW;
+        s->breaks = 0;
+    }
+    s->used = ++g->turn;
+    return s;
+}
+static void snn__cu_run(snn_net *net, int call, int flags,
+                        void (*run)(snn_net *net, const void *what), const void *what)
+{
+    snn__cu_perform(&snn__cu_of(net)->c, snn__cu_script_of(net, call, flags), run, net, what);
 }
 
 static size_t snn__cu_size(const snn_net *net)
@@ -1589,7 +1864,7 @@ static void snn__cu_plan(snn_net *net, snn__arena *a)
         g->lanes = (double *)snn__arena_take(a, lanes, sizeof(double));
         g->fold = (double *)snn__arena_take(a, SNN__CU_LANES, sizeof(double));
     }
-    g->totals = (double *)snn__arena_take(a, 4, sizeof(double));
+    g->totals = (double *)snn__arena_take(a, SNN__CU_TOTALS, sizeof(double));
     g->labels = (int *)snn__arena_take(a, B > T ? B : T, sizeof(int));
     g->weights = snn__arena_floats(a, classes + 2 * T, 1);
     g->workspace = snn__arena_take(a, g->c.workspace, 1);
@@ -1600,6 +1875,25 @@ static snn_status snn__cu_status(snn_net *net, const char *call)
     const char *error = snn__cu_of(net)->c.error;
     if (!error) return SNN_OK;
     return snn__fail(net, SNN_ERR_DEVICE, "cuda: %s: %s", call, error);
+}
+
+/* the input's host copy moves to where the device can read it while the host goes on */
+static void snn__cu_pin_input(snn_net *net)
+{
+    snn__node *q = net->node;
+    const size_t rows = (size_t)net->desc.batch *
+                        (size_t)(q->signal == SNN__CONSTANT ? 1 : net->desc.steps);
+    const int bits = q->signal == SNN__BITS;
+    const size_t size = rows * (bits ? (size_t)q->words : (size_t)q->n) * sizeof(float);
+    void *pinned = snn__cu_pin(&snn__cu_of(net)->c, size);
+    if (!pinned) return;
+    memset(pinned, 0, size);
+    if (bits) {
+        q->bits = (uint32_t *)pinned;
+        return;
+    }
+    if (q->rec_spk == q->out) q->rec_spk = (float *)pinned;
+    q->out = (float *)pinned;
 }
 
 static snn_status snn__cu_build(snn_net *net)
@@ -1637,6 +1931,8 @@ static snn_status snn__cu_build(snn_net *net)
     a.size = a.used;
     a.used = 0;
     snn__cu_plan(net, &a);
+    snn__cu_pin_input(net);
+    g->no_graphs = d && d->no_graphs;
     snn__cu_lend(&g->c, g->workspace);
     snn__cu_zero(&g->c, g->values, g->floats * sizeof(float));
     snn__cu_zero(&g->c, g->grads, net->trained * sizeof(float));
@@ -1671,9 +1967,16 @@ static snn_status snn__cu_build(snn_net *net)
 }
 static void snn__cu_destroy(snn_net *net)
 {
-    snn__cu_begin(&snn__cu_of(net)->c);
-    snn__cu_wait(&snn__cu_of(net)->c);
-    snn__cu_close(&snn__cu_of(net)->c);
+    snn__cu_net *g = snn__cu_of(net);
+    int k;
+    snn__cu_begin(&g->c);
+    snn__cu_wait(&g->c);
+    for (k = 0; k < SNN__CU_SCRIPTS; k++) {
+        snn__cu_script *s = &g->script[k];
+        snn__cu_forget(s);
+        if (s->list) s->memory->free(s->list, s->room, s->memory->user);
+    }
+    snn__cu_close(&g->c);
 }
 
 /* -- copies: host and device side of a node's view v */
@@ -1788,9 +2091,10 @@ static void snn__cu_sum(snn__cu_net *g, const float *x, const snn__cu_signal *ti
         inner = 1;
     }
 }
-/* totals[slot] = the sum of n values, their squares, or how many are not zero */
+/* totals[slot] = the sum of n values, their squares, or how many are not zero; or plus factor times
+ * that, if there is a factor */
 static void snn__cu_add_up(snn__cu_net *g, const snn__cu_signal *x, const double *d, size_t n,
-                           int what, int slot)
+                           int what, int slot, double factor)
 {
     snn__cu_total a;
     memset(&a, 0, sizeof a);
@@ -1802,6 +2106,8 @@ static void snn__cu_add_up(snn__cu_net *g, const snn__cu_signal *x, const double
     SNN__LAUNCH(&g->c, snn__cu_total_lane, SNN__CU_LANES, a);
     SNN__LAUNCH(&g->c, snn__cu_total_end, 64, a);
     a.y = g->totals + slot;
+    a.add = factor != 0.0;
+    a.factor = factor;
     SNN__LAUNCH(&g->c, snn__cu_total_end, 1, a);
 }
 
@@ -1849,6 +2155,7 @@ static void snn__cu_derive(snn_net *net, const snn__node *q)
                          (size_t)m * sizeof(float));
     }
 }
+/* parameters as the host has them, and what only the host computes of them */
 static void snn__cu_prepare(snn_net *net)
 {
     snn__cu_net *g = snn__cu_of(net);
@@ -1863,12 +2170,24 @@ static void snn__cu_prepare(snn_net *net)
         derived |= net->node[i].op == SNN__NEURON && net->node[i].neuron.def->derived &&
                    snn__neuron_learns(net, &net->node[i]);
     if (derived) snn__cu_fetch_values(net);
+    for (i = 0; derived && i < net->count; i++)
+        if (net->node[i].op == SNN__NEURON && net->node[i].neuron.def->derived)
+            snn__cu_derive(net, &net->node[i]);
+    net->constant_valid = 0;
+    if (!g->c.error) net->dirty = 0;
+}
+/* weights rounded, and in the order that convolutions read */
+static void snn__cu_prepare_weights(snn_net *net)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    int i;
     for (i = 0; i < net->count; i++) {
         const snn__node *q = &net->node[i];
         const snn__cu_node *d = &g->node[i];
         if (d->rounded) {
             const snn_tensor *w = &net->param[q->param0].value;
             snn__cu_round a;
+            memset(&a, 0, sizeof a);
             a.w = snn__cu_param(net, q, 0);
             a.out = d->rounded;
             a.cols = snn_tensor_count(w) / (size_t)w->shape[0];
@@ -1877,15 +2196,11 @@ static void snn__cu_prepare(snn_net *net)
             SNN__LAUNCH(&g->c, snn__cu_round_row, (size_t)w->shape[0], a);
         }
         if (snn__is_conv(q)) snn__cu_pack_conv(g, d, &q->conv, snn__cu_weights(net, q));
-        if (q->op != SNN__NEURON) continue;
-        if (q->recurrence == SNN_RECURRENCE_CONV2D) {
+        if (q->op == SNN__NEURON && q->recurrence == SNN_RECURRENCE_CONV2D) {
             const snn__node r = snn__cu_recurrent_conv(q);
             snn__cu_pack_conv(g, d, &r.conv, snn__cu_param(net, q, q->neuron.def->params + 1));
         }
-        if (q->neuron.def->derived && derived) snn__cu_derive(net, q);
     }
-    net->constant_valid = 0;
-    net->dirty = g->unprepared = 0;
 }
 
 /* -- neurons */
@@ -1929,7 +2244,7 @@ static void snn__cu_scan_open(snn_net *net, const snn__node *q, snn__cu_scan *a)
     a->surrogate = q->neuron.surrogate;
     a->seed = net->desc.seed;
     a->stream = (uint32_t)(0x2000 + (q - net->node));
-    a->time = net->time0;
+    if (a->surrogate.kind == SNN_STOCHASTIC) a->time = net->time0;
     a->immediate = q->neuron.immediate;
     a->detach = q->neuron.detach;
     a->output_membrane = q->desc.output_membrane;
@@ -2130,6 +2445,7 @@ static void snn__cu_collect_params(snn_net *net, const snn__node *q)
     const size_t len = vector ? n : 1;
     snn__cu_collect a;
     int k;
+    memset(&a, 0, sizeof a);
     for (k = 0; k <= all; k++)
         snn__cu_sum(g, g->dparam + (size_t)k * B * n, NULL, vector ? B : B * n, len, 1,
                     g->sums + (size_t)k * len, 0);
@@ -2179,9 +2495,11 @@ static void snn__cu_mix_open(snn_net *net, const snn__node *q, snn__cu_mix *a)
     a->batch = (uint32_t)net->desc.batch;
     a->value = q->f[0];
     a->training = net->training;
-    a->seed = net->desc.seed ^ ((uint64_t)net->pass << 32);
-    a->stream = (uint32_t)(0x1000 + (q - net->node));
-    a->time = net->time0;
+    if (q->op == SNN__DROPOUT) {
+        a->seed = net->desc.seed ^ ((uint64_t)net->pass << 32);
+        a->stream = (uint32_t)(0x1000 + (q - net->node));
+        a->time = net->time0;
+    }
     if (q->op == SNN__GRADED_SPIKES) {
         a->w = snn__cu_param(net, q, 0);
         a->per = (uint32_t)(q->n / q->shape[0]);
@@ -2465,50 +2783,60 @@ static void snn__cu_input(snn_net *net)
 {
     snn__cu_net *g = snn__cu_of(net);
     const snn__node *q = net->node;
-    const snn__cu_node *d = g->node;
-    const size_t rows = snn__cu_rows(net, q), n = (size_t)q->n;
-    snn__cu_bits a;
-    if (q->signal != SNN__BITS) {
-        snn__cu_send(&g->c, d->out.f, q->out, rows * n * sizeof(float));
-        return;
-    }
-    snn__cu_send(&g->c, d->words, q->bits, rows * (size_t)q->words * sizeof(uint32_t));
-    memset(&a, 0, sizeof a);
-    a.out = d->out;
-    a.words = d->words;
-    a.n = (uint32_t)n;
-    a.row_words = (uint32_t)q->words;
-    SNN__LAUNCH(&g->c, snn__cu_unpack, rows * n, a);
+    const size_t rows = snn__cu_rows(net, q);
+    if (q->signal == SNN__BITS)
+        snn__cu_upload(&g->c, g->node->words, q->bits, rows * (size_t)q->words * sizeof(uint32_t));
+    else snn__cu_upload(&g->c, g->node->out.f, q->out, rows * (size_t)q->n * sizeof(float));
 }
-static snn_status snn__cu_forward(snn_net *net)
+static void snn__cu_unpack_input(snn_net *net)
 {
-    snn__cu_net *g = snn__cu_of(net);
+    const snn__node *q = net->node;
+    snn__cu_bits a;
+    if (q->signal != SNN__BITS) return;
+    memset(&a, 0, sizeof a);
+    a.out = snn__cu_at(net, q)->out;
+    a.words = snn__cu_at(net, q)->words;
+    a.n = (uint32_t)q->n;
+    a.row_words = (uint32_t)q->words;
+    SNN__LAUNCH(&snn__cu_of(net)->c, snn__cu_unpack, snn__cu_rows(net, q) * (size_t)q->n, a);
+}
+static void snn__cu_forward_run(snn_net *net, const void *what)
+{
     int i;
-    snn__cu_begin(&g->c);
-    snn__cu_prepare(net);
-    snn__cu_share(net, SNN__CU_STATE, SNN__CU_DSTATE, 1);
+    (void)what;
+    if (snn__cu_of(net)->unprepared) snn__cu_prepare_weights(net);
     for (i = 0; i < net->count; i++) {
         snn__node *q = &net->node[i];
         if (q->root != i || (q->signal == SNN__CONSTANT && net->constant_valid)) continue;
         if (i) snn__cu_node_forward(net, q);
-        else snn__cu_input(net);
+        else snn__cu_unpack_input(net);
     }
-    net->constant_valid = 1;
+}
+static snn_status snn__cu_forward(snn_net *net)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    snn__cu_begin(&g->c);
+    snn__cu_prepare(net);
+    snn__cu_share(net, SNN__CU_STATE, SNN__CU_DSTATE, 1);
+    if (net->node[0].signal != SNN__CONSTANT || !net->constant_valid) snn__cu_input(net);
+    snn__cu_run(net, SNN__CU_FORWARD,
+                net->training | net->constant_valid << 1 | g->unprepared << 2,
+                snn__cu_forward_run, NULL);
+    net->constant_valid = !g->c.error;
+    if (!g->c.error) g->unprepared = 0;
     snn__cu_share(net, SNN__CU_SIGNAL, SNN__CU_DSIGNAL, 0);
     snn__cu_share(net, SNN__CU_REC, SNN__CU_DREC, 0);
     snn__cu_share(net, SNN__CU_STATE, SNN__CU_DSTATE, 0);
     if (g->kept) snn__cu_fetch_values(net); /* norms move theirs */
+    snn__cu_uploaded(&g->c); /* the next batch may be written while this one is computed */
     return snn__cu_status(net, "forward");
 }
 
-static snn_status snn__cu_backward(snn_net *net)
+static void snn__cu_backward_run(snn_net *net, const void *what)
 {
     snn__cu_net *g = snn__cu_of(net);
     int i, k;
-    snn__cu_begin(&g->c);
-    snn__cu_share(net, SNN__CU_DSIGNAL, SNN__CU_REC, 1);
-    snn__cu_share(net, SNN__CU_DREC, SNN__CU_STATE, 1);
-    snn__cu_share_grads(net, 1);
+    (void)what;
     for (i = 0; i < net->count; i++) {
         const snn__node *q = &net->node[i];
         g->node[i].add = (q->record & SNN_RECORD_GRADIENT) != 0;
@@ -2519,62 +2847,85 @@ static snn_status snn__cu_backward(snn_net *net)
     for (i = net->count - 1; i > 0; i--)
         if (net->node[i].root == i && net->node[i].backward)
             snn__cu_node_backward(net, &net->node[i]);
+}
+static snn_status snn__cu_backward(snn_net *net)
+{
+    snn__cu_begin(&snn__cu_of(net)->c);
+    snn__cu_share(net, SNN__CU_DSIGNAL, SNN__CU_REC, 1);
+    snn__cu_share(net, SNN__CU_DREC, SNN__CU_STATE, 1);
+    snn__cu_share_grads(net, 1);
+    snn__cu_run(net, SNN__CU_BACKWARD, net->training, snn__cu_backward_run, NULL);
     snn__cu_share(net, SNN__CU_DSIGNAL, SNN__CU_REC, 0);
     snn__cu_share(net, SNN__CU_DSTATE, SNN__CU_VIEWS, 0);
     snn__cu_share_grads(net, 0);
     return snn__cu_status(net, "backward");
 }
 
-static snn_status snn__cu_reset(snn_net *net)
+/* first states of one sample, by the host's formula */
+static void snn__cu_first_states(snn_net *net, const snn__node *q)
 {
     snn__cu_net *g = snn__cu_of(net);
-    int i, k, at;
-    snn__cu_begin(&g->c);
-    if (net->dirty) g->started = 0;
+    const snn_neuron_def *def = q->neuron.def;
+    snn_neuron_block b;
+    snn__task t;
+    int k, at;
+    if (!net->dirty) snn__cu_fetch_values(net);
+    memset(&b, 0, sizeof b);
+    t.memory = net->scratch;
+    for (at = 0; at < q->n; at += q->block) {
+        snn__scan_params(net, q, &t, &b, at, q->n - at < q->block ? q->n - at : q->block);
+        for (k = 0; k < def->states; k++) {
+            b.state[k] = q->state[k] + at;
+            snn__zero(b.state[k], (size_t)b.n);
+        }
+        def->start(&b);
+    }
+    for (k = 0; k < def->states; k++)
+        snn__cu_send(&g->c, snn__cu_at(net, q)->start + k * q->n, q->state[k],
+                     (size_t)q->n * sizeof(float));
+}
+static void snn__cu_reset_run(snn_net *net, const void *what)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    int i, k;
+    (void)what;
     for (i = 0; i < net->count; i++) {
         const snn__node *q = &net->node[i];
         const snn__cu_node *d = &g->node[i];
-        const snn_neuron_def *def = q->neuron.def;
         const size_t bn = (size_t)net->desc.batch * (size_t)q->n;
-        snn_neuron_block b;
-        snn__task t;
+        const int start = q->op == SNN__NEURON && q->neuron.def->start;
         if (q->op == SNN__DELAY) snn__cu_zero(&g->c, d->past, (size_t)q->i[0] * bn * sizeof(float));
         for (k = 0; k < q->states; k++) snn__cu_zero(&g->c, d->state[k], bn * sizeof(float));
-        if (q->op != SNN__NEURON || !def->start) continue;
-        if (!g->started) { /* first states of one sample, by the host's formula */
-            if (!net->dirty) snn__cu_fetch_values(net);
-            memset(&b, 0, sizeof b);
-            t.memory = net->scratch;
-            for (at = 0; at < q->n; at += q->block) {
-                snn__scan_params(net, q, &t, &b, at, q->n - at < q->block ? q->n - at : q->block);
-                for (k = 0; k < def->states; k++) {
-                    b.state[k] = q->state[k] + at;
-                    snn__zero(b.state[k], (size_t)b.n);
-                }
-                def->start(&b);
-            }
-            for (k = 0; k < def->states; k++)
-                snn__cu_send(&g->c, d->start + k * q->n, q->state[k],
-                             (size_t)q->n * sizeof(float));
-        }
-        for (k = 0; k < def->states; k++) {
+        for (k = 0; start && k < q->neuron.def->states; k++) {
             snn__cu_spread a;
+            memset(&a, 0, sizeof a);
             a.to = d->state[k];
             a.from = d->start + k * q->n;
             a.n = (uint32_t)q->n;
             SNN__LAUNCH(&g->c, snn__cu_start, bn, a);
         }
     }
+}
+static snn_status snn__cu_reset(snn_net *net)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    int i;
+    snn__cu_begin(&g->c);
+    if (net->dirty) g->started = 0;
+    for (i = 0; i < net->count && !g->started; i++)
+        if (net->node[i].op == SNN__NEURON && net->node[i].neuron.def->start)
+            snn__cu_first_states(net, &net->node[i]);
     g->started = 1;
+    snn__cu_run(net, SNN__CU_RESET, 0, snn__cu_reset_run, NULL);
     snn__cu_share(net, SNN__CU_STATE, SNN__CU_DSTATE, 0);
     return snn__cu_status(net, "reset");
 }
 
-static snn_status snn__cu_zero_grad(snn_net *net)
+static void snn__cu_zero_grad_run(snn_net *net, const void *what)
 {
     snn__cu_net *g = snn__cu_of(net);
     int i, k;
-    snn__cu_begin(&g->c);
+    (void)what;
     snn__cu_zero(&g->c, g->grads, net->trained * sizeof(float));
     for (i = 0; i < net->count; i++) {
         const snn__node *q = &net->node[i];
@@ -2585,6 +2936,11 @@ static snn_status snn__cu_zero_grad(snn_net *net)
         for (k = 0; k < SNN_MAX_STATES; k++)
             snn__cu_zero(&g->c, g->node[i].drec[k], n * sizeof(float));
     }
+}
+static snn_status snn__cu_zero_grad(snn_net *net)
+{
+    snn__cu_begin(&snn__cu_of(net)->c);
+    snn__cu_run(net, SNN__CU_ZERO_GRAD, 0, snn__cu_zero_grad_run, NULL);
     snn__cu_share(net, SNN__CU_DSIGNAL, SNN__CU_REC, 0);
     snn__cu_share(net, SNN__CU_DREC, SNN__CU_STATE, 0);
     snn__cu_share_grads(net, 0);
@@ -2601,72 +2957,41 @@ static float *snn__cu_membranes_of(const snn_net *net, const snn__node *q)
     return q->op == SNN__NEURON ? snn__cu_at(net, q)->rec[0] : snn__cu_spikes_of(net, q);
 }
 
-static snn_status snn__cu_loss_run(snn_net *net, const snn_loss_desc *d, const int *y, float *loss)
+/* a loss: the pass that it has opened, with what the device reads, and what was asked for */
+typedef struct snn__cu_losses {
+    snn__loss_pass pass;
+    const snn_loss_desc *d;
+} snn__cu_losses;
+static void snn__cu_loss_run(snn_net *net, const void *what)
 {
+    const snn__cu_losses *l = (const snn__cu_losses *)what;
+    const snn_loss_desc *d = l->d;
+    const snn__loss_info *info = &snn__loss_table[l->pass.d.kind];
     snn__cu_net *g = snn__cu_of(net);
     const snn__node *q = &net->node[net->node[net->count - 1].root];
-    snn__cu_node *at = snn__cu_at(net, q);
-    const size_t B = (size_t)net->desc.batch, n = (size_t)q->n, count = snn__cu_rows(net, q) * n;
-    const int steps = q->signal == SNN__CONSTANT ? 1 : net->pass_steps;
-    const float *spk = snn__cu_spikes_of(net, q), *mem = snn__cu_membranes_of(net, q);
-    float *dspk = at->dout, *dmem = q->op == SNN__NEURON ? at->drec[0] : dspk, value;
-    const snn__loss_info *info;
+    const snn__cu_node *at = snn__cu_at(net, q);
+    const size_t B = (size_t)net->desc.batch, count = snn__cu_rows(net, q) * (size_t)q->n;
+    float *dspk = at->dout, *dmem = q->op == SNN__NEURON ? at->drec[0] : dspk;
     snn__cu_loss a;
-    snn_status status;
-    double totals[2];
     int i, k;
-    memset(&a, 0, sizeof a);
-    status = snn__loss_open(&a.pass, d, steps, net->desc.batch, q->n, spk, mem, y);
-    if (status != SNN_OK)
-        return snn__fail(net, status, "loss %s over %d steps, %d samples, %d outputs: %s",
-                         snn_loss_name(d->kind), steps, net->desc.batch, q->n,
-                         snn_status_text(status));
-    if (a.pass.d.reduction == SNN_NONE || a.pass.d.times || a.pass.d.multi_spike > net->desc.steps)
-        return snn__fail(net, SNN_ERR_UNSUPPORTED, "cuda: loss %s: %s", snn_loss_name(d->kind),
-                         a.pass.d.reduction == SNN_NONE ? "SNN_NONE does not run on the device"
-                         : a.pass.d.times ? "times do not run on the device"
-                                          : "more spikes than steps do not run on the device");
-    for (i = 0; d->rates && i < d->num_rates; i++) {
-        const int node = d->rates[i].node, there = node >= 0 && node < net->count;
-        const snn__node *r = there ? &net->node[net->node[node].root] : NULL;
-        if (!r || !(r->record & SNN_RECORD_SPIKES) ||
-            (!net->desc.inference && !(r->record & SNN_RECORD_GRADIENT)))
-            return snn__fail(net, SNN_ERR_STATE,
-                             "loss: the rates of node %d need SNN_RECORD_SPIKES and _GRADIENT",
-                             node);
-    }
-    snn__cu_begin(&g->c);
-    snn__cu_send(&g->c, g->labels, y, (d->time_var_targets ? (size_t)steps : B) * sizeof(int));
-    a.pass.y = g->labels;
-    if (d->weight) {
-        snn__cu_send(&g->c, g->weights, d->weight, a.pass.in.classes * sizeof(float));
-        a.pass.d.weight = g->weights;
-    }
-    if (a.pass.d.multi_spike > 1) {
-        const size_t F = (size_t)a.pass.d.multi_spike;
-        snn__cu_send(&g->c, g->weights + n, d->on_times, F * sizeof(float));
-        snn__cu_send(&g->c, g->weights + n + F, d->off_times, F * sizeof(float));
-        a.pass.d.on_times = g->weights + n;
-        a.pass.d.off_times = g->weights + n + F;
-    } else a.pass.d.on_times = a.pass.d.off_times = NULL;
     snn__cu_zero(&g->c, dspk, count * sizeof(float));
     if (dmem != dspk) snn__cu_zero(&g->c, dmem, count * sizeof(float));
-    info = &snn__loss_table[a.pass.d.kind];
+    memset(&a, 0, sizeof a);
+    a.pass = l->pass;
     a.pass.dx = info->membrane ? dmem : dspk;
     a.part = g->lanes;
     a.steps = info->reading == SNN__STEP;
     a.squared = info->squared;
     SNN__LAUNCH(&g->c, snn__cu_loss_row, a.steps ? a.pass.in.T * B : B, a);
-    snn__cu_add_up(g, NULL, g->lanes, a.steps ? a.pass.in.T * B : B, SNN__CU_VALUES, 0);
-    snn__cu_zero(&g->c, g->totals + 1, sizeof(double));
+    snn__cu_add_up(g, NULL, g->lanes, a.steps ? a.pass.in.T * B : B, SNN__CU_VALUES,
+                   SNN__CU_THE_LOSS, 0.0);
     if (d->l1_rate != 0.0f) {
-        snn__cu_add_up(g, &at->out, NULL, count, SNN__CU_VALUES, 1);
+        snn__cu_add_up(g, &at->out, NULL, count, SNN__CU_VALUES, SNN__CU_THE_LOSS,
+                       (double)d->l1_rate);
         a.dspk = dspk;
         a.up = d->l1_rate;
         if (dspk) SNN__LAUNCH(&g->c, snn__cu_loss_all, count, a);
     }
-    snn__cu_fetch(&g->c, totals, g->totals, sizeof totals);
-    value = (float)(totals[0] + (double)d->l1_rate * totals[1]);
     for (i = 0; d->rates && i < d->num_rates; i++) {
         const snn__node *r = &net->node[net->node[d->rates[i].node].root];
         snn__cu_rate p;
@@ -2682,38 +3007,81 @@ static snn_status snn__cu_loss_run(snn_net *net, const snn_loss_desc *d, const i
         if (k == i && p.dspk && p.dspk != dspk)
             snn__cu_zero(&g->c, p.dspk, (size_t)p.T * p.row * sizeof(float));
         SNN__LAUNCH(&g->c, snn__cu_rate_unit, p.row / p.pool, p);
-        snn__cu_add_up(g, NULL, g->lanes, p.row / p.pool, SNN__CU_VALUES, 0);
-        snn__cu_fetch(&g->c, totals, g->totals, sizeof(double));
-        value += (float)totals[0];
+        snn__cu_add_up(g, NULL, g->lanes, p.row / p.pool, SNN__CU_VALUES, SNN__CU_THE_LOSS, 1.0);
     }
+}
+static snn_status snn__cu_loss_value(snn_net *net, float *loss)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    double value = 0.0;
+    snn_status status;
+    snn__cu_begin(&g->c);
+    snn__cu_fetch(&g->c, &value, g->totals + SNN__CU_THE_LOSS, sizeof value);
+    status = snn__cu_status(net, "loss");
+    if (status == SNN_OK) *loss = (float)value;
+    return status;
+}
+static snn_status snn__cu_loss_of(snn_net *net, const snn_loss_desc *d, const int *y, float *loss)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    const snn__node *q = &net->node[net->node[net->count - 1].root];
+    const size_t B = (size_t)net->desc.batch, n = (size_t)q->n;
+    const int steps = q->signal == SNN__CONSTANT ? 1 : net->pass_steps;
+    snn__cu_losses l;
+    snn_status status;
+    int i;
+    memset(&l, 0, sizeof l);
+    l.d = d;
+    status = snn__loss_open(&l.pass, d, steps, net->desc.batch, q->n, snn__cu_spikes_of(net, q),
+                            snn__cu_membranes_of(net, q), y);
+    if (status != SNN_OK)
+        return snn__fail(net, status, "loss %s over %d steps, %d samples, %d outputs: %s",
+                         snn_loss_name(d->kind), steps, net->desc.batch, q->n,
+                         snn_status_text(status));
+    if (l.pass.d.reduction == SNN_NONE || l.pass.d.times || l.pass.d.multi_spike > net->desc.steps)
+        return snn__fail(net, SNN_ERR_UNSUPPORTED, "cuda: loss %s: %s", snn_loss_name(d->kind),
+                         l.pass.d.reduction == SNN_NONE ? "SNN_NONE does not run on the device"
+                         : l.pass.d.times ? "times do not run on the device"
+                                          : "more spikes than steps do not run on the device");
+    for (i = 0; d->rates && i < d->num_rates; i++) {
+        const int node = d->rates[i].node, there = node >= 0 && node < net->count;
+        const snn__node *r = there ? &net->node[net->node[node].root] : NULL;
+        if (!r || !(r->record & SNN_RECORD_SPIKES) ||
+            (!net->desc.inference && !(r->record & SNN_RECORD_GRADIENT)))
+            return snn__fail(net, SNN_ERR_STATE,
+                             "loss: the rates of node %d need SNN_RECORD_SPIKES and _GRADIENT",
+                             node);
+    }
+    snn__cu_begin(&g->c);
+    snn__cu_send(&g->c, g->labels, y, (d->time_var_targets ? (size_t)steps : B) * sizeof(int));
+    l.pass.y = g->labels;
+    if (d->weight) {
+        snn__cu_send(&g->c, g->weights, d->weight, l.pass.in.classes * sizeof(float));
+        l.pass.d.weight = g->weights;
+    }
+    if (l.pass.d.multi_spike > 1) {
+        const size_t F = (size_t)l.pass.d.multi_spike;
+        snn__cu_send(&g->c, g->weights + n, d->on_times, F * sizeof(float));
+        snn__cu_send(&g->c, g->weights + n + F, d->off_times, F * sizeof(float));
+        l.pass.d.on_times = g->weights + n;
+        l.pass.d.off_times = g->weights + n + F;
+    } else l.pass.d.on_times = l.pass.d.off_times = NULL;
+    snn__cu_run(net, SNN__CU_LOSS, (int)l.pass.d.kind, snn__cu_loss_run, &l);
     snn__cu_share(net, SNN__CU_DSIGNAL, SNN__CU_REC, 0);
     snn__cu_share(net, SNN__CU_DREC, SNN__CU_STATE, 0);
-    if (loss) *loss = value;
-    return snn__cu_status(net, "loss");
+    status = snn__cu_status(net, "loss");
+    return status == SNN_OK && loss ? snn__cu_loss_value(net, loss) : status;
 }
 
-static snn_status snn__cu_optim_run(snn_net *net, const snn_optim_desc *d)
+static void snn__cu_optim_run(snn_net *net, const void *what)
 {
+    const snn_optim_desc *d = (const snn_optim_desc *)what;
     snn__cu_net *g = snn__cu_of(net);
     const int step = net->optim_step + 1;
     const snn_param_group *group;
     snn_optim_desc one;
     snn__cu_optim a;
     int i, adam;
-    for (i = 0; i < net->params; i++) { /* all or nothing */
-        snn_status status;
-        if (!snn__optim_of(d, &net->param[i], &one, &group)) continue;
-        status = snn_optim_update(&one, 1, net->values, net->grads, net->grads, net->grads, 0);
-        if (group && (!(group->lo <= group->hi) || !snn__finite(group->lo) ||
-                      !snn__finite(group->hi)))
-            return snn__fail(net, SNN_ERR_ARGUMENT, "optimiser: group \"%s\" wants lo <= hi, "
-                             "given %g and %g", group->prefix, (double)group->lo,
-                             (double)group->hi);
-        if (status != SNN_OK)
-            return snn__fail(net, status, "optimiser: %s", snn_status_text(status));
-    }
-    snn__cu_begin(&g->c);
-    snn__cu_share_grads(net, 1);
     memset(&a, 0, sizeof a);
     a.d = *d;
     a.g = g->grads;
@@ -2722,8 +3090,8 @@ static snn_status snn__cu_optim_run(snn_net *net, const snn_optim_desc *d)
         snn__cu_signal all;
         memset(&all, 0, sizeof all);
         all.f = g->grads;
-        snn__cu_add_up(g, &all, NULL, net->trained, SNN__CU_SQUARES, 2);
-        a.norm = g->totals + 2;
+        snn__cu_add_up(g, &all, NULL, net->trained, SNN__CU_SQUARES, SNN__CU_THE_NORM, 0.0);
+        a.norm = g->totals + SNN__CU_THE_NORM;
         SNN__LAUNCH(&g->c, snn__cu_clip_norm, net->trained, a);
     }
     for (i = 0; i < net->params; i++) {
@@ -2751,6 +3119,28 @@ static snn_status snn__cu_optim_run(snn_net *net, const snn_optim_desc *d)
         SNN__LAUNCH(&g->c, snn__cu_optim_one, n, a);
         if (!d->num_groups) break;
     }
+}
+static snn_status snn__cu_optim_step(snn_net *net, const snn_optim_desc *d)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    const snn_param_group *group;
+    snn_optim_desc one;
+    int i;
+    for (i = 0; i < net->params; i++) { /* all or nothing */
+        snn_status status;
+        if (!snn__optim_of(d, &net->param[i], &one, &group)) continue;
+        status = snn_optim_update(&one, 1, net->values, net->grads, net->grads, net->grads, 0);
+        if (group && (!(group->lo <= group->hi) || !snn__finite(group->lo) ||
+                      !snn__finite(group->hi)))
+            return snn__fail(net, SNN_ERR_ARGUMENT, "optimiser: group \"%s\" wants lo <= hi, "
+                             "given %g and %g", group->prefix, (double)group->lo,
+                             (double)group->hi);
+        if (status != SNN_OK)
+            return snn__fail(net, status, "optimiser: %s", snn_status_text(status));
+    }
+    snn__cu_begin(&g->c);
+    snn__cu_share_grads(net, 1);
+    snn__cu_run(net, SNN__CU_OPTIM, 0, snn__cu_optim_run, d);
     for (i = 0; i < net->count; i++)
         if (net->node[i].op == SNN__NEURON && net->node[i].neuron.def->start &&
             snn__neuron_learns(net, &net->node[i]))
@@ -2790,14 +3180,14 @@ static double snn__cu_count(snn_net *net, int node)
     if (!net->built || !net->pass_steps || q->desc.output_membrane) return 0.0;
     snn__cu_begin(&g->c);
     snn__cu_add_up(g, &g->node[node].out, NULL, snn__cu_rows(net, q) * (size_t)q->n,
-                   SNN__CU_NONZEROS, 3);
-    snn__cu_fetch(&g->c, &spikes, g->totals + 3, sizeof spikes);
+                   SNN__CU_NONZEROS, SNN__CU_THE_COUNT, 0.0);
+    snn__cu_fetch(&g->c, &spikes, g->totals + SNN__CU_THE_COUNT, sizeof spikes);
     return spikes;
 }
 
 static const snn__engine snn__cu_engine = {
     "cuda", snn__cu_supports, snn__cu_size, snn__cu_build, snn__cu_destroy, snn__cu_reset,
-    snn__cu_forward, snn__cu_zero_grad, snn__cu_loss_run, snn__cu_backward, snn__cu_optim_run,
+    snn__cu_forward, snn__cu_zero_grad, snn__cu_loss_of, snn__cu_backward, snn__cu_optim_step,
     snn__cu_predict, snn__cu_read, snn__cu_count};
 
 SNN_DEF const snn_backend *snn_cuda_backend(snn_cuda_desc *desc)

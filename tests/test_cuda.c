@@ -22,7 +22,9 @@
 enum { PLAIN, ALL_RECORDED, DENSE, VARIANTS };
 static const char *const variants[] = {"plain", "recorded", "dense"};
 
-/* One of the twins. recorded: every node keeps and takes all there is; else buffers are shared. */
+static snn_cuda_desc launches; /* one by one, not as graphs */
+
+/* One of the twins. device: 1, or 2 with plain launches. recorded: every node keeps and takes all there is; else buffers are shared. */
 static snn_net *twin(const net_row *r, int variant, int device, const snn_net_desc *over)
 {
     snn_net *net;
@@ -32,7 +34,8 @@ static snn_net *twin(const net_row *r, int variant, int device, const snn_net_de
     d.deterministic = 1;
     d.seed = 3;
     if (variant == DENSE) d.spikes = SNN_SPIKES_DENSE;
-    if (device) d.backend = snn_cuda_backend(NULL);
+    launches.no_graphs = 1;
+    if (device) d.backend = snn_cuda_backend(device == 2 ? &launches : NULL);
     net = keep_net(open_row(r, &d, NULL, 0));
     for (i = 0; variant == ALL_RECORDED && net && i < net->count; i++)
         CHECK(snn_net_record(net, i, 15) == SNN_OK);
@@ -367,6 +370,100 @@ static void cuda_repeat(int row, int b)
     near_values(net[0], net[1], 0.0);
 }
 
+/* One of a row of calls in which everything changes that a graph has of the call before: inputs,
+ * times, rates, the optimiser, losses, steps of a pass, parameters, modes. Returns a loss. */
+static float graph_call(snn_net *net, const net_row *r, int i)
+{
+    const size_t frame = row_frame(r);
+    float *x = row_input(r, 500 + (uint32_t)(i % 5)), loss = 0.0f;
+    int *y = row_labels(r, net->node[net->count - 1].n), t;
+    snn_param_group group = {"fc1", 0.0f, 0.0f, 0, -.3f, .3f};
+    ZERO(snn_loss_desc, l);
+    ZERO(snn_optim_desc, o);
+    row_loss(r, &l);
+    o.lr = 0.001f * (float)(1 + i % 4);
+    o.kind = i > 8 ? SNN_SGD : SNN_ADAM;
+    if (i > 10) o.weight_decay = 0.01f, o.clip_norm = 0.1f * (float)(i % 3);
+    if (i > 20) o.groups = &group, o.num_groups = 1;
+    if (i > 14) l.l1_rate = 0.001f * (float)(i % 2);
+    y[0] = i % net->node[net->count - 1].n;
+    switch (i % 13) {
+    case 3: { /* parameters by hand */
+        const snn_tensor w = snn_net_values(net);
+        for (t = 0; t < (int)w.shape[0]; t++) w.data[t] *= 0.99f;
+        CHECK(snn_net_params_changed(net) == SNN_OK);
+        break;
+    }
+    case 5: /* chunks, the last shorter */
+        if (r->input == SNN_INPUT_CONSTANT)
+            return snn_train_truncated(net, &o, &l, x, y, r->T + (r->T + 1) / 2);
+        CHECK(snn_net_reset(net) == SNN_OK);
+        for (t = 0; t < r->T; t += 2) {
+            const int steps = r->T - t < 2 ? r->T - t : 2;
+            CHECK(snn_net_continue(net, x + (size_t)t * frame, steps) == SNN_OK);
+            CHECK(snn_net_zero_grad(net) == SNN_OK && snn_net_loss(net, &l, y, &loss) == SNN_OK);
+            CHECK(snn_net_backward(net) == SNN_OK && snn_net_optim_step(net, &o) == SNN_OK);
+        }
+        return loss;
+    case 8: /* single steps, in training and without */
+    case 9:
+        CHECK(snn_net_train(net, i % 13 == 8) == SNN_OK && snn_net_reset(net) == SNN_OK);
+        for (t = 0; t < r->T; t++)
+            CHECK(snn_net_step(net, r->input != SNN_INPUT_CONSTANT ? x + (size_t)t * frame
+                                    : t % 3                        ? NULL
+                                                                   : x) == SNN_OK);
+        CHECK(snn_net_loss(net, &l, y, &loss) == SNN_OK && snn_net_train(net, 1) == SNN_OK);
+        return loss;
+    case 11: /* two passes without a reset, and gradients of both */
+        CHECK(snn_net_zero_grad(net) == SNN_OK && snn_net_forward(net, x) == SNN_OK);
+        CHECK(snn_net_loss(net, &l, y, NULL) == SNN_OK && snn_net_backward(net) == SNN_OK);
+        CHECK(snn_net_continue(net, x, r->T) == SNN_OK);
+        CHECK(snn_net_loss(net, &l, y, &loss) == SNN_OK && snn_net_backward(net) == SNN_OK);
+        CHECK(snn_net_optim_step(net, &o) == SNN_OK);
+        return loss;
+    default: break;
+    }
+    return snn_train_step(net, &o, &l, x, y);
+}
+/* graphs, launches and the CPU agree, the first two in every bit; trouble: what the driver refuses */
+static void cuda_graph(int row, int trouble)
+{
+    const net_row *r = &rows[row];
+    snn_net *net[3];
+    float loss[3];
+    int i, k;
+#ifdef SNN_CUDA_SHIM
+    memset(&shim, 0, sizeof shim);
+    shim.no_capture = trouble == 1;
+    shim.no_graph = trouble == 2;
+    shim.no_change = trouble == 3;
+    shim.no_pinned = trouble == 4;
+#endif
+    for (k = 0; k < 3; k++) {
+        net[k] = twin(r, trouble == 5 ? ALL_RECORDED : PLAIN, k, NULL);
+        if (!net[k] || !net[k]->built) return;
+    }
+    for (i = 0; i < 39; i++) {
+        for (k = 0; k < 3; k++) loss[k] = graph_call(net[k], r, i);
+        if (loss[1] != loss[2])
+            fail("call %d: loss %.9g, launched one by one %.9g", i, (double)loss[1],
+                 (double)loss[2]);
+        if (i < 8 && !(fabs((double)loss[1] - (double)loss[0]) <=
+                       1e-4 * (1.0 + fabs((double)loss[0]))))
+            fail("call %d: loss %.9g, should be %.9g", i, (double)loss[1], (double)loss[0]);
+        if (g_fails > 3) break;
+    }
+    near_values(net[1], net[2], 0.0);
+    for (i = 0; i < net[1]->count; i++)
+        for (k = 0; k < net[1]->node[i].states; k++)
+            near_tensor(snn_net_state(net[1], i, k), snn_net_state(net[2], i, k), 0.0, "states", i);
+#ifdef SNN_CUDA_SHIM
+    CHECK(trouble == 1 || trouble == 2 ? shim.plays == 0 : shim.plays > 39);
+    CHECK(shim.races == 0);
+    memset(&shim, 0, sizeof shim);
+#endif
+}
+
 /* what is written into views counts, what is asked for stays current, files go both ways */
 static void cuda_views(int a, int b)
 {
@@ -510,6 +607,81 @@ static void cuda_sentences(int a, int b)
 }
 
 #ifdef SNN_CUDA_SHIM
+/* A script of one's own calls: whatever differs from the call before is done as it now is. */
+typedef struct probe_args {
+    float *to;
+    float value;
+} probe_args;
+SNN__KERNEL(probe_set, probe_args) { a->to[i] = a->value; }
+SNN__KERNEL(probe_add, probe_args) { a->to[i] += a->value; }
+typedef struct probe {
+    snn__cu *c;
+    float *to, *host, value;
+    size_t n, zeros;
+    int kernels, other, columns, sends;
+} probe;
+static void probe_run(snn_net *net, const void *what)
+{
+    const probe *p = (const probe *)what;
+    probe_args a;
+    int k;
+    (void)net;
+    memset(&a, 0, sizeof a);
+    a.to = p->to;
+    a.value = p->value;
+    snn__cu_zero(p->c, p->to + 8, p->zeros * sizeof(float));
+    if (p->other) SNN__LAUNCH(p->c, probe_add, p->n, a);
+    else SNN__LAUNCH(p->c, probe_set, p->n, a);
+    snn__cu_gemm(p->c, 0, 0, 1, p->columns, 1, p->to, p->to, 1.0f, p->to + 8);
+    if (p->sends) snn__cu_send(p->c, p->to + 12, p->host, sizeof(float));
+    for (k = 0; k < p->kernels; k++) SNN__LAUNCH(p->c, probe_add, p->n, a);
+    snn__cu_copy(p->c, p->to + 16, p->to, 4 * sizeof(float));
+}
+static void *probe_alloc(size_t size, void *user) { return *(int *)user ? malloc(size) : NULL; }
+static void probe_free(void *pointer, size_t size, void *user)
+{
+    (void)size, (void)user;
+    free(pointer);
+}
+static void cuda_script(int change, int b)
+{
+    float is[24], wanted[24], host = 3.0f;
+    int i, j, k, memory = change != 8;
+    snn_allocator hooks = {probe_alloc, probe_free, NULL};
+    ZERO(snn__cu, c);
+    ZERO(snn__cu_script, s);
+    ZERO(probe, p);
+    (void)b;
+    memset(&shim, 0, sizeof shim);
+    for (k = 0; k < 24; k++) is[k] = wanted[k] = (float)k;
+    hooks.user = &memory;
+    s.memory = &hooks;
+    p.c = &c;
+    p.host = &host;
+    for (i = 0; i < 24; i++) {
+        p.n = change == 1 && i % 2 ? 3 : 4;
+        p.value = change == 1 || change == 2 ? (float)i : 2.0f;
+        p.kernels = change == 3 && i % 4 == 3 ? 1 : 2;
+        p.other = change == 4 && i % 4 == 3;
+        p.columns = change == 5 && i % 4 == 3 ? 2 : 3;
+        p.zeros = change == 6 && i % 4 == 3 ? 5 : 6;
+        p.sends = change == 7;
+        host = (float)i;
+        for (j = 0; j < 2; j++) {
+            p.to = j ? wanted : is;
+            snn__cu_perform(&c, j ? NULL : &s, probe_run, NULL, &p);
+        }
+        for (k = 0; k < 24; k++)
+            if (is[k] != wanted[k])
+                fail("call %d: %d is %g, should be %g", i, k, (double)is[k], (double)wanted[k]);
+    }
+    CHECK(c.error == NULL && shim.plays == (change < 3 ? 23 : change < 7 ? 14 : 0));
+    CHECK((s.state == SNN__CU_PLAIN) == (change > 2));
+    snn__cu_forget(&s);
+    free(s.list);
+    CHECK(shim.allocs == shim.frees);
+}
+
 /* failures of the driver, one at each of its calls; what crosses over in a training step */
 static void cuda_driver(int a, int b)
 {
@@ -561,8 +733,8 @@ static void cuda_driver(int a, int b)
         shim.sent = shim.fetched = 0;
         CHECK(snn_train_step(net, &o, &l, x, y) >= 0.0f);
         CHECK(shim.allocs == allocs);
-        if (i) /* the batch, its labels; the loss and the sum of spikes */
-            CHECK(shim.sent == 27 * sizeof(float) + 3 * sizeof(int) && shim.fetched == 16);
+        if (i) /* the batch, its labels; the loss */
+            CHECK(shim.sent == 27 * sizeof(float) + 3 * sizeof(int) && shim.fetched == 8);
     }
     snn_net_destroy(net);
     CHECK(shim.allocs == shim.frees);
@@ -586,6 +758,8 @@ int main(int argc, char **argv)
             add(cuda_pass, i, k, "cuda/pass_%s_%s", rows[i].name, variants[k]);
         for (k = 0; k < 8; k++) add(cuda_train, i, k, "cuda/train_%s_%d", rows[i].name, k);
         add(cuda_repeat, i, 0, "cuda/repeat_%s", rows[i].name);
+        for (k = 0; k < 6; k += i % 6 ? 6 : 1)
+            add(cuda_graph, i, k, "cuda/graph_%s_%d", rows[i].name, k);
     }
     for (i = 0; i < (int)SNN_NEURON_COUNT; i++)
         for (k = 0; k < 40; k++)
@@ -603,6 +777,7 @@ int main(int argc, char **argv)
     add(cuda_sentences, 0, 0, "cuda/sentences");
 #ifdef SNN_CUDA_SHIM
     add(cuda_driver, 0, 0, "cuda/driver");
+    for (i = 0; i < 9; i++) add(cuda_script, i, 0, "cuda/script_%d", i);
 #endif
     for (i = 0; i < g_case_count; i++) {
         if (!strstr(g_cases[i].name, filter)) continue;
