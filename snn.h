@@ -5646,6 +5646,7 @@ typedef struct snn__engine {
     snn_status (*forward)(snn_net *net);            /* pass_steps steps on the input's host copy */
     snn_status (*zero_grad)(snn_net *net);
     snn_status (*loss)(snn_net *net, const snn_loss_desc *d, const int *y, float *loss);
+    snn_status (*loss_value)(snn_net *net, float *loss); /* of a loss that was called with NULL */
     snn_status (*backward)(snn_net *net);
     snn_status (*optim)(snn_net *net, const snn_optim_desc *d);
     snn_status (*predict)(snn_net *net, snn_metric metric, int *y); /* of the output, [B] */
@@ -12881,9 +12882,11 @@ static snn_status snn__learn(snn_net *net, const snn_optim_desc *o, const snn_lo
                              const int *y, float *loss)
 {
     snn_status status = snn_net_zero_grad(net);
-    if (status == SNN_OK) status = snn_net_loss(net, l, y, loss);
+    if (status == SNN_OK) status = snn_net_loss(net, l, y, net->engine ? NULL : loss);
     if (status == SNN_OK) status = snn_net_backward(net);
     if (status == SNN_OK) status = snn_net_optim_step(net, o);
+    if (status == SNN_OK && net->engine) /* last: a device need not wait for who reads it */
+        status = net->engine->loss_value(net, loss);
     return status;
 }
 

@@ -317,9 +317,8 @@ static int snn__cu_change(snn__cu_graph *g, void *node, snn__cu_code code, size_
                           const void *args, size_t size)
 {
     void *list[2] = {&n, (void *)args};
-    cudaKernelNodeParams p;
+    cudaKernelNodeParams p = {};
     (void)size;
-    memset(&p, 0, sizeof p);
     p.func = (void *)code;
     p.gridDim = dim3((unsigned)((n + 255) / 256));
     p.blockDim = dim3(256);
@@ -340,10 +339,6 @@ static void snn__cu_drop(snn__cu_graph *g)
     memset(g, 0, sizeof *g);
 }
 #endif /* SNN_CUDA_SHIM */
-
-#ifdef __cplusplus
-extern "C" {
-#endif
 
 /* ---- >>scripts ----------------------------------------------------------------------------- */
 /* The launches of a call are the same from one training step to the next, but for a few arguments,
@@ -456,6 +451,10 @@ static void snn__cu_perform(snn__cu *c, snn__cu_script *s,
     } else if (s && s->state == SNN__CU_NEW) s->state = SNN__CU_SEEN;
     run(net, what);
 }
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* ---- >>kernels ----------------------------------------------------------------------------- */
 
@@ -1580,8 +1579,9 @@ typedef struct snn__cu_net {
     float *conv;           /* partial weight gradients */
     double *norm, *norm_stat; /* of the norm at hand: parts, results */
     double *lanes, *fold, *totals; /* numbers to be added, the sums of that, the results */
-    int *labels;
-    float *weights;        /* a loss's: of classes, and times */
+    int *labels, *given;   /* a loss's labels; the host's copy of what it reads */
+    float *weights;        /* behind the labels: of classes, and times */
+    size_t label_room;
     void *workspace;
     int stale;             /* the host's copy of the values is old */
     int unprepared;        /* prepared weights are */
@@ -1647,9 +1647,16 @@ static void snn__cu_run(snn_net *net, int call, int flags,
     snn__cu_perform(&snn__cu_of(net)->c, snn__cu_script_of(net, call, flags), run, net, what);
 }
 
+/* numbers that a loss reads beside signals: labels, weights of classes, times of spikes */
+static size_t snn__cu_given(const snn_net *net)
+{
+    const size_t B = (size_t)net->desc.batch, T = (size_t)net->desc.steps;
+    return (B > T ? B : T) + (size_t)net->node[net->count - 1].n + 2 * T;
+}
 static size_t snn__cu_size(const snn_net *net)
 {
-    return sizeof(snn__cu_net) + snn__mul_size((size_t)net->count, sizeof(snn__cu_node));
+    return snn__add_size(sizeof(snn__cu_net) + (size_t)net->count * sizeof(snn__cu_node),
+                         snn__cu_given(net) * sizeof(int));
 }
 
 static int snn__cu_kind(const snn_neuron_def *def)
@@ -1786,7 +1793,6 @@ static void snn__cu_plan(snn_net *net, snn__arena *a)
 {
     snn__cu_net *g = snn__cu_of(net);
     const size_t B = (size_t)net->desc.batch, T = (size_t)net->desc.steps;
-    const size_t classes = (size_t)net->node[net->count - 1].n;
     size_t dparam = 0, sums = 0, conv = 0, norm = 0, stat = 0;
     int i, k, j;
     g->floats = 0;
@@ -1865,8 +1871,10 @@ static void snn__cu_plan(snn_net *net, snn__arena *a)
         g->fold = (double *)snn__arena_take(a, SNN__CU_LANES, sizeof(double));
     }
     g->totals = (double *)snn__arena_take(a, SNN__CU_TOTALS, sizeof(double));
-    g->labels = (int *)snn__arena_take(a, B > T ? B : T, sizeof(int));
-    g->weights = snn__arena_floats(a, classes + 2 * T, 1);
+    g->given = (int *)(void *)&g->node[net->count];
+    g->label_room = B > T ? B : T;
+    g->labels = (int *)snn__arena_take(a, snn__cu_given(net), sizeof(int));
+    g->weights = (float *)(void *)g->labels + g->label_room;
     g->workspace = snn__arena_take(a, g->c.workspace, 1);
 }
 
@@ -3025,8 +3033,9 @@ static snn_status snn__cu_loss_of(snn_net *net, const snn_loss_desc *d, const in
 {
     snn__cu_net *g = snn__cu_of(net);
     const snn__node *q = &net->node[net->node[net->count - 1].root];
-    const size_t B = (size_t)net->desc.batch, n = (size_t)q->n;
     const int steps = q->signal == SNN__CONSTANT ? 1 : net->pass_steps;
+    const size_t n = (size_t)q->n;
+    size_t sent = (size_t)(d->time_var_targets ? steps : net->desc.batch);
     snn__cu_losses l;
     snn_status status;
     int i;
@@ -3053,19 +3062,22 @@ static snn_status snn__cu_loss_of(snn_net *net, const snn_loss_desc *d, const in
                              node);
     }
     snn__cu_begin(&g->c);
-    snn__cu_send(&g->c, g->labels, y, (d->time_var_targets ? (size_t)steps : B) * sizeof(int));
+    memcpy(g->given, y, sent * sizeof(int));
     l.pass.y = g->labels;
     if (d->weight) {
-        snn__cu_send(&g->c, g->weights, d->weight, l.pass.in.classes * sizeof(float));
+        sent = g->label_room + l.pass.in.classes;
+        memcpy(g->given + g->label_room, d->weight, l.pass.in.classes * sizeof(float));
         l.pass.d.weight = g->weights;
     }
     if (l.pass.d.multi_spike > 1) {
         const size_t F = (size_t)l.pass.d.multi_spike;
-        snn__cu_send(&g->c, g->weights + n, d->on_times, F * sizeof(float));
-        snn__cu_send(&g->c, g->weights + n + F, d->off_times, F * sizeof(float));
+        sent = g->label_room + n + 2 * F;
+        memcpy(g->given + g->label_room + n, d->on_times, F * sizeof(float));
+        memcpy(g->given + g->label_room + n + F, d->off_times, F * sizeof(float));
         l.pass.d.on_times = g->weights + n;
         l.pass.d.off_times = g->weights + n + F;
     } else l.pass.d.on_times = l.pass.d.off_times = NULL;
+    snn__cu_send(&g->c, g->labels, g->given, sent * sizeof(int));
     snn__cu_run(net, SNN__CU_LOSS, (int)l.pass.d.kind, snn__cu_loss_run, &l);
     snn__cu_share(net, SNN__CU_DSIGNAL, SNN__CU_REC, 0);
     snn__cu_share(net, SNN__CU_DREC, SNN__CU_STATE, 0);
@@ -3187,8 +3199,8 @@ static double snn__cu_count(snn_net *net, int node)
 
 static const snn__engine snn__cu_engine = {
     "cuda", snn__cu_supports, snn__cu_size, snn__cu_build, snn__cu_destroy, snn__cu_reset,
-    snn__cu_forward, snn__cu_zero_grad, snn__cu_loss_of, snn__cu_backward, snn__cu_optim_step,
-    snn__cu_predict, snn__cu_read, snn__cu_count};
+    snn__cu_forward, snn__cu_zero_grad, snn__cu_loss_of, snn__cu_loss_value, snn__cu_backward,
+    snn__cu_optim_step, snn__cu_predict, snn__cu_read, snn__cu_count};
 
 SNN_DEF const snn_backend *snn_cuda_backend(snn_cuda_desc *desc)
 {
