@@ -496,11 +496,12 @@ SNN__HD uint32_t snn__cu_divide(size_t i, uint32_t n, uint32_t *rest)
  * Forward leaves the states before step 0, every, 2 every ... in `saved`. Backward takes these
  * stretches from the last to the first: walks one again, states, inputs and drives into a tape that
  * is short enough for registers, then back. */
-enum { SNN__CU_TAPE = 16 };
+enum { SNN__CU_TAPE = 16, SNN__CU_AHEAD = 4 };
 SNN__HD int snn__cu_stretch(int states) { return states == 1 ? 16 : states == 2 ? 8 : 4; }
 
 typedef struct snn__cu_scan {
     snn__cu_signal x, out;
+    const float *bias;                  /* of a linear layer that left it to its neurons; NULL: 0 */
     uint32_t n;
     int t0, t1, every, slots;
     size_t bn;                          /* samples times neurons */
@@ -541,7 +542,32 @@ SNN__DEVICE float snn__cu_current(const snn__cu_scan *a, int t, int g, int I, ui
                                   uint32_t j)
 {
     const size_t step = a->x.period ? 0 : (size_t)t * a->bn * (size_t)I;
-    return snn__cu_element(&a->x, step + ((size_t)b * (size_t)I + (size_t)g) * a->n + j);
+    const float x = snn__cu_element(&a->x, step + ((size_t)b * (size_t)I + (size_t)g) * a->n + j);
+    return a->bias ? a->bias[(size_t)g * a->n + j] + x : x;
+}
+/* n of [T][bn] from step t on, up to step `end`: asked for together, as a thread waits for memory
+ * longer than it computes */
+SNN__DEVICE void snn__cu_ahead(const float *x, size_t bn, int t, int end, int n, float *to)
+{
+    int c;
+    SNN__UNROLL
+    for (c = 0; c < n; c++) to[c] = x && t + c < end ? x[(size_t)(t + c) * bn] : 0.0f;
+}
+/* the same of currents of neurons with one input */
+SNN__DEVICE void snn__cu_currents(const snn__cu_scan *a, size_t i, int t, int end, int n, uint32_t b,
+                                  uint32_t j, float *to)
+{
+    int c;
+    if (a->x.f && !a->x.period) {
+        const float bias = a->bias ? a->bias[j] : 0.0f;
+        snn__cu_ahead(a->x.f + i, a->bn, t, end, n, to);
+        SNN__UNROLL
+        for (c = 0; c < n; c++) to[c] = bias + to[c];
+        return;
+    }
+    SNN__UNROLL
+    for (c = 0; c < n; c++)
+        to[c] = t + c < end || a->x.period ? snn__cu_current(a, t + c, 0, 1, b, j) : 0.0f;
 }
 /* the step, and its states rounded: snn__neuron_integrate of one neuron */
 SNN__DEVICE float snn__cu_integrate(const snn__cu_scan *a, float *s, const float *p, const float *x,
@@ -585,12 +611,12 @@ SNN__DEVICE void snn__cu_spike(const snn__cu_scan *a, float *s, const float *p, 
 SNN__DEVICE void snn__cu_scan_forward(const snn__cu_scan *a, size_t i, int S, int P, int I,
                                       snn__step1 step1, snn__jump1 jump1)
 {
-    float s[SNN_MAX_STATES], p[SNN_MAX_PARAMS], x[SNN_MAX_STATES];
+    float s[SNN_MAX_STATES], p[SNN_MAX_PARAMS], x[SNN_MAX_STATES], input[SNN__CU_AHEAD];
     uint32_t j;
     const uint32_t b = snn__cu_divide(i, a->n, &j);
     const float f = a->winner ? 1.0f : a->param[SNN_MAX_PARAMS][a->per_neuron ? j : 0];
     float *saved = a->saved ? a->saved + (size_t)(a->t0 / a->every) * a->bn + i : NULL;
-    int t, k, left = 0;
+    int t, c, k, left = 0;
     snn__cu_params(a, j, P, p);
     SNN__UNROLL
     for (k = 0; k < S; k++) s[k] = a->state[k][i];
@@ -600,31 +626,36 @@ SNN__DEVICE void snn__cu_scan_forward(const snn__cu_scan *a, size_t i, int S, in
         a->drive[i] = snn__cu_integrate(a, s, p, x, S, step1);
         return;
     }
-    for (t = a->t0; t < a->t1; t++) {
-        const size_t at = (size_t)t * a->bn + i;
-        float drive, h, v;
-        const float u = s[0];
-        if (saved && left-- == 0) {
-            SNN__UNROLL
-            for (k = 0; k < S; k++) saved[(size_t)k * (size_t)a->slots * a->bn] = s[k];
-            if (a->saved_fed) a->saved_fed[at] = a->fed[i];
-            saved += a->bn;
-            left = a->every - 1;
-        }
-        if (!a->x.period) {
-            SNN__UNROLL
-            for (k = 0; k < I; k++) x[k] = snn__cu_current(a, t, k, I, b, j);
-        }
-        drive = snn__cu_integrate(a, s, p, x, S, step1);
-        v = s[0];
-        h = snn__cu_fires(a, drive, t, b, j);
-        snn__cu_spike(a, s, p, u, h, jump1);
-        if (a->fed) a->fed[i] = f * h;
-        if (a->out.u) a->out.u[at] = h != 0.0f;
-        else a->out.f[at] = a->output_membrane ? s[0] : f * h;
+    for (t = a->t0; t < a->t1;) {
+        if (I == 1) snn__cu_currents(a, i, t, a->t1, SNN__CU_AHEAD, b, j, input);
         SNN__UNROLL
-        for (k = 0; k < S; k++)
-            if (a->rec[k]) a->rec[k][at] = !k && a->before_reset ? v : s[k];
+        for (c = 0; c < SNN__CU_AHEAD && t < a->t1; c++, t++) {
+            const size_t at = (size_t)t * a->bn + i;
+            float drive, h, v;
+            const float u = s[0];
+            if (saved && left-- == 0) {
+                SNN__UNROLL
+                for (k = 0; k < S; k++) saved[(size_t)k * (size_t)a->slots * a->bn] = s[k];
+                if (a->saved_fed) a->saved_fed[at] = a->fed[i];
+                saved += a->bn;
+                left = a->every - 1;
+            }
+            if (I == 1) x[0] = input[c];
+            else if (!a->x.period) {
+                SNN__UNROLL
+                for (k = 0; k < I; k++) x[k] = snn__cu_current(a, t, k, I, b, j);
+            }
+            drive = snn__cu_integrate(a, s, p, x, S, step1);
+            v = s[0];
+            h = snn__cu_fires(a, drive, t, b, j);
+            snn__cu_spike(a, s, p, u, h, jump1);
+            if (a->fed) a->fed[i] = f * h;
+            if (a->out.u) a->out.u[at] = h != 0.0f;
+            else a->out.f[at] = a->output_membrane ? s[0] : f * h;
+            SNN__UNROLL
+            for (k = 0; k < S; k++)
+                if (a->rec[k]) a->rec[k][at] = !k && a->before_reset ? v : s[k];
+        }
     }
     SNN__UNROLL
     for (k = 0; k < S; k++) a->state[k][i] = s[k];
@@ -639,6 +670,7 @@ SNN__DEVICE void snn__cu_scan_backward(const snn__cu_scan *a, size_t i, int S, i
     float s[SNN_MAX_STATES], p[SNN_MAX_PARAMS], x[SNN_MAX_STATES], sum[SNN_MAX_STATES];
     float ds[SNN_MAX_STATES], dp[SNN_MAX_PARAMS], dx[SNN_MAX_STATES], df = 0.0f;
     float tape[SNN__CU_TAPE], input[SNN__CU_TAPE], drive[SNN__CU_TAPE], slope[SNN__CU_TAPE];
+    float dout[SNN__CU_TAPE];
     uint32_t j;
     const uint32_t b = snn__cu_divide(i, a->n, &j);
     const float f = a->winner ? 1.0f : a->param[SNN_MAX_PARAMS][a->per_neuron ? j : 0];
@@ -659,17 +691,19 @@ SNN__DEVICE void snn__cu_scan_backward(const snn__cu_scan *a, size_t i, int S, i
         SNN__UNROLL
         for (k = 0; k < S; k++)
             s[k] = a->saved[((size_t)k * (size_t)a->slots + (size_t)slot) * a->bn + i];
+        if (I == 1) snn__cu_currents(a, i, first, a->t1, C, b, j, input);
+        snn__cu_ahead(a->dout ? a->dout + i : NULL, a->bn, first, a->t1, C, dout);
         SNN__UNROLL
         for (c = 0; c < C; c++) { /* forward again */
             drive[c] = 0.0f;
             if (c < len) {
                 SNN__UNROLL
                 for (k = 0; k < S; k++) tape[c * S + k] = s[k];
-                if (!a->x.period) {
+                if (I == 1) x[0] = input[c];
+                else if (!a->x.period) {
                     SNN__UNROLL
                     for (k = 0; k < I; k++) x[k] = snn__cu_current(a, first + c, k, I, b, j);
                 }
-                if (I == 1) input[c] = x[0];
                 drive[c] = snn__cu_integrate(a, s, p, x, S, step1);
                 snn__cu_spike(a, s, p, tape[c * S], snn__cu_fires(a, drive[c], first + c, b, j),
                               jump1);
@@ -702,7 +736,7 @@ SNN__DEVICE void snn__cu_scan_backward(const snn__cu_scan *a, size_t i, int S, i
             SNN__UNROLL
             for (k = 0; k < S; k++)
                 if (a->drec[k] && (k || !a->before_reset)) ds[k] += a->drec[k][at];
-            g = a->dout ? a->dout[at] : 0.0f;
+            g = dout[c];
             if (a->output_membrane) {
                 ds[0] += g;
                 g = 0.0f;
@@ -1291,7 +1325,8 @@ SNN__KERNEL(snn__cu_total_end, snn__cu_total) /* 64 threads in place, then one *
 }
 
 /* -- norms. Rows that share statistics are a group, as in snn__norm_forward_task; a unit is a group
- * and channel (layer: a row). Sums are doubles, in chunks of a group's rows, folded in order. */
+ * and channel (layer: a row). Sums are doubles, in chunks of a group's rows (layer: of the row's
+ * elements), folded in order. */
 enum { SNN__CU_MEAN, SNN__CU_VARIANCE, SNN__CU_DY, SNN__CU_DOT };
 typedef struct snn__cu_norm {
     int mode;               /* what is summed */
@@ -1322,11 +1357,11 @@ SNN__KERNEL(snn__cu_norm_sum, snn__cu_norm) /* thread (group, chunk, channel) */
     const float mean = a->mode == SNN__CU_MEAN ? 0.0f : a->mean[g * a->C + c];
     double sum = 0.0;
     size_t r;
-    for (r = chunk; r < a->group; r += a->chunks) {
+    for (r = a->layer ? 0 : chunk; r < a->group; r += a->layer ? 1 : a->chunks) {
         const uint32_t row = (uint32_t)(g * a->group + r);
         const float *x = a->x.f + snn__cu_row(&a->x, row, a->n) + (size_t)c * a->S;
         const float *dy = a->dy ? a->dy + (size_t)row * a->n + (size_t)c * a->S : NULL;
-        for (j = 0; j < a->S; j++) {
+        for (j = a->layer ? chunk : 0; j < a->S; j += a->layer ? (uint32_t)a->chunks : 1) {
             const float d = x[j] - mean, e = dy ? dy[j] * (a->layer && a->w ? a->w[j] : 1.0f) : d;
             sum += (double)e * (a->mode == SNN__CU_MEAN || a->mode == SNN__CU_DY ? 1.0 : (double)d);
         }
@@ -1699,6 +1734,16 @@ static int snn__cu_over(const snn_net *net, const snn__node *q)
 {
     return q->users == 1 && !q->record && q->signal != SNN__BITS &&
            snn__op_table[q->op].kind != SNN__SOURCE && net->node[q->last_user].op == SNN__NEURON;
+}
+/* the bias of a linear layer, where the neurons that alone read it can add it: a pass over the
+ * currents less; NULL otherwise */
+static const float *snn__cu_left_bias(const snn_net *net, const snn__node *q)
+{
+    const snn__node *to = &net->node[q->last_user];
+    if ( q->op != SNN__LINEAR || !q->i[SNN__LINEAR_BIAS] || q->users != 1 || q->record ||
+        to->op != SNN__NEURON || to->recurrence != SNN_RECURRENCE_NONE)
+        return NULL;
+    return snn__cu_param(net, q, 1);
 }
 static uint32_t snn__cu_chunks(const snn__node *q, size_t rows)
 {
@@ -2220,6 +2265,7 @@ static void snn__cu_scan_open(snn_net *net, const snn__node *q, snn__cu_scan *a)
     int k;
     memset(a, 0, sizeof *a);
     a->x = snn__cu_at(net, snn__input_of(net, q, 0))->out;
+    a->bias = snn__cu_left_bias(net, snn__input_of(net, q, 0));
     a->out = d->out;
     a->n = (uint32_t)q->n;
     a->bn = (size_t)net->desc.batch * (size_t)q->n;
@@ -2560,7 +2606,7 @@ static void snn__cu_norm_open(snn_net *net, const snn__node *q, snn__cu_norm *a)
     a->n = (uint32_t)q->n;
     a->C = a->layer ? 1 : (uint32_t)q->shape[0];
     a->S = a->n / a->C;
-    a->chunks = snn__cu_norm_chunks(a->groups * a->C, a->group);
+    a->chunks = snn__cu_norm_chunks(a->groups * a->C, a->layer ? a->S : a->group);
     a->part = g->norm;
     a->stat = g->norm_stat;
     a->w = q->i[SNN__NORM_AFFINE] ? snn__cu_param(net, q, 0) : NULL;
@@ -2597,7 +2643,7 @@ static void snn__cu_node_forward(snn_net *net, snn__node *q)
     const size_t rows = snn__cu_rows(net, q), n = (size_t)q->n;
     switch (q->op) {
     case SNN__LINEAR: {
-        const int bias = q->i[SNN__LINEAR_BIAS] != 0;
+        const int bias = q->i[SNN__LINEAR_BIAS] && !snn__cu_left_bias(net, q);
         snn__cu_fill a;
         memset(&a, 0, sizeof a);
         a.y = d->out.f;
