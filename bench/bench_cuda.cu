@@ -1,6 +1,7 @@
 /* bench_cuda - how fast snn_cuda.h is on this GPU
  *
- *     make cuda-bench    or    build/cuda/bench_cuda [--only WORD] [--seconds S]
+ *     make cuda-bench    or    build/cuda/bench_cuda [--only WORD] [--seconds S] [--launches 1]
+ *                                                    [--nmnist DIR]
  *
  * Rows, each `name what value unit`, the median of rounds of S/5 seconds (1 in all), synchronised:
  *   copy    bytes read and written a second by a device-to-device copy: what the others are held to
@@ -9,16 +10,21 @@
  *           the share of the copy's bandwidth
  *   layer   Linear(n,n) and Leaky, batch 16, T 500: ms of forward and of forward and backward, and
  *           TFLOP/s of the products
- *   net     t5_mlp, quick, t6 as in bench.c, batch 128 and 1024: ms of one training step,
- *           images a second, MB on the device
+ *   net     t5_mlp, quick, t6, nmnist as in bench.c, batch 128 and 1024: ms of one training step,
+ *           images a second, MB on the device. nmnist's spikes are packed, 32 in a word, before the
+ *           clock starts; DIR has Train/<digit>/<name>.bin, without it they are drawn at the same
+ *           rate and the row is called nmnist_synth
+ * --launches 1: kernels one by one instead of graphs.
  * All numbers are of this run; nothing is remembered or estimated. */
 #define SNN_IMPLEMENTATION
 #define SNN_CUDA_IMPLEMENTATION
 #include "../snn.h"
 #include "../snn_cuda.h"
+#include <glob.h>
 #include <time.h>
 
-static const char *only = "";
+static const char *only = "", *recordings = NULL;
+static int launches = 0;
 static double seconds = 1.0;
 
 static double now(void)
@@ -170,10 +176,61 @@ static void layer_rows(void)
         }
 }
 
-static void net_row(const char *name, int batch, int m)
+typedef struct net_case {
+    const char *name;
+    int steps, shape[3], channels[2], hidden;
+    float beta, slope; /* slope 0: atan */
+    snn_loss_kind loss;
+    float lr, rate;    /* of spikes; 0: images */
+} net_case;
+static const net_case nets[] = {
+    {"t5_mlp", 25, {784, 0, 0}, {0, 0}, 1000, 0.95f, 0, SNN_LOSS_CE_MEMBRANE, 5e-4f, 0},
+    {"quick", 25, {1, 28, 28}, {8, 16}, 0, 0.9f, 25, SNN_LOSS_MSE_COUNT, 2e-3f, 0},
+    {"t6", 50, {1, 28, 28}, {12, 64}, 0, 0.5f, 25, SNN_LOSS_CE_RATE, 1e-2f, 0},
+    {"nmnist", 300, {2, 34, 34}, {12, 32}, 0, 0.5f, 0, SNN_LOSS_MSE_COUNT, 2e-2f, 0.0063f}};
+
+/* Every 31st recording as frames of 1 ms into the packed input of the net; 0: there are none. */
+static int load_recordings(const net_case *c, snn_net *net, int *y)
 {
-    const int mlp = !strcmp(name, "t5_mlp"), t6 = !strcmp(name, "t6"), steps = t6 ? 50 : 25;
-    const int pixels = 784;
+    snn__node *q = net->node;
+    const int batch = net->desc.batch;
+    const size_t frame = (size_t)q->n, size = (size_t)c->steps * frame;
+    snn_frames_desc d = {};
+    char pattern[1024];
+    glob_t g;
+    int i, t;
+    snprintf(pattern, sizeof pattern, "%s/Train/*/*.bin", recordings ? recordings : "");
+    if (!recordings || glob(pattern, 0, NULL, &g) != 0) return 0;
+    float *x = (float *)malloc(size * sizeof *x);
+    d.steps = c->steps;
+    d.width = d.height = 34;
+    for (i = 0; i < batch; i++) {
+        const char *path = g.gl_pathv[31 * (size_t)i % g.gl_pathc];
+        FILE *f = fopen(path, "rb");
+        static unsigned char bytes[1 << 20];
+        const size_t read = f ? fread(bytes, 1, sizeof bytes, f) / 5 * 5 : 0;
+        snn_event *e = (snn_event *)malloc((read / 5 + 1) * sizeof *e);
+        const int count = snn_events_nmnist(e, (int)(read / 5), bytes, read);
+        if (!f || count < 0 || snn_event_frames(x, e, count, &d) != SNN_OK) {
+            fprintf(stderr, "bench_cuda: %s cannot be read\n", path);
+            exit(2);
+        }
+        fclose(f);
+        free(e);
+        y[i] = path[strlen(recordings) + strlen("/Train/")] - '0';
+        for (t = 0; t < c->steps; t++)
+            net->kern->fire(q->bits + ((size_t)t * (size_t)batch + (size_t)i) * (size_t)q->words,
+                            x + (size_t)t * frame, q->n, SNN__FIRE_NONZERO);
+    }
+    free(x);
+    globfree(&g);
+    return 1;
+}
+
+static void net_row(const net_case *c, int batch, int m)
+{
+    const int pixels = c->shape[0] * (c->shape[1] ? c->shape[1] * c->shape[2] : 1);
+    const char *synth = "";
     snn_cuda_desc cuda = {};
     snn_net_desc desc = {};
     snn_linear_desc fc = {};
@@ -183,45 +240,65 @@ static void net_row(const char *name, int batch, int m)
     snn_loss_desc loss = {};
     snn_optim_desc adam = {};
     snn_net *net = NULL;
-    float *x = (float *)malloc((size_t)batch * pixels * sizeof *x);
+    float *x = (float *)malloc((size_t)batch * (size_t)pixels * sizeof *x);
     int *y = (int *)malloc((size_t)batch * sizeof *y), node, i;
     double s;
     for (i = 0; i < batch * pixels; i++)
         x[i] = snn_bernoulli(0.2f, 2, 0, 0, (uint32_t)i) ? snn_uniform(2, 1, 0, (uint32_t)i) : 0.0f;
     for (i = 0; i < batch; i++) y[i] = i % 10;
     cuda.math = (snn_cuda_math)m;
+    cuda.no_graphs = launches;
     desc.batch = batch;
-    desc.steps = steps;
+    desc.steps = c->steps;
     desc.seed = 1;
+    desc.input = c->rate > 0 ? SNN_INPUT_SPIKES : SNN_INPUT_CONSTANT;
     desc.backend = snn_cuda_backend(&cuda);
     conv.kernel = 5;
     pool.kernel = 2;
-    lif.beta = mlp ? 0.95f : t6 ? 0.5f : 0.9f;
-    if (!mlp) lif.surrogate = SNN_FAST_SIGMOID, lif.surrogate_p0 = 25;
-    loss.kind = mlp ? SNN_LOSS_CE_MEMBRANE : t6 ? SNN_LOSS_CE_RATE : SNN_LOSS_MSE_COUNT;
+    lif.beta = c->beta;
+    if (c->slope > 0) lif.surrogate = SNN_FAST_SIGMOID, lif.surrogate_p0 = c->slope;
+    loss.kind = c->loss;
     loss.correct_rate = 0.8f;
     loss.incorrect_rate = 0.2f;
-    adam.lr = mlp ? 5e-4f : t6 ? 1e-2f : 2e-3f;
+    adam.lr = c->lr;
     if (snn_net_create(&net, &desc) != SNN_OK) stop(NULL);
-    node = mlp ? snn_input(net, pixels, 0, 0) : snn_input(net, 1, 28, 28);
-    for (i = 0; !mlp && i < 2; i++) {
-        conv.out_channels = t6 ? (i ? 64 : 12) : i ? 16 : 8;
+    node = snn_input(net, c->shape[0], c->shape[1], c->shape[2]);
+    for (i = 0; c->channels[0] && i < 2; i++) {
+        conv.out_channels = c->channels[i];
         node = snn_conv2d(net, node, &conv);
         node = snn_max_pool2d(net, node, &pool);
         node = snn_leaky(net, node, &lif);
     }
-    if (mlp) {
-        fc.out_features = 1000;
+    if (c->hidden) {
+        fc.out_features = c->hidden;
         node = snn_leaky(net, snn_linear(net, node, &fc), &lif);
     } else node = snn_flatten(net, node);
     fc.out_features = 10;
     snn_leaky(net, snn_linear(net, node, &fc), &lif);
     if (snn_net_build(net) != SNN_OK) stop(net);
+    if (c->rate > 0 && !load_recordings(c, net, y)) {
+        snn__node *q = net->node;
+        const size_t rows = (size_t)c->steps * (size_t)batch;
+        synth = "_synth";
+        for (size_t row = 0; row < rows; row++)
+            for (int k = 0; k < q->n; k++)
+                if (snn_bernoulli(c->rate, 1, 0, (uint32_t)row, (uint32_t)k))
+                    q->bits[row * (size_t)q->words + (size_t)k / 32] |= 1u << (k % 32);
+    }
     s = time_of([&] {
-        if (snn_train_step(net, &adam, &loss, x, y) < 0) stop(net);
+        float l = 0;
+        if (c->rate <= 0) l = snn_train_step(net, &adam, &loss, x, y);
+        else { /* the same with an input that is packed already */
+            snn_status status = snn_net_reset(net);
+            net->constant_valid = 0;
+            if (status == SNN_OK) status = snn__pass(net, c->steps);
+            if (status == SNN_OK) status = snn__learn(net, &adam, &loss, y, &l);
+            if (status != SNN_OK) l = -1;
+        }
+        if (l < 0) stop(net);
     });
-    printf("net %s_b%d%s %.3f ms/step  %.0f images/s  %.1f MB on the device\n", name, batch,
-           m ? "_tf32" : "", s * 1e3, batch / s, (double)snn_cuda_memory(net) * 1e-6);
+    printf("net %s%s_b%d%s %.3f ms/step  %.0f images/s  %.1f MB on the device\n", c->name, synth,
+           batch, m ? "_tf32" : "", s * 1e3, batch / s, (double)snn_cuda_memory(net) * 1e-6);
     fflush(stdout);
     snn_net_destroy(net);
     free(x);
@@ -230,13 +307,14 @@ static void net_row(const char *name, int batch, int m)
 
 int main(int argc, char **argv)
 {
-    static const char *const nets[] = {"t5_mlp", "quick", "t6"};
     double copy;
     int i, k;
     cudaDeviceProp p;
     for (i = 1; i + 1 < argc; i += 2) {
         if (!strcmp(argv[i], "--only")) only = argv[i + 1];
         else if (!strcmp(argv[i], "--seconds")) seconds = atof(argv[i + 1]);
+        else if (!strcmp(argv[i], "--launches")) launches = atoi(argv[i + 1]);
+        else if (!strcmp(argv[i], "--nmnist")) recordings = argv[i + 1];
     }
     if (cudaGetDeviceProperties(&p, 0) != cudaSuccess) {
         fprintf(stderr, "bench_cuda: no NVIDIA GPU\n");
@@ -247,7 +325,7 @@ int main(int argc, char **argv)
            p.multiProcessorCount, (double)p.totalGlobalMem * 1e-9, copy * 1e-9);
     if (wanted("lif")) lif_rows(copy);
     if (wanted("layer")) layer_rows();
-    for (i = 0; i < 3; i++)
-        for (k = 0; wanted("net") && k < 4; k++) net_row(nets[i], k % 2 ? 1024 : 128, k / 2);
+    for (i = 0; i < 4; i++)
+        for (k = 0; wanted("net") && k < 4; k++) net_row(&nets[i], k % 2 ? 1024 : 128, k / 2);
     return 0;
 }
