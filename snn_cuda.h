@@ -35,7 +35,9 @@
  *   learning rules in a net, neurons and surrogates of your own, checkpoint, debug,
  *   SNN_SPIKES_SMOOTH; times and SNN_NONE of losses. Each is a sentence when the net is built or
  *   the call is made; nothing silently runs on the CPU. A learned parameter that others are
- *   derived from, as Lapicque's beta, goes through the host's formula once a step.
+ *   derived from, as Lapicque's beta, goes through the host's formula once a step, and what fetches
+ *   it is no graph. Signals of all steps stay on the device (checkpoint would keep those of a part
+ *   of them); states do not, backward walks from one stored every 16, 8 or 4 steps.
  */
 #ifndef SNN_CUDA_H_INCLUDED
 #define SNN_CUDA_H_INCLUDED
@@ -83,8 +85,8 @@ SNN_DEF size_t snn_cuda_memory(const snn_net *net);
 #define SNN_CUDA_IMPLEMENTATION_DONE
 
 /* ---- >>runtime ----------------------------------------------------------------------------- */
-/* All that is CUDA: some twenty functions and the macros below. With SNN_CUDA_SHIM somebody else has
- * defined them (tests/cuda_shim.h: in plain C, on the CPU).
+/* All that is CUDA: some twenty functions and the macros below. With SNN_CUDA_SHIM somebody else
+ * has defined them (tests/cuda_shim.h: in plain C, on the CPU).
  *
  *   SNN__KERNEL(name, type) { ... }   the work of thread i; its arguments are *a, a type
  *   SNN__LAUNCH(c, name, n, args)     threads 0 .. n-1, in no order
@@ -93,8 +95,8 @@ SNN_DEF size_t snn_cuda_memory(const snn_net *net);
  *   SNN__FMA(a, b, c)                 a b + c, fused if that is faster
  *   SNN__LOAD8(to, from)              8 floats from an address that is a multiple of 32 bytes
  *
- * Threads of a kernel do not know of each other. The first failure stays in c->error. Launches, zeros,
- * copies and products ask snn__cu_listed (>>scripts) whether a graph has them already. */
+ * Threads of a kernel do not know of each other. The first failure stays in c->error. Launches,
+ * zeros, copies and products ask snn__cu_listed (>>scripts) whether a graph has them already. */
 #ifndef SNN_CUDA_SHIM
 #include <cublas_v2.h>
 #include <cuda_runtime.h>
@@ -423,8 +425,8 @@ static int snn__cu_unlisted(snn__cu *c) /* what no graph has; 1: not now */
     return c->script != NULL;
 }
 
-/* Launches what `run` launches: as a graph where it has been seen before. `run` may be called twice,
- * and must leave the host as it would after once. */
+/* Launches what `run` launches: as a graph where it has been seen before. `run` may be called
+ * twice, and must leave the host as it would after once. */
 static void snn__cu_perform(snn__cu *c, snn__cu_script *s,
                             void (*run)(snn_net *net, const void *what), snn_net *net,
                             const void *what)
@@ -554,8 +556,8 @@ SNN__DEVICE void snn__cu_ahead(const float *x, size_t bn, int t, int end, int n,
     for (c = 0; c < n; c++) to[c] = x && t + c < end ? x[(size_t)(t + c) * bn] : 0.0f;
 }
 /* the same of currents of neurons with one input */
-SNN__DEVICE void snn__cu_currents(const snn__cu_scan *a, size_t i, int t, int end, int n, uint32_t b,
-                                  uint32_t j, float *to)
+SNN__DEVICE void snn__cu_currents(const snn__cu_scan *a, size_t i, int t, int end, int n,
+                                  uint32_t b, uint32_t j, float *to)
 {
     int c;
     if (a->x.f && !a->x.period) {
