@@ -1422,20 +1422,21 @@ SNN__KERNEL(snn__cu_norm_forward, snn__cu_norm)
     a->y[i] = (a->layer ? d * scale * (a->w ? a->w[at] : 1.0f)
                         : d * (a->w ? scale * a->w[at] : scale)) + (a->b ? a->b[at] : 0.0f);
 }
-SNN__KERNEL(snn__cu_norm_learn, snn__cu_norm) /* a channel; layer: a feature */
+SNN__KERNEL(snn__cu_norm_learn_layer, snn__cu_norm) /* thread (chunk of rows, feature) */
+{
+    uint32_t j;
+    size_t k = snn__cu_divide(i, a->n, &j);
+    float sum = 0.0f;
+    for (; k < a->rows; k += a->chunks) {
+        const float dy = a->dy[k * a->n + j];
+        const float x = a->x.f[snn__cu_row(&a->x, (uint32_t)k, a->n) + j];
+        sum += a->mode == SNN__CU_DY ? dy : dy * (x - a->mean[k]) * a->inv[k];
+    }
+    a->y[i] = a->add ? a->y[i] + sum : sum;
+}
+SNN__KERNEL(snn__cu_norm_learn, snn__cu_norm) /* a channel */
 {
     size_t k;
-    if (a->layer) {
-        float dw = a->dw[i], db = a->db[i];
-        for (k = 0; k < a->rows; k++) {
-            const float dy = a->dy[k * a->n + i];
-            dw += dy * (a->x.f[snn__cu_row(&a->x, (uint32_t)k, a->n) + i] - a->mean[k]) * a->inv[k];
-            db += dy;
-        }
-        a->dw[i] = dw;
-        a->db[i] = db;
-        return;
-    }
     for (k = 0; k < a->groups; k++) {
         const size_t at = snn__cu_entry(a, k, (uint32_t)i), u = k * a->C + i;
         a->dw[at] += (float)(a->stat[a->groups * a->C + u] * (double)a->inv[u]);
@@ -2637,6 +2638,18 @@ static void snn__cu_norm_stat(snn__cu_net *g, snn__cu_norm *a, int mode)
     SNN__LAUNCH(&g->c, snn__cu_norm_fold, units, *a);
 }
 
+/* layer: y[n] += sums over rows, in chunks as snn__cu_sum cuts them */
+static void snn__cu_norm_learn_rows(snn__cu_net *g, snn__cu_norm *a, int mode, float *y)
+{
+    const size_t most = SNN__CU_PART / a->n, want = ((size_t)a->rows + 15) / 16;
+    a->mode = mode;
+    a->chunks = most < 2 ? 1 : want < most ? want : most;
+    a->add = a->chunks == 1;
+    a->y = a->chunks == 1 ? y : g->part[1];
+    SNN__LAUNCH(&g->c, snn__cu_norm_learn_layer, a->chunks * a->n, *a);
+    if (a->chunks > 1) snn__cu_sum(g, a->y, NULL, a->chunks, a->n, 1, y, 1);
+}
+
 static void snn__cu_node_forward(snn_net *net, snn__node *q)
 {
     snn__cu_net *g = snn__cu_of(net);
@@ -2796,7 +2809,11 @@ static void snn__cu_node_backward(snn_net *net, snn__node *q)
         a.dx = snn__cu_din(net, q, 0, &a.add);
         if (a.dx) SNN__LAUNCH(&g->c, snn__cu_norm_backward, (size_t)a.rows * n, a);
         a.rows = (uint32_t)rows;
-        if (a.dw) SNN__LAUNCH(&g->c, snn__cu_norm_learn, a.layer ? n : a.C, a);
+        if (a.dw && !a.layer) SNN__LAUNCH(&g->c, snn__cu_norm_learn, a.C, a);
+        if (a.dw && a.layer) {
+            snn__cu_norm_learn_rows(g, &a, SNN__CU_DOT, a.dw);
+            snn__cu_norm_learn_rows(g, &a, SNN__CU_DY, a.db);
+        }
         return;
     }
     case SNN__NEURON: {

@@ -330,7 +330,8 @@ static void cuda_neuron(int kind, int options)
     near_pass(net, &r);
 }
 
-/* surrogates; the last of them stands for decays outside [0,1] and for inhibition */
+/* surrogates; the last of them stands for decays outside [0,1], for inhibition and for a layer norm
+ * of more rows than one thread adds up */
 static void cuda_surrogate(int kind, int option)
 {
     char layers[200];
@@ -340,6 +341,7 @@ static void cuda_surrogate(int kind, int option)
     if (kind == SNN_CUSTOM_SURROGATE) return;
     snprintf(layers, sizeof layers, "fc:9 | leaky b.9 t.3 %s %s | fc:3 | leaky b.9 t.1",
              kind < (int)SNN_SURROGATE_COUNT ? snn_surrogate_name((snn_surrogate_kind)kind)
+             : option == 3 ? "| norm:layer"
              : option == 2 ? "inh f2 zero now lt lg | lif b.9 t.2 inh | rleaky b.9 t.2 inh"
              : option ? "b1.2 lb | synaptic b-.3 a1.4 t.2 lb la per"
                       : "b-.2 lb per | synaptic b1.2 a.4 t.2 lb la",
@@ -781,7 +783,7 @@ int main(int argc, char **argv)
             add(cuda_neuron, i, k, "cuda/neuron_%s_%d",
                 snn_neuron_info((snn_neuron_kind)i)->name, k);
     for (i = 0; i <= (int)SNN_SURROGATE_COUNT; i++)
-        for (k = 0; k < 2 + (i == (int)SNN_SURROGATE_COUNT); k++)
+        for (k = 0; k < (i == (int)SNN_SURROGATE_COUNT ? 4 : 2); k++)
             add(cuda_surrogate, i, k, "cuda/surrogate_%s_%d",
                 i < (int)SNN_SURROGATE_COUNT ? snn_surrogate_name((snn_surrogate_kind)i) : "clamp",
                 k);
