@@ -443,7 +443,7 @@ static void snn__cu_perform(snn__cu *c, snn__cu_script *s,
             if (s->writing && !snn__cu_captured(c, &s->graph)) s->broken = 1;
             if (!s->broken && !c->error && s->at == s->size) {
                 s->state = SNN__CU_WRITTEN;
-                snn__cu_play(c, &s->graph);
+                if (s->size) snn__cu_play(c, &s->graph);
                 return;
             }
             c->error = NULL; /* of the capture: what is wrong without one shows itself again */
