@@ -32,7 +32,7 @@
  *   agree in every bit: no sum depends on which thread came first.
  *
  * WHAT IT DOES NOT DO
- *   learning rules in a net, neurons and surrogates of your own, checkpoint, debug,
+ *   learning rules in a net, neurons and surrogates of your own, checkpoint, gradient_floor, debug,
  *   SNN_SPIKES_SMOOTH; times and SNN_NONE of losses. Each is a sentence when the net is built or
  *   the call is made; nothing silently runs on the CPU. A learned parameter that others are
  *   derived from, as Lapicque's beta, goes through the host's formula once a step, and what fetches
@@ -1720,6 +1720,7 @@ static snn_status snn__cu_supports(snn_net *net, int node)
                          snn__op_name(q), q->name, what);
     if (net->desc.checkpoint < net->desc.steps && !net->desc.inference) what = "checkpoint";
     if (net->desc.debug) what = "debug";
+    if (net->desc.gradient_floor > 0.0f) what = "gradient_floor";
     if (net->desc.spikes == SNN_SPIKES_SMOOTH) what = "SNN_SPIKES_SMOOTH";
     if (what)
         return snn__fail(net, SNN_ERR_UNSUPPORTED,
