@@ -2381,7 +2381,7 @@ SNN__INLINE snn__u4_t snn__u4_make(uint32_t i, uint32_t j, uint32_t k, uint32_t 
 #endif
 
 #define SNN__PLAIN /* no target attribute */
-#if defined(__GNUC__) && !defined(__clang__) && !defined(__CUDACC__)
+#if defined(__GNUC__) && __GNUC__ >= 8 && !defined(__clang__) && !defined(__CUDACC__)
     /* unrolled before the compiler decides what lives in registers; else sums would live on the
      * stack */
     #define SNN__EACH(i, n) _Pragma("GCC unroll 16") for (i = 0; i < (n); i++)
@@ -6182,8 +6182,7 @@ enum {
     SNN__CONV_DY,
     SNN__CONV_DIMAGE,
     SNN__CONV_DW_PART,
-    SNN__CONV_CODE, /* where windows are gathered */
-    SNN__CONV_END,
+    SNN__CONV_END, /* where windows are gathered */
     SNN__CONV_WINDOWS
 }; /* s[] */
 
@@ -6336,10 +6335,13 @@ static int snn__conv_gathers(const snn__node *q)
 {
     return snn__conv_dense(q) && q->conv.k <= SNN__CONV_NEAR;
 }
-static size_t snn__conv_room(const snn__conv_shape *s) /* of a list */
+/* positions at a time; where nothing is trained, memory counts more than speed */
+static int snn__conv_band(const snn_net *net) { return net->desc.inference ? 4 : SNN__CONV_BAND; }
+static size_t snn__conv_room(const snn_net *net, const snn__conv_shape *s) /* of a list */
 {
-    const size_t n = (size_t)(s->c * s->h * s->w), p = (size_t)s->p;
-    const size_t band = SNN__CONV_BAND * ((size_t)s->og + SNN__LANES), most = n > p ? n : p;
+    const size_t n = (size_t)(s->c * s->h * s->w), p = net->desc.inference ? 0 : (size_t)s->p;
+    const size_t band = (size_t)snn__conv_band(net) * ((size_t)s->og + SNN__LANES);
+    const size_t most = n > p ? n : p;
     return (most > band ? most : band) + SNN__LANES;
 }
 /* of nonzeros in a window, at most; with room for more */
@@ -6390,7 +6392,7 @@ static void snn__conv_scratch(snn_net *net, snn__node *q, snn__arena *task, snn_
 {
     const snn__conv_shape *s = &q->conv;
     const size_t y = snn__mul_size((size_t)s->p + 3, (size_t)s->op);
-    const size_t list = snn__mul_size(snn__conv_room(s), snn__conv_gathers(q) ? 2 : 1);
+    const size_t list = snn__mul_size(snn__conv_room(net, s), snn__conv_gathers(q) ? 2 : 1);
     const int transposed = q->op == SNN__CONV_TRANSPOSE2D,
               image = transposed || (!net->desc.inference && snn__input_of(net, q, 0)->backward);
     (void)op;
@@ -6399,10 +6401,9 @@ static void snn__conv_scratch(snn_net *net, snn__node *q, snn__arena *task, snn_
     q->s[SNN__CONV_VAL] = snn__scratch_take(task, list, sizeof(float));
     q->s[SNN__CONV_Y] = snn__scratch_take(task, y, sizeof(float));
     if (snn__conv_gathers(q)) {
-        q->s[SNN__CONV_CODE] = snn__scratch_take(task, snn__conv_room(s), sizeof(uint32_t));
         q->s[SNN__CONV_END] = snn__scratch_take(task, (size_t)(s->h * s->w + 1), sizeof(uint32_t));
-        q->s[SNN__CONV_WINDOWS] =
-            snn__scratch_take(task, SNN__CONV_BAND * snn__conv_window(s), sizeof(uint32_t));
+        q->s[SNN__CONV_WINDOWS] = snn__scratch_take(
+            task, (size_t)snn__conv_band(net) * snn__conv_window(s), sizeof(uint32_t));
     }
     q->s[SNN__CONV_DIMAGE] = snn__scratch_take(
         task, image ? snn__mul_size((size_t)(s->hp * s->wp), (size_t)s->c) + SNN__LANES : 0,
@@ -6491,17 +6492,17 @@ static void snn__conv_spread(const snn_net *net, const snn__node *q, const snn__
         }
     }
 }
-/* Puts the list into the order of pixels, then channels, in which windows are summed; code: the
- * same as rows of [pixels][c]; end[i + 1]: where pixel i ends. */
-static void snn__conv_sort(const snn__node *q, const snn__task *t, snn__list *l)
+/* Puts the list into the order of pixels, then channels, in which windows are summed; end[i + 1]:
+ * where pixel i ends; and in the place of values, if all are 1, the same as rows of [pixels][c]. */
+static void snn__conv_sort(const snn_net *net, const snn__node *q, const snn__task *t, snn__list *l)
 {
     const uint32_t pixels = (uint32_t)(q->conv.h * q->conv.w);
     const snn__list from = *l;
-    uint32_t *code = SNN__SCRATCH(t, q, SNN__CONV_CODE, uint32_t);
+    uint32_t *code = SNN__SCRATCH(t, q, SNN__CONV_VAL, uint32_t);
     uint32_t *end = SNN__SCRATCH(t, q, SNN__CONV_END, uint32_t), first = 0, c = 0, p, at, sum = 0;
     int i;
-    l->idx += snn__conv_room(&q->conv);
-    if (l->value) l->value += snn__conv_room(&q->conv);
+    l->idx += snn__conv_room(net, &q->conv);
+    if (l->value) l->value += snn__conv_room(net, &q->conv);
     memset(end, 0, (pixels + 1) * sizeof *end);
     for (i = 0; i < l->count; i++) {
         while (from.idx[i] >= first + pixels) first += pixels;
@@ -6516,8 +6517,8 @@ static void snn__conv_sort(const snn__node *q, const snn__task *t, snn__list *l)
         p = from.idx[i] - first;
         at = end[p + 1]++;
         l->idx[at] = from.idx[i];
-        code[at] = p * (uint32_t)q->conv.c + c;
         if (l->value) l->value[at] = from.value[i];
+        else code[at] = p * (uint32_t)q->conv.c + c;
     }
 }
 /* y = bias + the weights of the ones in each position's window, from the sorted list */
@@ -6527,12 +6528,13 @@ static void snn__conv_gather(const snn_net *net, const snn__node *q, const snn__
     const snn__conv_shape *s = &q->conv;
     const int kh = q->i[SNN__CONV_KH], kw = q->i[SNN__CONV_KW];
     const size_t window = snn__conv_window(s), op = (size_t)s->op;
-    const uint32_t *code = SNN__SCRATCH(t, q, SNN__CONV_CODE, const uint32_t);
+    const uint32_t *code = SNN__SCRATCH(t, q, SNN__CONV_VAL, const uint32_t);
     const uint32_t *end = SNN__SCRATCH(t, q, SNN__CONV_END, const uint32_t);
     uint32_t *list = SNN__SCRATCH(t, q, SNN__CONV_WINDOWS, uint32_t);
+    const int whole = snn__conv_band(net);
     int p, k, j, o, most, n[SNN__CONV_BAND], oy = 0, ox = 0;
-    for (p = 0; p < s->p; p += SNN__CONV_BAND, y += SNN__CONV_BAND * op) {
-        const int band = SNN__CONV_BAND < s->p - p ? SNN__CONV_BAND : (s->p - p + 3) / 4 * 4;
+    for (p = 0; p < s->p; p += whole, y += (size_t)whole * op) {
+        const int band = whole < s->p - p ? whole : (s->p - p + 3) / 4 * 4;
         for (k = 0; k < band; k++) {
             const int y0 = oy - q->i[SNN__CONV_PH], x0 = ox - q->i[SNN__CONV_PW];
             const int top = y0 < 0 ? 0 : y0, bottom = y0 + kh < s->h ? y0 + kh : s->h;
@@ -6593,11 +6595,12 @@ static void snn__conv_image(const snn_net *net, const snn__node *q, const snn__t
     float *val = SNN__SCRATCH(t, q, SNN__CONV_VAL, float);
     const int parts = 1 + (int)((size_t)s->og * (size_t)s->kp / SNN__CONV_WEIGHTS);
     const int part = SNN__PAD((s->kp + parts - 1) / parts);
+    const int whole = snn__conv_band(net);
     int p, g, k, o, count[SNN__CONV_BAND];
     size_t at[SNN__CONV_BAND];
     for (g = 0; g < s->g; g++)
-        for (p = 0; p < s->p; p += SNN__CONV_BAND) {
-            const int band = SNN__CONV_BAND < s->p - p ? SNN__CONV_BAND : s->p - p;
+        for (p = 0; p < s->p; p += whole) {
+            const int band = whole < s->p - p ? whole : s->p - p;
             for (k = 0; k < band; k++) {
                 const int oy = (p + k) / s->ow, ox = (p + k) % s->ow;
                 count[k] = net->kern->list_floats(
@@ -6657,7 +6660,7 @@ static void snn__conv_forward(snn_net *net, snn__node *q, snn__task *t, size_t r
     float *y = SNN__SCRATCH(t, q, SNN__CONV_Y, float);
     snn__list l = snn__conv_list(net, q, t, row);
     int p;
-    if (snn__conv_gathers(q)) snn__conv_sort(q, t, &l);
+    if (snn__conv_gathers(q)) snn__conv_sort(net, q, t, &l);
     if (snn__conv_gathers(q) && !l.value && l.count > s->p) /* else a spread is faster */
         snn__conv_gather(net, q, t, bias, y);
     else {
