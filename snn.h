@@ -543,7 +543,8 @@ typedef enum snn_spike_mode {
 typedef enum snn_input_kind {
     SNN_INPUT_CONSTANT = 0, /* one [B][N] frame, shown at every step */
     SNN_INPUT_DENSE,        /* [T][B][N] floats */
-    SNN_INPUT_SPIKES        /* [T][B][N] of zeros and ones (nonzero counts as 1) */
+    /* [T][B][N] of zeros and ones (nonzero counts as 1), kept as bits: snn_net_input_words */
+    SNN_INPUT_SPIKES
 } snn_input_kind;
 
 /* initial weights; fan_in = inputs per output, fan_out = outputs per input */
@@ -1872,7 +1873,8 @@ SNN_DEF const char *snn_net_error(const snn_net *net);
 /* -- net: running -- */
 
 /* snn_net_forward - from zero states over all T steps
- *   x  [B][N], or [T][B][N] for sequence input; NULL: what snn_net_input already holds
+ *   x  [B][N], or [T][B][N] for sequence input; NULL: what snn_net_input (of spikes
+ *      snn_net_input_words) already holds
  * snn_net_continue - goes on from the states of the last call for 1 <= steps <= T steps
  * snn_net_step - one step, x [B][N]; NULL: the input of the last step has not changed (a constant
  *   first layer is then not computed again). Same numbers as forward. */
@@ -1902,6 +1904,9 @@ SNN_DEF const char *snn_net_node_name(const snn_net *net, int node); /* NULL pas
  *   state      [B][N] state k now, you may set it; with recurrence the last one is the spikes
  *   dstate     [B][N] after backward: gradient of the state before the pass */
 SNN_DEF snn_tensor snn_net_input(const snn_net *net);
+/* the packed input of a net of SNN_INPUT_SPIKES, [T][B][*words] (words may be NULL): bit i%32 of
+ * word i/32 is feature i. You may fill it and pass NULL to forward. NULL for other inputs */
+SNN_DEF uint32_t *snn_net_input_words(const snn_net *net, int *words);
 SNN_DEF snn_tensor snn_net_spikes(const snn_net *net, int node);
 SNN_DEF snn_tensor snn_net_dspikes(const snn_net *net, int node);
 SNN_DEF snn_tensor snn_net_membrane(const snn_net *net, int node);
@@ -12291,12 +12296,15 @@ static snn_status snn__input_load(snn_net *net, const float *x, int steps)
     const size_t rows = (size_t)net->desc.batch * (size_t)(q->signal == SNN__CONSTANT ? 1 : steps),
                  n = (size_t)q->n;
     size_t i;
-    if (!x) {
-        if (q->signal == SNN__BITS)
-            return snn__fail(net, SNN_ERR_NULL,
-                             "input: a net with spike input keeps no floats, x is NULL");
-        x = q->out;
+    if (!x && q->signal == SNN__BITS) {
+        for (i = 0; i < rows; i++) {
+            uint32_t *row = q->bits + i * (size_t)q->words;
+            if (q->n % 32) row[q->words - 1] &= (1u << q->n % 32) - 1u;
+            if (q->rec_spk) snn_spikes_unpack(q->rec_spk + i * n, row, q->n, 1.0f);
+        }
+        return SNN_OK;
     }
+    if (!x) x = q->out;
     i = snn__first_bad(x, rows * n);
     if (i < rows * n)
         return snn__fail(net, SNN_ERR_NAN, "input: element %u of row %u is NaN or infinite", i % n,
@@ -12584,6 +12592,13 @@ SNN_DEF snn_tensor snn_net_signal(const snn_net *net, int node)
         net->node[node].rule.kind != SNN__ONLINE)
         return snn_tensor_make(NULL, 0, NULL);
     return snn__view(net, &net->node[node], net->node[node].rule.signal, -1);
+}
+SNN_DEF uint32_t *snn_net_input_words(const snn_net *net, int *words)
+{
+    if (words) *words = 0;
+    if (!net || !net->built || net->node[0].signal != SNN__BITS) return NULL;
+    if (words) *words = net->node[0].words;
+    return net->node[0].bits;
 }
 SNN_DEF snn_tensor snn_net_input(const snn_net *net)
 {

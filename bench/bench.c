@@ -2,7 +2,7 @@
  *
  *     cc -O2 bench/bench.c -o build/bench -lm        (-fopenmp for threads)
  *     build/bench [case ...] [--mnist DIR] [--nmnist DIR] [--threads N] [--isa NAME] [--steps N]
- *                 [--csv] [--all] [--growth] [--picture FILE.svg] [--rules]
+ *                 [--floor SHARE] [--csv] [--all] [--growth] [--picture FILE.svg] [--rules]
  *
  * Cases; without a name the first three, with --all every one:
  *   t5_mlp       784-1000-10, 25 steps, beta 0.95, atan, cross entropy of membranes, Adam 5e-4
@@ -23,6 +23,8 @@
  *   kernels      each entry of the kernel table, on data in cache: its share of the nearer peak
  *   neurons      step and gradient, without and with the parameters', of each built-in neuron,
  *                nanoseconds a neuron
+ * And after each case the three parts of it that take longest.
+ * --floor SHARE: with that gradient_floor.
  * --growth: time and memory of a 784-N-10 net on random spikes against each of its sizes; per unit
  * of that size, and for each unit more than the row before, where linear growth is a constant.
  * --picture FILE.svg: these rows as curves, beside the slope of linear growth.
@@ -227,8 +229,9 @@ static int in_child(bench_job *job, const bench_case *c, double *result)
 /* -- inputs -- */
 
 typedef struct bench_data {
-    float *x; /* [batches][size] */
-    int *y;   /* [batches][B] */
+    float *x;        /* [batches][size]; or, of spikes, */
+    uint32_t *words; /* [T][B] rows of bits, one batch */
+    int *y;          /* [batches][B] */
     int batches;
     size_t size;
 } bench_data;
@@ -282,10 +285,20 @@ static int load_events(const bench_case *c, float *x, int *y)
 #endif
 }
 
+static void pack(bench_data *d, size_t rows)
+{
+    const size_t n = d->size / rows, words = (n + 31) / 32;
+    size_t i;
+    d->words = (uint32_t *)take(rows * words, sizeof(uint32_t));
+    for (i = 0; i < rows; i++) snn_spikes_pack(d->words + i * words, d->x + i * n, (int)n);
+    free(d->x);
+    d->x = NULL;
+}
 static void load(const bench_case *c, int batches, bench_data *d)
 {
     const size_t b = (size_t)c->batch;
     size_t i, n;
+    d->words = NULL;
     d->batches = c->rate > 0.0f ? 1 : batches;
     d->size = b * (c->rate > 0.0f ? (size_t)c->steps : 1) * (size_t)c->shape[0] *
               (size_t)(c->shape[1] ? c->shape[1] * c->shape[2] : 1);
@@ -294,9 +307,11 @@ static void load(const bench_case *c, int batches, bench_data *d)
     d->y = (int *)take((size_t)d->batches * b, sizeof(int));
     if (c->rate > 0.0f) {
         memset(d->x, 0, n * sizeof(float));
-        if (!strcmp(c->name, "nmnist") && load_events(c, d->x, d->y)) return;
-        for (i = 0; i < n; i++) d->x[i] = (float)snn_bernoulli(c->rate, 1, 0, 0, (uint32_t)i);
-        for (i = 0; i < b; i++) d->y[i] = (int)i % 10;
+        if (strcmp(c->name, "nmnist") || !load_events(c, d->x, d->y)) {
+            for (i = 0; i < n; i++) d->x[i] = (float)snn_bernoulli(c->rate, 1, 0, 0, (uint32_t)i);
+            for (i = 0; i < b; i++) d->y[i] = (int)i % 10;
+        }
+        pack(d, b * (size_t)c->steps);
     } else {
         unsigned char *images = read_idx("train-images-idx3-ubyte", 3, n);
         unsigned char *labels = read_idx("train-labels-idx1-ubyte", 1, (size_t)d->batches * b);
@@ -438,7 +453,7 @@ static void print_peaks(const bench_case *c, double *result)
 
 /* -- one case -- */
 
-static snn_net *make_net(const bench_case *c, int plain)
+static snn_net *make_net(const bench_case *c, const bench_data *data, int plain)
 {
     snn_net *net = NULL;
     int x, k;
@@ -478,6 +493,10 @@ static snn_net *make_net(const bench_case *c, int plain)
     fc.out_features = 10;
     snn_leaky(net, snn_linear(net, x, &fc), &lif);
     if (snn_net_build(net) != SNN_OK) stop(c->name, snn_net_error(net));
+    if (data->words) {
+        uint32_t *to = snn_net_input_words(net, &k);
+        memcpy(to, data->words, (size_t)(c->steps * c->batch * k) * sizeof *to);
+    }
     return net;
 }
 
@@ -501,12 +520,13 @@ static double membrane_sum(const snn_net *net)
 /* Loss of the first batch on the plain C kernels; of a stream the sum of the output membranes. */
 static void check_case(const bench_case *c, double *result)
 {
-    snn_net *net = make_net(c, 1);
+    snn_net *net;
     float loss = 0.0f;
     bench_data d;
     ZERO(snn_loss_desc, l);
     make_loss(c, &l);
     load(c, 1, &d);
+    net = make_net(c, &d, 1);
     if (snn_net_forward(net, d.x) != SNN_OK ||
         (c->lr > 0.0f && snn_net_loss(net, &l, d.y, &loss) != SNN_OK))
         stop(c->name, snn_net_error(net));
@@ -577,7 +597,7 @@ static void print_parts(const bench_case *c, double *result)
     make_loss(c, &l);
     o.lr = c->lr;
     load(c, 1, &d);
-    net = make_net(c, 0);
+    net = make_net(c, &d, 0);
     for (i = 0; i < TRAINED; i++) snn_train_step(net, &o, &l, d.x, d.y);
     for (round = 0; round < ROUNDS; round++) {
         if (snn_net_forward(net, d.x) != SNN_OK) stop(c->name, snn_net_error(net));
@@ -616,8 +636,7 @@ static void print_parts(const bench_case *c, double *result)
         ms[most] = 0.0;
     }
     snn_net_destroy(net);
-    free(d.x);
-    free(d.y);
+    free(d.x), free(d.words), free(d.y);
 }
 
 static void time_case(const bench_case *c, double *result)
@@ -632,10 +651,10 @@ static void time_case(const bench_case *c, double *result)
     load(c, stream ? 100 : n + warm < 40 ? n + warm : 40, &d); /* examples/data has 40 batches */
     make_loss(c, &l);
     o.lr = c->lr;
-    net = make_net(c, 0);
+    net = make_net(c, &d, 0);
     for (i = 0; i < n + warm; i++) {
         const size_t at = (size_t)(i % d.batches);
-        const float *x = same && i > 0 ? NULL : d.x + at * d.size;
+        const float *x = d.words || (same && i > 0) ? NULL : d.x + at * d.size;
         double start = now(), value = 0.0;
         if (stream) value = snn_net_step(net, x) == SNN_OK ? 0.0 : -1.0;
         else value = (double)snn_train_step(net, &o, &l, x, d.y + at * (size_t)c->batch);

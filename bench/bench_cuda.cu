@@ -192,9 +192,10 @@ static const net_case nets[] = {
 /* Every 31st recording as frames of 1 ms into the packed input of the net; 0: there are none. */
 static int load_recordings(const net_case *c, snn_net *net, int *y)
 {
-    snn__node *q = net->node;
+    int words;
+    uint32_t *bits = snn_net_input_words(net, &words);
     const int batch = net->desc.batch;
-    const size_t frame = (size_t)q->n, size = (size_t)c->steps * frame;
+    const size_t frame = (size_t)net->node[0].n, size = (size_t)c->steps * frame;
     snn_frames_desc d = {};
     char pattern[1024];
     glob_t g;
@@ -219,8 +220,8 @@ static int load_recordings(const net_case *c, snn_net *net, int *y)
         free(e);
         y[i] = path[strlen(recordings) + strlen("/Train/")] - '0';
         for (t = 0; t < c->steps; t++)
-            net->kern->fire(q->bits + ((size_t)t * (size_t)batch + (size_t)i) * (size_t)q->words,
-                            x + (size_t)t * frame, q->n, SNN__FIRE_NONZERO);
+            snn_spikes_pack(bits + ((size_t)t * (size_t)batch + (size_t)i) * (size_t)words,
+                            x + (size_t)t * frame, (int)frame);
     }
     free(x);
     globfree(&g);
@@ -277,25 +278,17 @@ static void net_row(const net_case *c, int batch, int m)
     snn_leaky(net, snn_linear(net, node, &fc), &lif);
     if (snn_net_build(net) != SNN_OK) stop(net);
     if (c->rate > 0 && !load_recordings(c, net, y)) {
-        snn__node *q = net->node;
         const size_t rows = (size_t)c->steps * (size_t)batch;
+        int words;
+        uint32_t *bits = snn_net_input_words(net, &words);
         synth = "_synth";
-        for (size_t row = 0; row < rows; row++)
-            for (int k = 0; k < q->n; k++)
+        for (size_t row = 0; row < rows; row++, bits += words)
+            for (int k = 0; k < net->node[0].n; k++)
                 if (snn_bernoulli(c->rate, 1, 0, (uint32_t)row, (uint32_t)k))
-                    q->bits[row * (size_t)q->words + (size_t)k / 32] |= 1u << (k % 32);
+                    bits[k / 32] |= 1u << (k % 32);
     }
     s = time_of([&] {
-        float l = 0;
-        if (c->rate <= 0) l = snn_train_step(net, &adam, &loss, x, y);
-        else { /* the same with an input that is packed already */
-            snn_status status = snn_net_reset(net);
-            net->constant_valid = 0;
-            if (status == SNN_OK) status = snn__pass(net, c->steps);
-            if (status == SNN_OK) status = snn__learn(net, &adam, &loss, y, &l);
-            if (status != SNN_OK) l = -1;
-        }
-        if (l < 0) stop(net);
+        if (!(snn_train_step(net, &adam, &loss, c->rate > 0 ? NULL : x, y) >= 0)) stop(net);
     });
     printf("net %s%s_b%d%s %.3f ms/step  %.0f images/s  %.1f MB on the device\n", c->name, synth,
            batch, m ? "_tf32" : "", s * 1e3, batch / s, (double)snn_cuda_memory(net) * 1e-6);

@@ -2447,6 +2447,51 @@ static void net_floor(int a, int b)
     }
 }
 
+/* A spike input written as bits is that written as floats, whatever its spare bits are. */
+static void net_words(int step, int recorded)
+{
+    enum { T = 3, B = 2, N = 45 };
+    float x[T * B * N], *at = x;
+    snn_net *net[2] = {NULL, NULL};
+    const float *w[2];
+    int i, k, t, words = 0;
+    uint32_t *bits;
+    for (i = 0; i < T * B * N; i++) x[i] = (float)snn_bernoulli(0.3f, 5, 0, 0, (uint32_t)i);
+    for (k = 0; k < 2; k++) {
+        ZERO(snn_net_desc, d);
+        ZERO(snn_linear_desc, fc);
+        ZERO(snn_neuron_desc, n);
+        d.input = SNN_INPUT_SPIKES;
+        d.steps = T, d.batch = B;
+        fc.out_features = 4;
+        n.beta = 0.9f;
+        CHECK(snn_net_create(&net[k], &d) == SNN_OK);
+        if (!keep_net(net[k])) return;
+        CHECK(!snn_net_input_words(net[k], NULL));
+        i = snn_input(net[k], N, 0, 0);
+        if (recorded) CHECK(snn_net_record(net[k], i, SNN_RECORD_SPIKES) == SNN_OK);
+        snn_leaky(net[k], snn_linear(net[k], i, &fc), &n);
+        CHECK(snn_net_build(net[k]) == SNN_OK);
+    }
+    bits = snn_net_input_words(net[1], &words);
+    CHECK(bits && words == 2);
+    for (i = 0; bits && i < T * B; i++) {
+        snn_spikes_pack(bits + i * words, x + i * N, N);
+        bits[i * words + 1] |= 0xfeedu << 16;
+    }
+    for (t = 0; t < (step ? T : 1); t++, at += B * N) {
+        if (step && t) {
+            for (i = 0; i < B; i++) snn_spikes_pack(bits + i * words, at + i * N, N);
+        }
+        CHECK((step ? snn_net_step(net[0], at) : snn_net_forward(net[0], x)) == SNN_OK);
+        CHECK((step ? snn_net_step(net[1], NULL) : snn_net_forward(net[1], NULL)) == SNN_OK);
+        for (k = 0; k < 2; k++) w[k] = snn_net_membrane(net[k], snn_net_output(net[k])).data;
+        CHECK(!memcmp(w[0], w[1], sizeof(float) * (step ? 1 : T) * B * 4));
+        for (k = 0; k < 2 && recorded; k++) w[k] = snn_net_spikes(net[k], 0).data;
+        CHECK(!recorded || !memcmp(w[0], w[1], sizeof(float) * (step ? 1 : T) * B * N));
+    }
+}
+
 /* chunk 0: snn_net_step, T times. Otherwise snn_net_continue in chunks from zero states. */
 static void net_in_parts(int row, int chunk)
 {
@@ -6639,6 +6684,9 @@ static void add_all(void)
     }
     add(net_synops, 0, 0, "net/synops");
     add(net_floor, 0, 0, "net/gradient_floor");
+    for (i = 0; i < 4; i++)
+        add(net_words, i / 2, i % 2, "net/packed_input%s%s", i / 2 ? "_step" : "",
+            i % 2 ? "_recorded" : "");
     add(net_dropout, 0, 0, "net/dropout");
     add(net_step_frames, 0, 0, "net/step_frames");
     add(net_names, 0, 0, "net/names");
