@@ -6663,15 +6663,19 @@ static void snn__conv_forward(snn_net *net, snn__node *q, snn__task *t, size_t r
     const snn__conv_shape *s = &q->conv;
     const float *bias = q->i[SNN__CONV_BIAS] ? snn__param_value(net, q, 1) : NULL;
     float *y = SNN__SCRATCH(t, q, SNN__CONV_Y, float);
+    const size_t op = (size_t)s->op;
     snn__list l = snn__conv_list(net, q, t, row);
-    int p;
+    int p, n;
     if (snn__conv_gathers(q)) snn__conv_sort(net, q, t, &l);
     if (snn__conv_gathers(q) && !l.value && l.count > s->p) /* else a spread is faster */
         snn__conv_gather(net, q, t, bias, y);
     else {
-        for (p = 0; p < s->p; p++)
-            if (bias) memcpy(y + p * s->op, bias, (size_t)s->op * sizeof(float));
-            else snn__zero(y + p * s->op, (size_t)s->op);
+        if (bias) memcpy(y, bias, op * sizeof(float));
+        else snn__zero(y, op);
+        for (p = 1; p < s->p; p += n) { /* as many rows again as there are */
+            n = p < s->p - p ? p : s->p - p;
+            memcpy(y + (size_t)p * op, y, (size_t)n * op * sizeof(float));
+        }
         snn__conv_spread(net, q, &l, y, q->wt, 0);
     }
     if (q->hwc) return;
