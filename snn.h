@@ -192,6 +192,7 @@
  *                  snn_optim_desc
  *     long T       checkpoint = c stores states every c-th step and runs the stretches between
  *                  again in backward: the same gradients, less memory, one more forward pass
+ *     faster       gradient_floor: convolutions skip small gradients, which is not exact
  *     truncated    snn_train_truncated; or snn_net_continue and backward for each chunk: states go
  *                  on, gradients stop at its start
  *     parameters   snn_net_values, snn_net_grads: all that is trained, one row each; after writing

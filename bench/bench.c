@@ -11,6 +11,7 @@
  *   nmnist       12C5-MP2-32C5-MP2-FC10 on 34x34x2 events, 300 steps of 1 ms, batch 32, beta 0.5,
  *                atan, mse_count, Adam 2e-2; DIR has Train/<digit>/<name>.bin; without them as many
  *                random events, and the row is called nmnist_synth
+ *   nmnist_half  the same with checkpoint 150: half of the steps are computed again
  *   stream       784-1000-10, one sample, one time step at a time, a new input every step
  *   stream_same  the same with an input that does not change
  * A step is forward, loss, backward and update (snn_train_step), at batch 128 unless it says
@@ -85,6 +86,8 @@ static const bench_case cases[] = {
     {"quick", 128, 25, {1, 28, 28}, {8, 16}, 0, 0.9f, 25, SNN_LOSS_MSE_COUNT, 2e-3f, 0, 0},
     {"t6", 128, 50, {1, 28, 28}, {12, 64}, 0, 0.5f, 25, SNN_LOSS_CE_RATE, 1e-2f, 0, 0},
     {"nmnist", 32, 300, {2, 34, 34}, {12, 32}, 0, 0.5f, 0, SNN_LOSS_MSE_COUNT, 2e-2f, 0.0063f, 0},
+    {"nmnist_half", 32, 300, {2, 34, 34}, {12, 32}, 0, 0.5f, 0, SNN_LOSS_MSE_COUNT, 2e-2f, 0.0063f,
+     150},
     {"stream", 1, 1, {784, 0, 0}, {0, 0}, 1000, 0.95f, 0, SNN_LOSS_CE_RATE, 0, 0, 0},
     {"stream_same", 1, 1, {784, 0, 0}, {0, 0}, 1000, 0.95f, 0, SNN_LOSS_CE_RATE, 0, 0, 0}};
 #define CASES ((int)(sizeof cases / sizeof cases[0]))
@@ -307,7 +310,7 @@ static void load(const bench_case *c, int batches, bench_data *d)
     d->y = (int *)take((size_t)d->batches * b, sizeof(int));
     if (c->rate > 0.0f) {
         memset(d->x, 0, n * sizeof(float));
-        if (strcmp(c->name, "nmnist") || !load_events(c, d->x, d->y)) {
+        if (strncmp(c->name, "nmnist", 6) || !load_events(c, d->x, d->y)) {
             for (i = 0; i < n; i++) d->x[i] = (float)snn_bernoulli(c->rate, 1, 0, 0, (uint32_t)i);
             for (i = 0; i < b; i++) d->y[i] = (int)i % 10;
         }
@@ -686,7 +689,8 @@ static int print_case(const bench_case *c)
     double r[RESULTS] = {0}, flops_ms, bytes_ms;
     char floor_text[128] = "";
     bench_case named = *c;
-    if (!strcmp(c->name, "nmnist") && !load_events(c, NULL, NULL)) named.name = "nmnist_synth";
+    if (!strncmp(c->name, "nmnist", 6) && !load_events(c, NULL, NULL))
+        named.name = c->checkpoint ? "nmnist_half_synth" : "nmnist_synth";
     if (measure(&named, r)) return 2;
     if (options.all) {
         flops_ms = 1e-6 * r[FLOPS] / machine[c->batch > 1 ? FMA_ALL : FMA_ONE];

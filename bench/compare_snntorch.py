@@ -20,13 +20,14 @@ the table's the median of the runs; memory is the largest peak resident set of t
 were timed (ru_maxrss), Python and PyTorch included. Both read the images that they use, not the
 whole set. ratio: how many times ours theirs takes.
 
-A case with something after a + is the same with PyTorch in another mode; ours is measured again:
-  +ftz    after torch.set_flush_denormal(True), to see whether subnormal numbers slow it down
-  +blas   with the libblas.so.3 of --blas. PyTorch from a package of the system multiplies matrices
-          with whatever BLAS the system has; the reference BLAS is tens of times slower than an
-          optimised one and says nothing about snnTorch. The head of the table gives the speed of
-          a matrix product; below 10 GFLOP/s only the +blas rows are fair: install OpenBLAS, or
-          name the folder in which its libblas.so.3 lies.
+A case with something after a + is the same in another mode, and both are measured again:
+  +half   ours with a checkpoint, so that half of the steps are stored and half computed again
+  +ftz    theirs after torch.set_flush_denormal(True), to see whether subnormal numbers slow it down
+  +blas   theirs with the libblas.so.3 of --blas. PyTorch from a package of the system multiplies
+          matrices with whatever BLAS the system has; the reference BLAS is tens of times slower
+          than an optimised one and says nothing about snnTorch. The head of the table gives the
+          speed of a matrix product; below 10 GFLOP/s only the +blas rows are fair: install
+          OpenBLAS, or name the folder in which its libblas.so.3 lies.
 SpikingJelly and Norse train the same nets on the same images with the same losses and Adam, step by
 step, a constant input through the first layer once, as ours; snnTorch, as in its tutorials, every
 step. Their neurons take the threshold off in the step of the spike, before the membrane decays;
@@ -329,9 +330,10 @@ def run_peer(args, case, threads, other=None):
 
 def run_ours(args, case, threads):
     """bench.c times a case in a process of its own, too, and prints that one's peak."""
-    name = case.partition("+")[0]
+    name, *modes = case.split("+")
+    name += "_half" if "half" in modes else ""
     command = [args.ours, name, "--mnist", args.mnist, "--threads", str(threads), "--csv"]
-    command += ["--steps", str(min(args.steps, 3) if name == "nmnist" else args.steps)]
+    command += ["--steps", str(min(args.steps, 3) if "nmnist" in name else args.steps)]
     command += ["--nmnist", args.nmnist] if args.nmnist else []
     done = subprocess.run(command, stdout=subprocess.PIPE, universal_newlines=True)
     lines = done.stdout.splitlines()
@@ -445,7 +447,7 @@ def main():
         if case == "nmnist" and not args.nmnist:
             print("# nmnist is left out: --nmnist was not given")
             continue
-        modes = ["", "+ftz"] if case == "t5_mlp" else [""]
+        modes = {"t5_mlp": ["", "+ftz"], "nmnist": ["", "+half"]}.get(case, [""])
         cases += [case + blas + mode for blas in ["", "+blas"][: 2 if args.blas else 1]
                   for mode in modes]
 
