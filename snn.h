@@ -2798,8 +2798,8 @@ SNN__TARGET_AVX512 static void snn__unpool_avx512(float *x, const int32_t *at, i
     int i, k;
     for (i = 0; i < n; i += 16) {
         const __m512 v = _mm512_loadu_ps(d + i);
-        const __m512i a = _mm512_cvtepu8_epi32(
-            _mm_loadu_si128((const __m128i *)(const void *)(arg + i)));
+        const __m512i a = _mm512_maskz_cvtepu8_epi32(
+            0xffff, _mm_loadu_si128((const __m128i *)(const void *)(arg + i)));
         for (k = 0; k < count; k++) {
             const __mmask16 won = _mm512_cmpeq_epi32_mask(a, _mm512_set1_epi32(k));
             float *y = x + at[k] + i;
