@@ -5883,26 +5883,21 @@ static void snn__linear_prepare_task(void *arg, int task)
     for (i = in * (size_t)task / (size_t)job->tasks; i < i1; i++)
         snn__zero(q->wt + i * ld + out, ld - out);
 }
-/* the few rows of weights that lazy neurons read, each from the start of a cache line */
-static void snn__linear_rows(const snn_net *net, snn__node *q)
-{
-    const size_t in = (size_t)snn__input_of(net, q, 0)->n;
-    size_t o;
-    for (o = 0; q->wk && o < (size_t)q->n; o++)
-        memcpy(q->wk + o * SNN__PAD(in), snn__weights(net, q) + o * in, in * sizeof(float));
-}
 static void snn__linear_prepare(snn_net *net, snn__node *q)
 {
     snn__linear_job job;
+    size_t o, in;
     memset(&job, 0, sizeof job);
     job.net = net;
     job.q = q;
     job.x = snn__input_of(net, q, 0);
-    job.tasks = snn__task_count((size_t)(job.x->n + 63) / 64);
+    in = (size_t)job.x->n;
+    job.tasks = snn__task_count((in + 63) / 64);
     snn__weights_round(net, q, q->i[SNN__LINEAR_BITS]);
     snn__parallel_for(&net->desc.threads, (double)job.x->n * q->n, job.tasks,
                       snn__linear_prepare_task, &job);
-    snn__linear_rows(net, q);
+    for (o = 0; q->wk && o < (size_t)q->n; o++) /* for lazy neurons, on whole cache lines */
+        memcpy(q->wk + o * SNN__PAD(in), snn__weights(net, q) + o * in, in * sizeof(float));
 }
 
 /* the prepared weights once more, of the inputs and outputs that fired: all that STDP changed */
@@ -5914,12 +5909,17 @@ static void snn__linear_touch(const snn_net *net, snn__node *q, const float *pre
     const float *w = snn__param_value(net, q, 0);
     size_t b, i, o;
     for (b = 0; b < (size_t)net->desc.batch; b++, pre += in, post += out) {
-        for (o = 0; o < out; o++)
-            for (i = 0; post[o] != 0.0f && i < in; i++) q->wt[i * ld + o] = w[o * in + i];
+        for (o = 0; o < out; o++) {
+            if (post[o] == 0.0f) continue;
+            for (i = 0; i < in; i++) q->wt[i * ld + o] = w[o * in + i];
+            if (q->wk) memcpy(q->wk + o * SNN__PAD(in), w + o * in, in * sizeof(float));
+        }
         for (i = 0; i < in; i++)
-            for (o = 0; pre[i] != 0.0f && o < out; o++) q->wt[i * ld + o] = w[o * in + i];
+            for (o = 0; pre[i] != 0.0f && o < out; o++) {
+                q->wt[i * ld + o] = w[o * in + i];
+                if (q->wk) q->wk[o * SNN__PAD(in) + i] = w[o * in + i];
+            }
     }
-    snn__linear_rows(net, q);
 }
 
 /* Nonzeros of elements first .. first+n of a row, as the gather and scatter kernels want them;
@@ -7681,16 +7681,12 @@ static void snn__neuron_prepare(snn_net *net, snn__node *q)
 {
     const int in = q->n, out = snn__inputs(q) * q->n;
     const float *w = snn__recurrent_value(net, q, 0);
-    int i, o;
+    int o;
     if (q->recurrence != SNN_RECURRENCE_LINEAR) return;
-    for (o = 0; o < out; o++)
-        for (i = 0; i < in; i++) {
-            q->wt[(size_t)i * snn__recurrent_ld(q) + (size_t)o] =
-                w[(size_t)o * (size_t)in + (size_t)i];
-            if (q->wk)
-                q->wk[(size_t)o * SNN__PAD((size_t)in) + (size_t)i] =
-                    w[(size_t)o * (size_t)in + (size_t)i];
-        }
+    snn__transpose(q->wt, snn__recurrent_ld(q), w, (size_t)in, out, in, 0);
+    for (o = 0; q->wk && o < out; o++)
+        memcpy(q->wk + (size_t)o * SNN__PAD((size_t)in), w + (size_t)o * (size_t)in,
+               (size_t)in * sizeof(float));
 }
 /* x [inputs*n, padded] += recurrence of s [n] */
 static void snn__recurrent_forward(const snn_net *net, const snn__node *q, const snn__task *t,

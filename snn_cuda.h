@@ -1744,7 +1744,7 @@ static int snn__cu_over(const snn_net *net, const snn__node *q)
 static const float *snn__cu_left_bias(const snn_net *net, const snn__node *q)
 {
     const snn__node *to = &net->node[q->last_user];
-    if ( q->op != SNN__LINEAR || !q->i[SNN__LINEAR_BIAS] || q->users != 1 || q->record ||
+    if (q->op != SNN__LINEAR || !q->i[SNN__LINEAR_BIAS] || q->users != 1 || q->record ||
         to->op != SNN__NEURON || to->recurrence != SNN_RECURRENCE_NONE)
         return NULL;
     return snn__cu_param(net, q, 1);

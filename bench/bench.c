@@ -590,13 +590,14 @@ static void floor_of(const bench_case *c, const snn_net *net, const bench_data *
 static void print_parts(const bench_case *c, double *result)
 {
     enum { ROUNDS = 5, PARTS = 64, TRAINED = 10 };
-    double ms[PARTS] = {0}, sum = 0.0, peak = result[FLOPS]; /* GFLOP/s */
+    double ms[PARTS] = {0}, sum = 0.0;
     float loss = 0.0f;
     bench_data d;
     snn_net *net;
     int i, k, round;
     ZERO(snn_loss_desc, l);
     ZERO(snn_optim_desc, o);
+    (void)result;
     make_loss(c, &l);
     o.lr = c->lr;
     load(c, 1, &d);
@@ -635,7 +636,7 @@ static void print_parts(const bench_case *c, double *result)
             flops += flops_of(c, net, &d, (int)(q - net->node), k);
         }
         row("#   %-22s %-8s %8.2f ms %4.0f %% %5.1f x its flops", name, k ? "backward" : "forward",
-            ms[most], 100.0 * ms[most] / sum, ms[most] / (1e-6 * flops / peak));
+            ms[most], 100.0 * ms[most] / sum, ms[most] / (1e-6 * flops / machine[FMA_ALL]));
         ms[most] = 0.0;
     }
     snn_net_destroy(net);
@@ -702,7 +703,6 @@ static int print_case(const bench_case *c)
     row("%-12s %9.*f %11.1f %8.1f %8.1f%s", named.name, c->lr > 0.0f ? 1 : 4, r[MS],
         1e3 * c->batch / r[MS], r[PEAK_MB], r[NET_MB], floor_text);
     if (!options.all || options.csv || c->lr <= 0.0f) return 0;
-    r[FLOPS] = machine[FMA_ALL];
     return in_child(print_parts, c, r);
 }
 
