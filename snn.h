@@ -2176,14 +2176,6 @@ static int snn__ctz(uint32_t x)
 }
     #define SNN__CTZ(x) snn__ctz(x)
 #endif
-/* without the instruction the compiler's own is a slow call */
-SNN__INLINE int snn__popcount(uint32_t x)
-{
-    x = x - ((x >> 1) & 0x55555555u);
-    x = (x & 0x33333333u) + ((x >> 2) & 0x33333333u);
-    return (int)((((x + (x >> 4)) & 0x0F0F0F0Fu) * 0x01010101u) >> 24);
-}
-
 /* Formulas marked so can be called by a CUDA compiler on both sides. */
 #ifdef __CUDACC__
     #define SNN__HD SNN__INLINE __host__ __device__
@@ -2325,6 +2317,9 @@ typedef struct snn__kernels {
     /* its gradient: x[at[k] + i] = d[i] where k is arg[i], else 0; or with add that is added */
     void (*unpool)(float *x, const int32_t *at, int count, const float *d,
                    const unsigned char *arg, int n, int add);
+    /* y[j*ldy + i] = x[i*ldx + j] for i < rows, j < cols; or with add that is added */
+    void (*transpose)(float *y, size_t ldy, const float *x, size_t ldx, int rows, int cols,
+                      int add);
     /* y[r*ldy + i] += a x[r*ldx + i] for r < rows, i < n */
     void (*add)(float *y, size_t ldy, const float *x, size_t ldx, int rows, int n, float a);
 } snn__kernels;
@@ -2619,7 +2614,7 @@ SNN__KERNEL_TEMPLATE(f8, SNN__TARGET_FMA, 6, 2, 8)
 SNN__KERNEL_TEMPLATE(f16, SNN__TARGET_AVX512, 8, 2, 8)
 #endif
 
-static void snn__fire_scalar(uint32_t *words, const float *d, int n, int compare)
+static void snn__fire_plain(uint32_t *words, const float *d, int n, int compare)
 {
     int i, j;
     for (i = 0; i < n; i += 32) {
@@ -2650,11 +2645,11 @@ SNN__TARGET_AVX2 static void snn__fire_avx2(uint32_t *words, const float *d, int
         }
         *words++ = w;
     }
-    if (n > 0) snn__fire_scalar(words, d, n, compare);
+    if (n > 0) snn__fire_plain(words, d, n, compare);
 }
 #endif
 
-static int snn__list_bits_scalar(const uint32_t *words, int n, uint32_t *idx)
+static int snn__list_bits_plain(const uint32_t *words, int n, uint32_t *idx)
 {
     int count = 0, i;
     for (i = 0; i < n; i += 32) {
@@ -2663,7 +2658,7 @@ static int snn__list_bits_scalar(const uint32_t *words, int n, uint32_t *idx)
     }
     return count;
 }
-static int snn__list_floats_scalar(const float *x, int n, uint32_t *idx, float *val)
+static int snn__list_floats_plain(const float *x, int n, uint32_t *idx, float *val)
 {
     int count = 0, i;
     for (i = 0; i < n; i++) { /* no branch: they would be guessed wrong */
@@ -2832,114 +2827,8 @@ SNN__TARGET_AVX512 static void snn__maximum_avx512(float *y, unsigned char *arg,
 }
 #endif
 
-static const snn__kernels snn__kernels_scalar = {SNN_ISA_SCALAR,
-                                                 0,
-                                                 4,
-                                                 4,
-                                                 snn__tile_s,
-                                                 snn__tile1_s,
-                                                 snn__gather_s,
-                                                 snn__gather_to_s,
-                                                 snn__gather4_s,
-                                                 snn__join_plain,
-                                                 snn__scatter_s,
-                                                 snn__fire_scalar,
-                                                 snn__list_bits_scalar,
-                                                 snn__list_floats_scalar,
-                                                 snn__maximum_plain,
-                                                 snn__unpool_plain,
-                                                 snn__add_s};
-#if SNN__VECTORS
-static const snn__kernels snn__kernels_simd128 = {SNN_ISA_SIMD128,
-                                                  0,
-                                                  4,
-                                                  8,
-                                                  snn__tile_v4,
-                                                  snn__tile1_v4,
-                                                  snn__gather_v4,
-                                                  snn__gather_to_v4,
-                                                  snn__gather4_v4,
-                                                  snn__join_plain,
-                                                  snn__scatter_v4,
-                                                  snn__fire_scalar,
-                                                  snn__list_bits_scalar,
-                                                  snn__list_floats_scalar,
-                                                  snn__maximum_plain,
-                                                  snn__unpool_plain,
-                                                  snn__add_v4};
-#endif
-#if SNN__X86
-static const snn__kernels snn__kernels_avx2_exact = {SNN_ISA_AVX2,
-                                                     1,
-                                                     4,
-                                                     16,
-                                                     snn__tile_v8,
-                                                     snn__tile1_v8,
-                                                     snn__gather_v8,
-                                                     snn__gather_to_v8,
-                                                     snn__gather4_v8,
-                                                     snn__join_plain,
-                                                     snn__scatter_v8,
-                                                     snn__fire_avx2,
-                                                     snn__list_bits_scalar,
-                                                     snn__list_floats_scalar,
-                                                     snn__maximum_avx2,
-                                                     snn__unpool_avx2,
-                                                     snn__add_v8};
-static const snn__kernels snn__kernels_avx2 = {SNN_ISA_AVX2,
-                                               1,
-                                               6,
-                                               16,
-                                               snn__tile_f8,
-                                               snn__tile1_f8,
-                                               snn__gather_f8,
-                                               snn__gather_to_f8,
-                                               snn__gather4_f8,
-                                               snn__join_plain,
-                                               snn__scatter_f8,
-                                               snn__fire_avx2,
-                                               snn__list_bits_scalar,
-                                               snn__list_floats_scalar,
-                                               snn__maximum_avx2,
-                                               snn__unpool_avx2,
-                                               snn__add_f8};
-static const snn__kernels snn__kernels_avx512 = {SNN_ISA_AVX512,
-                                                 1,
-                                                 8,
-                                                 32,
-                                                 snn__tile_f16,
-                                                 snn__tile1_f16,
-                                                 snn__gather_f16,
-                                                 snn__gather_to_f16,
-                                                 snn__gather4_f16,
-                                                 snn__join_avx512,
-                                                 snn__scatter_f16,
-                                                 snn__fire_avx2,
-                                                 snn__list_bits_avx512,
-                                                 snn__list_floats_avx512,
-                                                 snn__maximum_avx512,
-                                                 snn__unpool_avx512,
-                                                 snn__add_f16};
-#endif
-
-static const snn__kernels *snn__kernels_select(snn_isa isa, int deterministic)
-{
-#if SNN__X86
-    if (isa >= SNN_ISA_AVX2 && deterministic) return &snn__kernels_avx2_exact;
-    if (isa == SNN_ISA_AVX512) return &snn__kernels_avx512;
-    if (isa == SNN_ISA_AVX2) return &snn__kernels_avx2;
-#endif
-#if SNN__VECTORS
-    if (isa >= SNN_ISA_SIMD128) return &snn__kernels_simd128;
-#endif
-    (void)isa;
-    (void)deterministic;
-    return &snn__kernels_scalar;
-}
-
-/* y[j*ldy + i] = x[i*ldx + j] for i < rows, j < cols, or with add that is added */
-static void snn__transpose(float *y, size_t ldy, const float *x, size_t ldx, int rows, int cols,
-                           int add)
+static void snn__transpose_plain(float *y, size_t ldy, const float *x, size_t ldx, int rows,
+                                 int cols, int add)
 {
     int i = 0, j;
 #if SNN__VECTORS /* blocks of 4 x 4 */
@@ -2980,10 +2869,84 @@ static void snn__transpose(float *y, size_t ldy, const float *x, size_t ldx, int
             *to = (add ? *to : 0.0f) + x[(size_t)i * ldx + (size_t)j];
         }
 }
+#if SNN__X86
+/* 8 x 4 at a time: rows i to i + 3 in the lower halves of registers, the other four in the upper */
+SNN__TARGET_AVX2 static void snn__transpose_avx2(float *y, size_t ldy, const float *x, size_t ldx,
+                                                 int rows, int cols, int add)
+{
+    int i, j, k;
+    for (i = 0; i + 8 <= rows; i += 8, x += 8 * ldx, y += 8) {
+        for (j = 0; j + 4 <= cols; j += 4) {
+            const float *from = x + j;
+            float *to = y + (size_t)j * ldy;
+            __m256 a[4], b[4];
+            for (k = 0; k < 4; k++, from += ldx)
+                a[k] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(from)),
+                                            _mm_loadu_ps(from + 4 * ldx), 1);
+            b[0] = _mm256_unpacklo_ps(a[0], a[1]);
+            b[1] = _mm256_unpackhi_ps(a[0], a[1]);
+            b[2] = _mm256_unpacklo_ps(a[2], a[3]);
+            b[3] = _mm256_unpackhi_ps(a[2], a[3]);
+            a[0] = _mm256_shuffle_ps(b[0], b[2], 0x44);
+            a[1] = _mm256_shuffle_ps(b[0], b[2], 0xee);
+            a[2] = _mm256_shuffle_ps(b[1], b[3], 0x44);
+            a[3] = _mm256_shuffle_ps(b[1], b[3], 0xee);
+            for (k = 0; k < 4; k++, to += ldy)
+                _mm256_storeu_ps(to, add ? _mm256_add_ps(_mm256_loadu_ps(to), a[k]) : a[k]);
+        }
+        if (j < cols) snn__transpose_plain(y + (size_t)j * ldy, ldy, x + j, ldx, 8, cols - j, add);
+    }
+    if (i < rows) snn__transpose_plain(y, ldy, x, ldx, rows - i, cols, add);
+}
+#endif
+
+/* a table; P: of the template, the others as they are called below */
+#define SNN__KERNELS(name, isa, wide, mr, nr, P, join, fire, list, pool, turn)                     \
+    static const snn__kernels snn__kernels_##name = {                                              \
+        isa, wide, mr, nr, snn__tile_##P, snn__tile1_##P, snn__gather_##P, snn__gather_to_##P,     \
+        snn__gather4_##P, snn__join_##join, snn__scatter_##P, snn__fire_##fire,                    \
+        snn__list_bits_##list, snn__list_floats_##list, snn__maximum_##pool, snn__unpool_##pool,   \
+        snn__transpose_##turn, snn__add_##P};
+SNN__KERNELS(scalar, SNN_ISA_SCALAR, 0, 4, 4, s, plain, plain, plain, plain, plain)
+#if SNN__VECTORS
+SNN__KERNELS(simd128, SNN_ISA_SIMD128, 0, 4, 8, v4, plain, plain, plain, plain, plain)
+#endif
+#if SNN__X86
+SNN__KERNELS(avx2_exact, SNN_ISA_AVX2, 1, 4, 16, v8, plain, avx2, plain, avx2, avx2)
+SNN__KERNELS(avx2, SNN_ISA_AVX2, 1, 6, 16, f8, plain, avx2, plain, avx2, avx2)
+SNN__KERNELS(avx512, SNN_ISA_AVX512, 1, 8, 32, f16, avx512, avx2, avx512, avx512, avx2)
+#endif
+
+static const snn__kernels *snn__kernels_select(snn_isa isa, int deterministic)
+{
+#if SNN__X86
+    if (isa >= SNN_ISA_AVX2 && deterministic) return &snn__kernels_avx2_exact;
+    if (isa == SNN_ISA_AVX512) return &snn__kernels_avx512;
+    if (isa == SNN_ISA_AVX2) return &snn__kernels_avx2;
+#endif
+#if SNN__VECTORS
+    if (isa >= SNN_ISA_SIMD128) return &snn__kernels_simd128;
+#endif
+    (void)isa;
+    (void)deterministic;
+    return &snn__kernels_scalar;
+}
+
 static size_t snn__count_bits(const uint32_t *words, size_t n)
 {
-    size_t i, s = 0;
-    for (i = 0; i < n; i++) s += (size_t)snn__popcount(words[i]);
+    size_t i, m, s = 0;
+    for (; n; n -= m, words += m) {
+        uint32_t bytes = 0; /* four sums of as many words as cannot overflow them */
+        m = n < 31 ? n : 31;
+        for (i = 0; i < m; i++) {
+            uint32_t x = words[i];
+            x -= (x >> 1) & 0x55555555u;
+            x = (x & 0x33333333u) + ((x >> 2) & 0x33333333u);
+            bytes += (x + (x >> 4)) & 0x0F0F0F0Fu;
+        }
+        bytes = (bytes & 0x00FF00FFu) + ((bytes >> 8) & 0x00FF00FFu);
+        s += (bytes + (bytes >> 16)) & 0xFFFFu;
+    }
     return s;
 }
 static size_t snn__count_floats(const float *x, size_t n)
@@ -3211,7 +3174,7 @@ SNN_DEF void snn_permutation(int *order, int n, uint64_t seed, uint32_t stream)
 
 SNN_DEF void snn_spikes_pack(uint32_t *words, const float *x, int n)
 {
-    snn__fire_scalar(words, x, n, SNN__FIRE_NONZERO);
+    snn__fire_plain(words, x, n, SNN__FIRE_NONZERO);
 }
 SNN_DEF void snn_spikes_unpack(float *x, const uint32_t *words, int n, float gain)
 {
@@ -5878,8 +5841,8 @@ static void snn__linear_prepare_task(void *arg, int task)
     const float *w = snn__weights(job->net, q);
     size_t i, i0;
     for (i0 = in * (size_t)task / (size_t)job->tasks; i0 < i1; i0 += 16) /* strips: rows of wt */
-        snn__transpose(q->wt + i0 * ld, ld, w + i0, in, q->n, i1 - i0 < 16 ? (int)(i1 - i0) : 16,
-                       0);
+        job->net->kern->transpose(q->wt + i0 * ld, ld, w + i0, in, q->n,
+                                  i1 - i0 < 16 ? (int)(i1 - i0) : 16, 0);
     for (i = in * (size_t)task / (size_t)job->tasks; i < i1; i++)
         snn__zero(q->wt + i * ld + out, ld - out);
 }
@@ -6092,7 +6055,7 @@ static void snn__linear_backward_task(void *arg, int task)
                     net->kern->gather4(acc + (j - at) * ld, ld, NULL, job->dy, out, (int)ld, idx,
                                        list, count);
             }
-            snn__transpose(dw + first + i, in, acc, ld, (int)m, q->n, 1);
+            net->kern->transpose(dw + first + i, in, acc, ld, (int)m, q->n, 1);
         }
     }
 }
@@ -6626,7 +6589,8 @@ static void snn__conv_image(const snn_net *net, const snn__node *q, const snn__t
         }
 }
 /* x, channels first, = the image within its padding, or with add += */
-static void snn__conv_cut(const snn__node *q, const float *image, float *x, int add)
+static void snn__conv_cut(const snn_net *net, const snn__node *q, const float *image, float *x,
+                          int add)
 {
     const snn__conv_shape *s = &q->conv;
     const int whole = s->wp == s->w; /* then all rows are one */
@@ -6634,29 +6598,31 @@ static void snn__conv_cut(const snn__node *q, const float *image, float *x, int 
                                   (size_t)s->c;
     int y;
     for (y = 0; y < (whole ? 1 : s->h); y++)
-        snn__transpose(x + y * s->w, (size_t)(s->h * s->w), at + (size_t)(y * s->wp * s->c),
-                       (size_t)s->c, whole ? s->h * s->w : s->w, s->c, add);
+        net->kern->transpose(x + y * s->w, (size_t)(s->h * s->w), at + (size_t)(y * s->wp * s->c),
+                             (size_t)s->c, whole ? s->h * s->w : s->w, s->c, add);
 }
 /* dy of a row channels first */
-static void snn__conv_columns(const snn__conv_shape *s, const float *d, float *dy)
+static void snn__conv_columns(const snn_net *net, const snn__node *q, const float *d, float *dy)
 {
+    const snn__conv_shape *s = &q->conv;
     const int whole = s->pitch == s->ow;
     int y;
     for (y = 0; y < (whole ? 1 : s->oh); y++)
-        snn__transpose(dy + (size_t)(s->origin + y * s->pitch) * (size_t)s->op, (size_t)s->op,
-                       d + y * s->ow, (size_t)s->p, s->o, whole ? s->p : s->ow, 0);
+        net->kern->transpose(dy + (size_t)(s->origin + y * s->pitch) * (size_t)s->op,
+                             (size_t)s->op, d + y * s->ow, (size_t)s->p, s->o,
+                             whole ? s->p : s->ow, 0);
 }
-/* db[o] += the sum of dy over positions */
+/* db[o] += the sum of dy over positions, row by row of them */
 static void snn__conv_bias(const snn_net *net, const snn__node *q, const snn__task *t,
                            const float *dy, float *db)
 {
     const snn__conv_shape *s = &q->conv;
     uint32_t *idx = SNN__SCRATCH(t, q, SNN__CONV_IDX, uint32_t);
     int y, x;
+    for (x = 0; x < s->ow; x++) idx[x] = (uint32_t)x;
     for (y = 0; y < s->oh; y++)
-        for (x = 0; x < s->ow; x++)
-            idx[y * s->ow + x] = (uint32_t)(s->origin + y * s->pitch + x);
-    net->kern->gather(db, db, dy, (size_t)s->op, s->op, idx, NULL, s->p);
+        net->kern->gather(db, db, dy + (size_t)(s->origin + y * s->pitch) * (size_t)s->op,
+                          (size_t)s->op, s->op, idx, NULL, s->ow);
 }
 
 static void snn__conv_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
@@ -6666,21 +6632,23 @@ static void snn__conv_forward(snn_net *net, snn__node *q, snn__task *t, size_t r
     float *y = SNN__SCRATCH(t, q, SNN__CONV_Y, float);
     const size_t op = (size_t)s->op;
     snn__list l = snn__conv_list(net, q, t, row);
+    const int many = snn__conv_gathers(q) && l.count > s->p; /* else a spread is faster */
     int p, n;
-    if (snn__conv_gathers(q)) snn__conv_sort(net, q, t, &l);
-    if (snn__conv_gathers(q) && !l.value && l.count > s->p) /* else a spread is faster */
-        snn__conv_gather(net, q, t, bias, y);
-    else {
+    if (many) snn__conv_sort(net, q, t, &l);
+    if (many && !l.value) snn__conv_gather(net, q, t, bias, y);
+    else { /* of values, many in the same order as ones */
         if (bias) memcpy(y, bias, op * sizeof(float));
         else snn__zero(y, op);
-        for (p = 1; p < s->p; p += n) { /* as many rows again as there are */
-            n = p < s->p - p ? p : s->p - p;
+        for (p = 1; p < s->p; p += n) { /* as many rows again as there are, few at a time */
+            n = p < SNN__CONV_BAND ? p : SNN__CONV_BAND;
+            n = n < s->p - p ? n : s->p - p;
             memcpy(y + (size_t)p * op, y, (size_t)n * op * sizeof(float));
         }
         snn__conv_spread(net, q, &l, y, q->wt, 0);
     }
     if (q->hwc) return;
-    snn__transpose(snn__row_out(net, q, t, row), (size_t)s->p, y, (size_t)s->op, s->p, s->o, 0);
+    net->kern->transpose(snn__row_out(net, q, t, row), (size_t)s->p, y, (size_t)s->op, s->p, s->o,
+                         0);
 }
 static void snn__conv_begin(snn_net *net, snn__node *q, snn__task *t)
 {
@@ -6697,14 +6665,14 @@ static void snn__conv_backward(snn_net *net, snn__node *q, snn__task *t, size_t 
     float *image = SNN__SCRATCH(t, q, SNN__CONV_DIMAGE, float);
     float *dw = SNN__SCRATCH(t, q, SNN__CONV_DW_PART, float);
     snn__list l = snn__conv_list(net, q, t, row);
-    if (!q->hwc) snn__conv_columns(s, snn__row_dout(net, q, t, row), dy);
+    if (!q->hwc) snn__conv_columns(net, q, snn__row_dout(net, q, t, row), dy);
     if (snn__conv_dense(q)) snn__conv_weights(net, q, &l, dy, dw);
     else snn__conv_spread(net, q, &l, dy, dw, 1);
     snn__conv_bias(net, q, t, dy, dw + (size_t)(s->c * s->taps) * (size_t)s->ogp);
     if (!x->backward) return;
     snn__zero(image, (size_t)(s->hp * s->wp) * (size_t)s->c);
     snn__conv_image(net, q, t, dy, image);
-    snn__conv_cut(q, image, snn__row_dout(net, x, t, row), x->add);
+    snn__conv_cut(net, q, image, snn__row_dout(net, x, t, row), x->add);
 }
 static void snn__conv_transpose_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
@@ -6713,11 +6681,11 @@ static void snn__conv_transpose_forward(snn_net *net, snn__node *q, snn__task *t
     float *x = SNN__SCRATCH(t, q, SNN__CONV_DY, float), *out = snn__row_out(net, q, t, row);
     float *image = SNN__SCRATCH(t, q, SNN__CONV_DIMAGE, float);
     int i;
-    snn__conv_columns(s, snn__row_in(net, q, t, row, 0), x);
+    snn__conv_columns(net, q, snn__row_in(net, q, t, row, 0), x);
     snn__zero(image, (size_t)(s->hp * s->wp) * (size_t)s->c);
     snn__conv_image(net, q, t, x, image);
     for (i = 0; i < q->n; i++) out[i] = bias ? bias[i / (s->h * s->w)] : 0.0f;
-    snn__conv_cut(q, image, out, 1);
+    snn__conv_cut(net, q, image, out, 1);
 }
 static void snn__conv_transpose_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
@@ -6729,7 +6697,7 @@ static void snn__conv_transpose_backward(snn_net *net, snn__node *q, snn__task *
     float *db = dw + (size_t)(s->c * s->taps) * (size_t)s->ogp;
     snn__list l;
     int i;
-    snn__conv_columns(s, snn__row_in(net, q, t, row, 0), x);
+    snn__conv_columns(net, q, snn__row_in(net, q, t, row, 0), x);
     l.idx = SNN__SCRATCH(t, q, SNN__CONV_IDX, uint32_t);
     l.value = SNN__SCRATCH(t, q, SNN__CONV_VAL, float);
     l.count = net->kern->list_floats(dout, q->n, l.idx, l.value);
@@ -6739,7 +6707,7 @@ static void snn__conv_transpose_backward(snn_net *net, snn__node *q, snn__task *
     if (!din) return;
     snn__zero(dx, (size_t)s->p * (size_t)s->op);
     snn__conv_spread(net, q, &l, dx, q->wt, 0);
-    snn__transpose(din, (size_t)s->p, dx, (size_t)s->op, s->p, s->o, 1);
+    net->kern->transpose(din, (size_t)s->p, dx, (size_t)s->op, s->p, s->o, 1);
 }
 static void snn__conv_end(snn_net *net, snn__node *q, int tasks)
 {
@@ -6869,13 +6837,17 @@ static snn__window snn__pool_window(const int *i, int h, int w, int oy, int ox)
 
 /* where the window of output (oy, ox) starts; at[]: its elements from there on, the same *count
  * as before if it is not cut */
-static size_t snn__pool_elements(const snn__node *q, const int *in, const snn__pool_view *v,
+SNN__INLINE size_t snn__pool_elements(const snn__node *q, const int *in, const snn__pool_view *v,
                                  int oy, int ox, int32_t *at, int *count)
 {
-    const snn__window n = snn__pool_window(q->i, in[1], in[2], oy, ox);
-    const int y0 = n.y0 < 0 ? 0 : n.y0, x0 = n.x0 < 0 ? 0 : n.x0;
     const int size = q->i[SNN__POOL_KH] * q->i[SNN__POOL_KW];
-    int y, x;
+    snn__window n;
+    int y0, x0, y, x;
+    if (*count == size && !q->i[SNN__POOL_PH] && !q->i[SNN__POOL_PW]) /* then none is cut */
+        return (size_t)(oy * q->i[SNN__POOL_SH] * v->w + ox * q->i[SNN__POOL_SW]) * v->sp;
+    n = snn__pool_window(q->i, in[1], in[2], oy, ox);
+    y0 = n.y0 < 0 ? 0 : n.y0;
+    x0 = n.x0 < 0 ? 0 : n.x0;
     if (*count != size || (n.y1 - y0) * (n.x1 - x0) != size)
         for (*count = 0, y = 0; y < n.y1 - y0; y++)
             for (x = 0; x < n.x1 - x0; x++) at[(*count)++] = (y * v->w + x) * (int32_t)v->sp;
@@ -6908,8 +6880,8 @@ static void snn__max_pool_forward(snn_net *net, snn__node *q, snn__task *t, size
             if (!fits) memcpy(argmax, arg, (size_t)channels);
             argmax += channels;
         }
-    snn__transpose(snn__row_out(net, q, t, row), (size_t)positions, best, padded, positions,
-                   channels, 0);
+    net->kern->transpose(snn__row_out(net, q, t, row), (size_t)positions, best, padded, positions,
+                         channels, 0);
 }
 static void snn__max_pool_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
@@ -6924,8 +6896,8 @@ static void snn__max_pool_backward(snn_net *net, snn__node *q, snn__task *t, siz
     const unsigned char *arg = q->argmax + row * (size_t)q->n;
     int oy, ox, c, count = 0;
     if (!v.grad) return;
-    snn__transpose(d, padded, snn__row_dout(net, q, t, row), (size_t)positions, channels, positions,
-                   0);
+    net->kern->transpose(d, padded, snn__row_dout(net, q, t, row), (size_t)positions, channels,
+                         positions, 0);
     for (oy = 0; oy < q->shape[1]; oy++)
         for (ox = 0; ox < q->shape[2]; ox++, d += padded, arg += channels) {
             float *to = v.grad + snn__pool_elements(q, in, &v, oy, ox, at, &count);
@@ -7683,7 +7655,7 @@ static void snn__neuron_prepare(snn_net *net, snn__node *q)
     const float *w = snn__recurrent_value(net, q, 0);
     int o;
     if (q->recurrence != SNN_RECURRENCE_LINEAR) return;
-    snn__transpose(q->wt, snn__recurrent_ld(q), w, (size_t)in, out, in, 0);
+    net->kern->transpose(q->wt, snn__recurrent_ld(q), w, (size_t)in, out, in, 0);
     for (o = 0; q->wk && o < out; o++)
         memcpy(q->wk + (size_t)o * SNN__PAD((size_t)in), w + (size_t)o * (size_t)in,
                (size_t)in * sizeof(float));

@@ -769,7 +769,7 @@ static void run_kernel(void *arg)
     case LIST_FLOATS: j->listed = k->list_floats(j->x, ROW, j->index, j->value); break;
     case MAXIMUM: k->maximum(j->c, j->argmax, j->x, j->at, 4, ROW / 4); break;
     case UNPOOL: k->unpool(j->c, j->at, 4, j->x, j->argmax, ROW / 4, 0); break;
-    case TRANSPOSE: snn__transpose(j->c, ROW / 16, j->x, 16, ROW / 16, 16, 0); break;
+    case TRANSPOSE: k->transpose(j->c, ROW / 16, j->x, 16, ROW / 16, 16, 0); break;
     default: k->add(j->c, 0, j->x, 0, 1, ROW, 1.0f); break;
     }
 }

@@ -913,7 +913,7 @@ static void kernels(int isa, int exact)
               *c = floats((size_t)(m * n)), *r = floats((size_t)(m * n));
         float *bias = floats((size_t)n), *x = floats((size_t)k), *y = floats(ld),
               *val = floats((size_t)k + 16), *w = floats((size_t)k * ld);
-        float *start = floats(ld);
+        float *start = floats(ld), *turned = floats((size_t)(m * k));
         uint32_t *idx = (uint32_t *)keep_bytes(((size_t)k + 16) * 4),
                  *words = (uint32_t *)keep_bytes(((size_t)k + 31) / 32 * 4);
         for (i = 0; i < m * k; i++) a[i] = uniform(-1.0f, 1.0f, 900, (size_t)i);
@@ -939,6 +939,10 @@ static void kernels(int isa, int exact)
                       ld, c, (size_t)n, add ? NULL : bias, add);
             if (!(worst_relative(c, r, (size_t)(m * n)) < 2e-6))
                 fail("gemm %d x %d x %d, form %d", m, n, k, form);
+            for (i = 0; i < m * k; i++) turned[i] = 0.25f;
+            kern->transpose(turned, (size_t)m, a, (size_t)k, m, k, add);
+            for (i = 0; i < m * k; i++)
+                if (turned[i % k * m + i / k] != (add ? 0.25f + a[i] : a[i])) fail("transpose %d", i);
         }
         for (i = 0; i < n; i++) start[i] = bias[i];
         for (i = 0; i < k; i++) nz += x[i] != 0.0f;
@@ -977,11 +981,15 @@ static void kernels(int isa, int exact)
 static void kernels_sizes(int a, int b)
 {
     const size_t huge = (size_t)-1;
+    uint32_t words[100];
     (void)a, (void)b;
     CHECK(snn__mul_size(6, 7) == 42 && snn__mul_size(huge / 2, 3) == huge &&
           snn__mul_size(0, huge) == 0);
     CHECK(snn__add_size(6, 7) == 13 && snn__add_size(huge, 1) == huge &&
           snn__add_size(huge - 1, 1) == huge);
+    memset(words, 255, sizeof words);
+    CHECK(snn__count_bits(words, 100) == 3200 && snn__count_bits(words, 31) == 992 &&
+          snn__count_bits(words, 0) == 0);
     CHECK(snn__finite(1e38f) && !snn__finite(INFINITY) && !snn__finite(-INFINITY) &&
           !snn__finite(NAN));
 }
