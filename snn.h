@@ -582,6 +582,9 @@ typedef struct snn_net_desc {
     /* steps between stored states: memory grows with it and with T/checkpoint instead of with T,
      * for one more forward pass; 0: all T */
     int checkpoint;
+    /* without such: steps whose gradients are in memory at once, of signals that all are; 0: as
+     * many as are fast, at least 16; nets with norms and those of a backend hold all */
+    int gradient_steps;
     /* faster, not exact: of the gradients that reach a convolution, or its pool, in one step of one
      * sample, those smaller than so many times the largest count as zero. At 0.01 a step of
      * 12C5-MP2-64C5-MP2-FC10 takes 0.8 times as long, and gradients are off by 3 to 5 % of their
@@ -5389,6 +5392,7 @@ SNN_DEF void snn_neuron_backward(const snn_neuron_model *m, int n, float *dx, fl
 
 typedef enum snn__signal { SNN__CONSTANT, SNN__DENSE, SNN__BITS } snn__signal;
 enum { SNN__INTS = 16, SNN__FLOATS = 4, SNN__TASKS = 16, SNN__BLOCK = 512 };
+enum { SNN__SEGMENT_STEPS = 16, SNN__SEGMENT_ROWS = 512 }; /* at least, where nothing is asked */
 
 /* a piece of the pool that lives from step `from` to step `to` of the pass */
 typedef struct snn__buffer {
@@ -5584,6 +5588,7 @@ struct snn_net {
     float *values, *grads, *moment[2];
     size_t trained;             /* floats in values, grads and moments that are trained */
     int segment, segments;      /* steps in one, how many stored */
+    int kept;                   /* signals of all segments are: none is run again */
     int t0, len;                /* the current segment */
     int pass_steps;             /* steps of the last pass */
     uint32_t time, time0, pass; /* steps since reset at this segment and at the pass; resets */
@@ -6853,7 +6858,12 @@ SNN__INLINE size_t snn__pool_elements(const snn__node *q, const int *in, const s
             for (x = 0; x < n.x1 - x0; x++) at[(*count)++] = (y * v->w + x) * (int32_t)v->sp;
     return (size_t)(y0 * v->w + x0) * v->sp;
 }
-/* argmax is [rows][positions][channels], numbers of a window's elements as listed in at[] */
+/* [positions][channels] of a row: numbers of a window's elements as listed in at[] */
+static unsigned char *snn__pool_argmax(const snn_net *net, const snn__node *q, size_t row)
+{
+    const int t0 = net->kept && q->signal != SNN__CONSTANT ? net->t0 : 0;
+    return q->argmax + ((size_t)t0 * (size_t)net->desc.batch + row) * (size_t)q->n;
+}
 static void snn__max_pool_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
     const int *in = net->node[q->in[0]].shape, channels = q->shape[0],
@@ -6863,7 +6873,7 @@ static void snn__max_pool_forward(snn_net *net, snn__node *q, snn__task *t, size
     float *best = SNN__SCRATCH(t, q, SNN__POOL_ROW, float), *y = best;
     unsigned char *arg = SNN__SCRATCH(t, q, SNN__POOL_ARG, unsigned char);
     int32_t *at = SNN__SCRATCH(t, q, SNN__POOL_AT, int32_t);
-    unsigned char *argmax = q->argmax ? q->argmax + row * (size_t)q->n : NULL;
+    unsigned char *argmax = q->argmax ? snn__pool_argmax(net, q, row) : NULL;
     int p, oy, ox, c, k, count = 0;
     for (p = oy = 0; oy < q->shape[1]; oy++)
         for (ox = 0; ox < q->shape[2]; ox++, p++, y += padded) {
@@ -6893,7 +6903,7 @@ static void snn__max_pool_backward(snn_net *net, snn__node *q, snn__task *t, siz
     const size_t padded = SNN__PAD((size_t)channels);
     float *d = SNN__SCRATCH(t, q, SNN__POOL_ROW, float);
     int32_t *at = SNN__SCRATCH(t, q, SNN__POOL_AT, int32_t);
-    const unsigned char *arg = q->argmax + row * (size_t)q->n;
+    const unsigned char *arg = snn__pool_argmax(net, q, row);
     int oy, ox, c, count = 0;
     if (!v.grad) return;
     net->kern->transpose(d, padded, snn__row_dout(net, q, t, row), (size_t)positions, channels,
@@ -10942,7 +10952,8 @@ static void snn__default_free(void *pointer, size_t size, void *user)
 static snn_status snn__net_check(const snn_net_desc *d)
 {
     if (d->_start || d->_end) return SNN_ERR_DESC;
-    if (d->batch < 0 || d->steps < 0 || d->checkpoint < 0 || d->max_layers < 0 || d->moments > 2 ||
+    if (d->batch < 0 || d->steps < 0 || d->checkpoint < 0 ||
+        d->gradient_steps < 0 || d->max_layers < 0 || d->moments > 2 ||
         !snn__finite(d->dt) || d->dt < 0.0f || d->batch > 1 << 24 || d->steps > 1 << 24 ||
         d->max_layers > 1 << 16 || (int)d->input < 0 || d->input > SNN_INPUT_SPIKES ||
         !(d->gradient_floor >= 0.0f && d->gradient_floor <= 1.0f) || (int)d->spikes < 0 ||
@@ -11457,6 +11468,7 @@ static void snn__plan_graph(snn_net *net)
                           u->op == SNN__SUM_POOL2D);
             }
         }
+        if (q->signal == SNN__CONSTANT && net->segments > 1 && !q->chunk) q->add = 1;
     }
 }
 
@@ -11523,7 +11535,8 @@ static void snn__plan_buffers(snn_net *net, snn__arena *a)
         const snn__op *o = &snn__op_table[q->op];
         const size_t whole = snn__plan_rows(net, q, 1), rows = snn__plan_rows(net, q, 0);
         const int spikes = q->record & SNN_RECORD_SPIKES;
-        int last = q->last_user;
+        const int constant = q->signal == SNN__CONSTANT, cut = net->segments > 1;
+        int last = q->last_user, kept, recorded;
         memset(q->buf, 0, sizeof q->buf);
         if (q->root != i || q->chunk) continue;
         for (j = i + 1; j < n && !net->desc.inference;
@@ -11535,8 +11548,10 @@ static void snn__plan_buffers(snn_net *net, snn__arena *a)
                     j = n - 1;
                     break;
                 }
-        q->whole_out = q->signal != SNN__CONSTANT &&
-                       (o->kind == SNN__SOURCE || (spikes && q->signal == SNN__DENSE));
+        recorded =
+            !constant && (o->kind == SNN__SOURCE || (spikes && q->signal == SNN__DENSE));
+        kept = net->kept && !constant && !recorded && last >= n;
+        q->whole_out = recorded || kept;
         if (q->signal == SNN__BITS) {
             if (o->kind == SNN__SOURCE)
                 q->bits = (uint32_t *)snn__arena_take(a, snn__mul_size(whole, (size_t)q->words),
@@ -11544,16 +11559,18 @@ static void snn__plan_buffers(snn_net *net, snn__arena *a)
             else
                 snn__buffer_want(
                     &q->buf[0],
-                    snn__mul_size(snn__mul_size(rows, (size_t)q->words), sizeof(uint32_t)), i,
-                    last);
+                    snn__mul_size(snn__mul_size(kept ? whole : rows, (size_t)q->words),
+                                  sizeof(uint32_t)),
+                    kept ? 0 : i, kept ? 2 * n - 1 : last);
             if (spikes) q->rec_spk = snn__arena_floats(a, whole, (size_t)q->n);
-        } else if (q->signal == SNN__CONSTANT || q->whole_out) {
+        } else if (constant || recorded) {
             q->out = snn__arena_floats(a, whole, (size_t)q->n);
             if (spikes) q->rec_spk = q->out;
         } else
-            snn__buffer_want(&q->buf[0],
-                             snn__mul_size(snn__mul_size(rows, (size_t)q->n), sizeof(float)), i,
-                             last);
+            snn__buffer_want(
+                &q->buf[0],
+                snn__mul_size(snn__mul_size(kept ? whole : rows, (size_t)q->n), sizeof(float)),
+                kept ? 0 : i, kept ? 2 * n - 1 : last);
         for (k = 0; q->op == SNN__NEURON && k < q->neuron.def->states; k++)
             if (q->record & (k ? SNN_RECORD_STATES : SNN_RECORD_STATES | SNN_RECORD_MEMBRANE)) {
                 q->rec[k] = snn__arena_floats(a, whole, (size_t)q->n);
@@ -11561,20 +11578,22 @@ static void snn__plan_buffers(snn_net *net, snn__arena *a)
                     q->drec[k] = snn__arena_floats(a, whole, (size_t)q->n);
             }
         if (q->op == SNN__MAX_POOL2D && q->backward)
-            snn__buffer_want(&q->buf[2], snn__mul_size(rows, (size_t)q->n), q->exec,
-                             2 * n - 1 - q->exec);
+            snn__buffer_want(&q->buf[2], snn__mul_size(net->kept ? whole : rows, (size_t)q->n),
+                             net->kept ? 0 : q->exec, 2 * n - 1 - (net->kept ? 0 : q->exec));
         if (!q->backward) continue;
-        q->whole_dout = q->signal != SNN__CONSTANT && (q->record & SNN_RECORD_GRADIENT);
+        q->whole_dout = !constant && (q->record & SNN_RECORD_GRADIENT);
         if (q->record & SNN_RECORD_GRADIENT) q->dout = snn__arena_floats(a, whole, (size_t)q->n);
         else if (q->users == 1 && !q->record && q->signal != SNN__BITS && o->kind != SNN__SOURCE &&
-                 net->node[q->last_user].op == SNN__NEURON && !q->whole_out) {
+                 net->node[q->last_user].op == SNN__NEURON && !recorded && !(constant && cut)) {
             /* a neuron reads each input current and then writes its gradient to the same place */
             q->dout = NULL;
-            if (q->buf[0].size) q->buf[0].to = snn__gradient_until(net, i);
+            q->whole_dout = kept;
+            if (q->buf[0].size && !kept) q->buf[0].to = snn__gradient_until(net, i);
         } else if (!q->lazy)
             snn__buffer_want(&q->buf[1],
                              snn__mul_size(snn__mul_size(rows, (size_t)q->n), sizeof(float)),
-                             2 * n - 1 - q->last_user, snn__gradient_until(net, i));
+                             constant && cut ? 0 : 2 * n - 1 - q->last_user,
+                             constant && cut ? 2 * n - 1 : snn__gradient_until(net, i));
     }
     net->pool_size = snn__buffer_place(net);
     net->pool = (char *)snn__arena_take(a, net->pool_size, 1);
@@ -11725,14 +11744,28 @@ static void snn__rule_plan(snn_net *net, snn__node *q, snn__arena *a)
     r->below = at;
 }
 
+/* Steps of a segment. Without a checkpoint interval signals are kept, and gradients only from one
+ * layer to the next: of as many steps as give every task enough rows. */
+static int snn__segment_steps(const snn_net *net)
+{
+    const int T = net->desc.steps, rows = SNN__SEGMENT_ROWS / net->desc.batch;
+    int least = rows > SNN__SEGMENT_STEPS ? rows : SNN__SEGMENT_STEPS, i;
+    if (net->desc.inference || net->engine) return T;
+    if (net->desc.checkpoint < T) return net->desc.checkpoint;
+    for (i = 0; i < net->count; i++)
+        if (net->node[i].op == SNN__NORM) return T; /* its statistics are of all steps */
+    if (net->desc.gradient_steps) least = net->desc.gradient_steps;
+    return least < T ? (T + T / least - 1) / (T / least) : T;
+}
 /* The planner. Runs twice, on an arena that counts and on the real one; both times the same
  * code. */
 static void snn__plan(snn_net *net, snn__arena *a)
 {
     snn__node *q, *p;
     int i;
-    net->segment = net->desc.inference ? net->desc.steps : net->desc.checkpoint;
+    net->segment = snn__segment_steps(net);
     net->segments = (net->desc.steps + net->segment - 1) / net->segment;
+    net->kept = net->segments > 1 && net->desc.checkpoint == net->desc.steps;
     snn__plan_graph(net);
     snn__plan_params(net, a);
     net->task_size = net->op_size = 0;
@@ -12238,7 +12271,8 @@ static void snn__segment_forward(snn_net *net)
     }
     net->constant_valid = 1;
 }
-static void snn__segment_backward(snn_net *net)
+/* first: of those that are run, the last in time. What is constant adds up the gradients of all. */
+static void snn__segment_backward(snn_net *net, int first)
 {
     int i, j;
     for (i = net->count - 1; i >= 0; i--) {
@@ -12247,10 +12281,11 @@ static void snn__segment_backward(snn_net *net)
              j++) { /* gradients that are added up start from zero when their first reader comes */
             snn__node *p = &net->node[j];
             if (p->backward && p->add && p->dout && !p->chunk && p->last_user == i &&
-                !(p->record & SNN_RECORD_GRADIENT))
-                snn__zero(p->dout, snn__rows(net, p) * (size_t)p->n);
+                (first || p->signal != SNN__CONSTANT) && !(p->record & SNN_RECORD_GRADIENT))
+                snn__zero(snn__row_dout(net, p, NULL, 0), snn__rows(net, p) * (size_t)p->n);
         }
         if (q->chunk || !q->backward || !snn__op_table[q->op].backward) continue;
+        if (q->signal == SNN__CONSTANT && net->t0 > 0) continue;
         snn__run(net, q, 1);
         if (net->desc.debug) snn__debug_backward(net, q);
     }
@@ -12398,20 +12433,20 @@ SNN_DEF snn_status snn_net_backward(snn_net *net)
             if (q->drec[k]) snn__debug_look(net, q, q->drec[k], rows, (size_t)q->n, 0);
     }
     last = (net->pass_steps - 1) / net->segment;
-    if (last > 0) snn__states(net, 1, net->segments);
+    if (last > 0 && !net->kept) snn__states(net, 1, net->segments);
     for (segment = last; segment >= 0; segment--) {
         const int t0 = segment * net->segment, left = net->pass_steps - t0;
         snn__segment_set(net, t0, left < net->segment ? left : net->segment);
-        if (segment < last) { /* its signals are gone: run it again from the saved states */
+        if (segment < last && !net->kept) { /* its signals are gone: run it again from the saved states */
             snn__states(net, 0, segment);
             net->constant_valid = 0;
             net->replay = 1;
             snn__segment_forward(net);
             net->replay = 0;
         }
-        snn__segment_backward(net);
+        snn__segment_backward(net, segment == last);
     }
-    if (last > 0) snn__states(net, 0, net->segments);
+    if (last > 0 && !net->kept) snn__states(net, 0, net->segments);
     net->time = net->time0 + (uint32_t)net->pass_steps;
     net->ran = 0;
     net->constant_valid = 0;
@@ -13369,7 +13404,7 @@ static snn_status snn__convert_net(const snn__convert *c, snn_net **out, int spi
         d.input = spiking && d.input ? SNN_INPUT_DENSE : SNN_INPUT_CONSTANT;
         d.spikes = SNN_SPIKES_PACKED;
         d.steps = d.inference = 1;
-        d.debug = d.checkpoint = 0;
+        d.debug = d.checkpoint = d.gradient_steps = 0;
         d.logger.log = NULL; /* what goes wrong is said once, by ann */
     }
     status = snn_net_create(out, &d);

@@ -32,8 +32,8 @@
  *   agree in every bit: no sum depends on which thread came first.
  *
  * WHAT IT DOES NOT DO
- *   learning rules in a net, neurons and surrogates of your own, checkpoint, gradient_floor, debug,
- *   SNN_SPIKES_SMOOTH; times and SNN_NONE of losses. Each is a sentence when the net is built or
+ *   learning rules in a net, neurons and surrogates of your own, checkpoint, gradient_steps,
+ *   gradient_floor, debug, SNN_SPIKES_SMOOTH; times and SNN_NONE of losses. Each is a sentence when the net is built or
  *   the call is made; nothing silently runs on the CPU. A learned parameter that others are
  *   derived from, as Lapicque's beta, goes through the host's formula once a step, and what fetches
  *   it is no graph. Signals of all steps stay on the device (checkpoint would keep those of a part
@@ -1719,6 +1719,7 @@ static snn_status snn__cu_supports(snn_net *net, int node)
         return snn__fail(net, SNN_ERR_UNSUPPORTED, "cuda: %s \"%s\": %s does not run on the device",
                          snn__op_name(q), q->name, what);
     if (net->desc.checkpoint < net->desc.steps && !net->desc.inference) what = "checkpoint";
+    if (net->desc.gradient_steps) what = "gradient_steps";
     if (net->desc.debug) what = "debug";
     if (net->desc.gradient_floor > 0.0f) what = "gradient_floor";
     if (net->desc.spikes == SNN_SPIKES_SMOOTH) what = "SNN_SPIKES_SMOOTH";

@@ -561,15 +561,16 @@ static void cuda_sentences(int a, int b)
         sentence(open_row(&r, &d, NULL, 0), SNN_ERR_UNSUPPORTED, layers[i][1]);
     }
     r.layers = "fc:4 name=out | leaky b.9 t.1";
-    for (i = 0; i < 4; i++) {
+    for (i = 0; i < 5; i++) {
         static const char *const word[] = {"debug", "checkpoint", "SNN_SPIKES_SMOOTH",
-                                           "gradient_floor"};
+                                           "gradient_floor", "gradient_steps"};
         ZERO(snn_net_desc, d);
         d.backend = snn_cuda_backend(NULL);
         if (i == 0) d.debug = 1;
         if (i == 1) d.checkpoint = 2;
         if (i == 2) d.spikes = SNN_SPIKES_SMOOTH;
         if (i == 3) d.gradient_floor = 0.5f;
+        if (i == 4) d.gradient_steps = 2;
         sentence(open_row(&r, &d, NULL, 0), SNN_ERR_UNSUPPORTED, word[i]);
     }
     for (i = 0; i < 4; i++) {

@@ -2346,11 +2346,12 @@ static void scattered_for(void *user, int count, void (*task)(void *, int), void
 }
 
 /* Variants of the desc that must not change the result (exactly, or by a small tolerance). */
-enum { V_AGAIN, V_DENSE, V_K1, V_K3, V_K7, V_KT };
-enum { V_REVERSE = V_KT + 1, V_SCATTERED, V_OMP, V_RECORDED, V_DEBUG, V_FLOOR, V_DET, V_ISA };
+enum { V_AGAIN, V_DENSE, V_K1, V_K3, V_K7, V_KT, V_G1, V_G3 };
+enum { V_REVERSE = V_G3 + 1, V_SCATTERED, V_OMP, V_RECORDED, V_DEBUG, V_FLOOR, V_DET, V_ISA };
 static const char *const variant_names[] = {
     "same_seed",      "packed_equals_dense", "checkpoint_1",
     "checkpoint_3",   "checkpoint_7",        "checkpoint_T",
+    "gradient_steps_1", "gradient_steps_3",
     "tasks_reversed", "tasks_scattered",     "openmp_threads",
     "recorded",       "debug",               "gradient_floor",
     "isa_deterministic", "isa"};
@@ -2370,7 +2371,10 @@ static void net_variant(int row, int code)
     if (v == V_K3) b.checkpoint = 3;
     if (v == V_K7) b.checkpoint = 7;
     if (v == V_KT) b.checkpoint = r->T;
-    if (v >= V_K1 && v <= V_KT) tolerance = 1e-6;
+    if (v == V_G1) b.gradient_steps = 1;
+    if (v == V_G3) b.gradient_steps = 3;
+    if (v >= V_K1 && v <= V_G3) tolerance = 1e-6;
+    else if (row % 2) a.gradient_steps = b.gradient_steps = 2; /* here both are to be the same */
     if (v == V_DEBUG) b.debug = 1;
     if (v == V_FLOOR) b.gradient_floor = 1e-4f, tolerance = 1e-2;
     if (v == V_REVERSE) b.threads.parallel_for = reverse_for;
@@ -4266,7 +4270,7 @@ static const char bad_calls[] =
     "inference_backward inference_train loss_label_high loss_label_negative "
     "loss_null_labels loss_kind loss_of_each optim_no_lr optim_null views_unknown too_many_layers "
     "neuron_null surrogate_unknown surrogate_no_function checkpoint_negative "
-    "floor_negative floor_above_one floor_nan "
+    "floor_negative floor_above_one floor_nan gradient_steps_negative "
     "evaluate_features evaluate_null isa_unavailable neuron_def_broken "
     "gradcheck_not_smooth save_before_build moments_missing loss_before_forward "
     "input_kind norm_null conv1d_null transpose_null multiply_unknown iand_unknown norm_unknown "
@@ -4323,6 +4327,7 @@ static void bad_call(int a, int b)
     if (IS("batch_negative")) d.batch = -1, s = snn_net_create(&other, &d);
     if (IS("steps_negative")) d.steps = -1, s = snn_net_create(&other, &d);
     if (IS("checkpoint_negative")) d.checkpoint = -1, s = snn_net_create(&other, &d);
+    if (IS("gradient_steps_negative")) d.gradient_steps = -1, s = snn_net_create(&other, &d);
     if (IS("floor_negative")) d.gradient_floor = -0.1f, s = snn_net_create(&other, &d);
     if (IS("floor_above_one")) d.gradient_floor = 1.5f, s = snn_net_create(&other, &d);
     if (IS("floor_nan")) d.gradient_floor = (float)NAN, s = snn_net_create(&other, &d);
