@@ -582,8 +582,8 @@ typedef struct snn_net_desc {
     /* steps between stored states: memory grows with it and with T/checkpoint instead of with T,
      * for one more forward pass; 0: all T */
     int checkpoint;
-    /* without such: steps whose gradients are in memory at once, of signals that all are; 0: as
-     * many as are fast, at least 16; nets with norms and those of a backend hold all */
+    /* of those, steps whose gradients are in memory at once; 0: as many as are fast, at least 16.
+     * Nets with norms and those of a backend hold the gradients of all */
     int gradient_steps;
     /* faster, not exact: of the gradients that reach a convolution, or its pool, in one step of one
      * sample, those smaller than so many times the largest count as zero. At 0.01 a step of
@@ -5456,7 +5456,7 @@ typedef struct snn__node {
     float *dout;                /* [rows][n] */
     unsigned char *argmax;      /* max pool: [rows][positions][channels] */
     snn__buffer buf[3];         /* out, dout, argmax, where pooled */
-    int whole_out, whole_dout;  /* all T steps are stored, not a segment */
+    int out_steps, dout_steps;  /* so many are stored, not a segment */
     size_t out_row0, dout_row0; /* then: the row where the current segment starts */
     float *rec_spk;             /* [T][B][n] */
     float *rec[SNN_MAX_STATES], *drec[SNN_MAX_STATES]; /* states, as recorded */
@@ -5587,8 +5587,8 @@ struct snn_net {
     snn_param *param;
     float *values, *grads, *moment[2];
     size_t trained;             /* floats in values, grads and moments that are trained */
-    int segment, segments;      /* steps in one, how many stored */
-    int kept;                   /* signals of all segments are: none is run again */
+    int segment, segments;      /* steps whose gradients are stored at once; how many such */
+    int window;                 /* steps whose signals are: one or many segments */
     int t0, len;                /* the current segment */
     int pass_steps;             /* steps of the last pass */
     uint32_t time, time0, pass; /* steps since reset at this segment and at the pass; resets */
@@ -6861,7 +6861,7 @@ SNN__INLINE size_t snn__pool_elements(const snn__node *q, const int *in, const s
 /* [positions][channels] of a row: numbers of a window's elements as listed in at[] */
 static unsigned char *snn__pool_argmax(const snn_net *net, const snn__node *q, size_t row)
 {
-    const int t0 = net->kept && q->signal != SNN__CONSTANT ? net->t0 : 0;
+    const int t0 = q->signal == SNN__CONSTANT ? 0 : net->t0 % net->window;
     return q->argmax + ((size_t)t0 * (size_t)net->desc.batch + row) * (size_t)q->n;
 }
 static void snn__max_pool_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
@@ -11472,11 +11472,10 @@ static void snn__plan_graph(snn_net *net)
     }
 }
 
-static size_t snn__plan_rows(const snn_net *net, const snn__node *q, int whole)
+static size_t snn__plan_rows(const snn_net *net, const snn__node *q, int steps)
 {
-    return snn__mul_size(
-        (size_t)net->desc.batch,
-        q->signal == SNN__CONSTANT ? 1 : (size_t)(whole ? net->desc.steps : net->segment));
+    return snn__mul_size((size_t)net->desc.batch,
+                         q->signal == SNN__CONSTANT ? 1 : (size_t)steps);
 }
 
 /* Sets aside a buffer that is needed from one moment of the pass to another: forward of node i is
@@ -11533,10 +11532,13 @@ static void snn__plan_buffers(snn_net *net, snn__arena *a)
     for (i = 0; i < n; i++) {
         snn__node *q = &net->node[i];
         const snn__op *o = &snn__op_table[q->op];
-        const size_t whole = snn__plan_rows(net, q, 1), rows = snn__plan_rows(net, q, 0);
+        const size_t whole = snn__plan_rows(net, q, net->desc.steps);
+        const size_t rows = snn__plan_rows(net, q, net->segment);
         const int spikes = q->record & SNN_RECORD_SPIKES;
         const int constant = q->signal == SNN__CONSTANT, cut = net->segments > 1;
+        const int window = net->window > net->segment;
         int last = q->last_user, kept, recorded;
+        size_t out;
         memset(q->buf, 0, sizeof q->buf);
         if (q->root != i || q->chunk) continue;
         for (j = i + 1; j < n && !net->desc.inference;
@@ -11550,8 +11552,9 @@ static void snn__plan_buffers(snn_net *net, snn__arena *a)
                 }
         recorded =
             !constant && (o->kind == SNN__SOURCE || (spikes && q->signal == SNN__DENSE));
-        kept = net->kept && !constant && !recorded && last >= n;
-        q->whole_out = recorded || kept;
+        kept = window && !constant && !recorded && last >= n;
+        q->out_steps = recorded ? net->desc.steps : kept ? net->window : 0;
+        out = kept ? snn__plan_rows(net, q, net->window) : rows;
         if (q->signal == SNN__BITS) {
             if (o->kind == SNN__SOURCE)
                 q->bits = (uint32_t *)snn__arena_take(a, snn__mul_size(whole, (size_t)q->words),
@@ -11559,18 +11562,15 @@ static void snn__plan_buffers(snn_net *net, snn__arena *a)
             else
                 snn__buffer_want(
                     &q->buf[0],
-                    snn__mul_size(snn__mul_size(kept ? whole : rows, (size_t)q->words),
-                                  sizeof(uint32_t)),
-                    kept ? 0 : i, kept ? 2 * n - 1 : last);
+                    snn__mul_size(snn__mul_size(out, (size_t)q->words), sizeof(uint32_t)), kept ? 0 : i, kept ? 2 * n - 1 : last);
             if (spikes) q->rec_spk = snn__arena_floats(a, whole, (size_t)q->n);
         } else if (constant || recorded) {
             q->out = snn__arena_floats(a, whole, (size_t)q->n);
             if (spikes) q->rec_spk = q->out;
         } else
-            snn__buffer_want(
-                &q->buf[0],
-                snn__mul_size(snn__mul_size(kept ? whole : rows, (size_t)q->n), sizeof(float)),
-                kept ? 0 : i, kept ? 2 * n - 1 : last);
+            snn__buffer_want(&q->buf[0],
+                             snn__mul_size(snn__mul_size(out, (size_t)q->n), sizeof(float)),
+                             kept ? 0 : i, kept ? 2 * n - 1 : last);
         for (k = 0; q->op == SNN__NEURON && k < q->neuron.def->states; k++)
             if (q->record & (k ? SNN_RECORD_STATES : SNN_RECORD_STATES | SNN_RECORD_MEMBRANE)) {
                 q->rec[k] = snn__arena_floats(a, whole, (size_t)q->n);
@@ -11578,16 +11578,18 @@ static void snn__plan_buffers(snn_net *net, snn__arena *a)
                     q->drec[k] = snn__arena_floats(a, whole, (size_t)q->n);
             }
         if (q->op == SNN__MAX_POOL2D && q->backward)
-            snn__buffer_want(&q->buf[2], snn__mul_size(net->kept ? whole : rows, (size_t)q->n),
-                             net->kept ? 0 : q->exec, 2 * n - 1 - (net->kept ? 0 : q->exec));
+            snn__buffer_want(&q->buf[2],
+                             snn__mul_size(snn__plan_rows(net, q, net->window), (size_t)q->n),
+                             window ? 0 : q->exec, 2 * n - 1 - (window ? 0 : q->exec));
         if (!q->backward) continue;
-        q->whole_dout = !constant && (q->record & SNN_RECORD_GRADIENT);
+        q->dout_steps =
+            !constant && (q->record & SNN_RECORD_GRADIENT) ? net->desc.steps : 0;
         if (q->record & SNN_RECORD_GRADIENT) q->dout = snn__arena_floats(a, whole, (size_t)q->n);
         else if (q->users == 1 && !q->record && q->signal != SNN__BITS && o->kind != SNN__SOURCE &&
                  net->node[q->last_user].op == SNN__NEURON && !recorded && !(constant && cut)) {
             /* a neuron reads each input current and then writes its gradient to the same place */
             q->dout = NULL;
-            q->whole_dout = kept;
+            q->dout_steps = q->out_steps;
             if (q->buf[0].size && !kept) q->buf[0].to = snn__gradient_until(net, i);
         } else if (!q->lazy)
             snn__buffer_want(&q->buf[1],
@@ -11614,7 +11616,7 @@ static void snn__plan_copies(snn_net *net, snn__arena *a)
     int i, k;
     for (i = 0; i < net->count; i++) {
         snn__node *q = &net->node[i];
-        const size_t rows = snn__plan_rows(net, q, 1), n = (size_t)q->n;
+        const size_t rows = snn__plan_rows(net, q, net->desc.steps), n = (size_t)q->n;
         const int gradient = q->record & SNN_RECORD_GRADIENT;
         if (q->root != i) continue;
         if (!i && q->signal == SNN__BITS)
@@ -11688,7 +11690,7 @@ static void snn__plan_params(snn_net *net, snn__arena *a)
 
 static int snn__op_tasks(const snn_net *net, snn__node *q)
 {
-    size_t rows = snn__plan_rows(net, q, 0);
+    size_t rows = snn__plan_rows(net, q, net->segment);
     if (snn__op_table[q->op].kind == SNN__SCAN) {
         snn__scan s;
         s.net = (snn_net *)net;
@@ -11744,18 +11746,21 @@ static void snn__rule_plan(snn_net *net, snn__node *q, snn__arena *a)
     r->below = at;
 }
 
-/* Steps of a segment. Without a checkpoint interval signals are kept, and gradients only from one
- * layer to the next: of as many steps as give every task enough rows. */
-static int snn__segment_steps(const snn_net *net)
+/* Signals are kept for a checkpoint interval, a window, and run again for those before the last;
+ * gradients for a segment of it, of as many steps as give every task enough rows. */
+static void snn__plan_segments(snn_net *net)
 {
     const int T = net->desc.steps, rows = SNN__SEGMENT_ROWS / net->desc.batch;
-    int least = rows > SNN__SEGMENT_STEPS ? rows : SNN__SEGMENT_STEPS, i;
-    if (net->desc.inference || net->engine) return T;
-    if (net->desc.checkpoint < T) return net->desc.checkpoint;
-    for (i = 0; i < net->count; i++)
-        if (net->node[i].op == SNN__NORM) return T; /* its statistics are of all steps */
+    int W = net->desc.inference ? T : net->desc.checkpoint, i;
+    int least = rows > SNN__SEGMENT_STEPS ? rows : SNN__SEGMENT_STEPS;
     if (net->desc.gradient_steps) least = net->desc.gradient_steps;
-    return least < T ? (T + T / least - 1) / (T / least) : T;
+    if (net->desc.inference || net->engine) least = W;
+    for (i = 0; i < net->count; i++)
+        if (net->node[i].op == SNN__NORM) least = W; /* its statistics are of the whole window */
+    net->segment = least < W ? (W + W / least - 1) / (W / least) : W;
+    net->segments = (T + net->segment - 1) / net->segment;
+    W = (W + net->segment - 1) / net->segment * net->segment;
+    net->window = W < T ? W : T;
 }
 /* The planner. Runs twice, on an arena that counts and on the real one; both times the same
  * code. */
@@ -11763,9 +11768,7 @@ static void snn__plan(snn_net *net, snn__arena *a)
 {
     snn__node *q, *p;
     int i;
-    net->segment = snn__segment_steps(net);
-    net->segments = (net->desc.steps + net->segment - 1) / net->segment;
-    net->kept = net->segments > 1 && net->desc.checkpoint == net->desc.steps;
+    snn__plan_segments(net);
     snn__plan_graph(net);
     snn__plan_params(net, a);
     net->task_size = net->op_size = 0;
@@ -12207,14 +12210,15 @@ static void snn__run(snn_net *net, snn__node *q, int backward)
 
 static void snn__segment_set(snn_net *net, int t0, int len)
 {
+    const size_t B = (size_t)net->desc.batch;
     int i;
     net->t0 = t0;
     net->len = len;
     net->time = net->time0 + (uint32_t)t0;
     for (i = 0; i < net->count; i++) {
         snn__node *q = &net->node[i];
-        q->out_row0 = q->whole_out ? (size_t)t0 * (size_t)net->desc.batch : 0;
-        q->dout_row0 = q->whole_dout ? (size_t)t0 * (size_t)net->desc.batch : 0;
+        q->out_row0 = q->out_steps ? (size_t)(t0 % q->out_steps) * B : 0;
+        q->dout_row0 = q->dout_steps ? (size_t)(t0 % q->dout_steps) * B : 0;
     }
 }
 /* debug: remembers the first number of rows [rows][n] that is NaN or infinite */
@@ -12409,7 +12413,7 @@ SNN_DEF snn_status snn_net_reset(snn_net *net)
 SNN_DEF snn_status snn_net_backward(snn_net *net)
 {
     snn_status status = snn__ready(net);
-    int i, k, segment, last;
+    int i, k, t, segment, last, run;
     if (status != SNN_OK) return status;
     if (net->desc.inference)
         return snn__fail(net, SNN_ERR_STATE, "backward: the net was created for inference");
@@ -12433,20 +12437,27 @@ SNN_DEF snn_status snn_net_backward(snn_net *net)
             if (q->drec[k]) snn__debug_look(net, q, q->drec[k], rows, (size_t)q->n, 0);
     }
     last = (net->pass_steps - 1) / net->segment;
-    if (last > 0 && !net->kept) snn__states(net, 1, net->segments);
+    run = last * net->segment / net->window * net->window; /* the window whose signals are there */
+    if (run > 0) snn__states(net, 1, net->segments);
     for (segment = last; segment >= 0; segment--) {
-        const int t0 = segment * net->segment, left = net->pass_steps - t0;
-        snn__segment_set(net, t0, left < net->segment ? left : net->segment);
-        if (segment < last && !net->kept) { /* its signals are gone: run it again from the saved states */
-            snn__states(net, 0, segment);
+        if (segment * net->segment < run) { /* they are gone: again from the saved states */
+            const int end = run;
+            run -= net->window;
+            snn__states(net, 0, run / net->segment);
             net->constant_valid = 0;
             net->replay = 1;
-            snn__segment_forward(net);
+            for (t = run; t < end; t += net->segment) {
+                snn__segment_set(net, t, net->segment);
+                snn__segment_forward(net);
+            }
             net->replay = 0;
         }
+        t = segment * net->segment;
+        snn__segment_set(net, t,
+                         net->pass_steps - t < net->segment ? net->pass_steps - t : net->segment);
         snn__segment_backward(net, segment == last);
     }
-    if (last > 0 && !net->kept) snn__states(net, 0, net->segments);
+    if (last * net->segment >= net->window) snn__states(net, 0, net->segments);
     net->time = net->time0 + (uint32_t)net->pass_steps;
     net->ran = 0;
     net->constant_valid = 0;

@@ -2346,12 +2346,12 @@ static void scattered_for(void *user, int count, void (*task)(void *, int), void
 }
 
 /* Variants of the desc that must not change the result (exactly, or by a small tolerance). */
-enum { V_AGAIN, V_DENSE, V_K1, V_K3, V_K7, V_KT, V_G1, V_G3 };
-enum { V_REVERSE = V_G3 + 1, V_SCATTERED, V_OMP, V_RECORDED, V_DEBUG, V_FLOOR, V_DET, V_ISA };
+enum { V_AGAIN, V_DENSE, V_K1, V_K3, V_K7, V_KT, V_G1, V_G3, V_KG };
+enum { V_REVERSE = V_KG + 1, V_SCATTERED, V_OMP, V_RECORDED, V_DEBUG, V_FLOOR, V_DET, V_ISA };
 static const char *const variant_names[] = {
     "same_seed",      "packed_equals_dense", "checkpoint_1",
     "checkpoint_3",   "checkpoint_7",        "checkpoint_T",
-    "gradient_steps_1", "gradient_steps_3",
+    "gradient_steps_1", "gradient_steps_3",  "checkpoint_4_gradient_steps_2",
     "tasks_reversed", "tasks_scattered",     "openmp_threads",
     "recorded",       "debug",               "gradient_floor",
     "isa_deterministic", "isa"};
@@ -2373,7 +2373,8 @@ static void net_variant(int row, int code)
     if (v == V_KT) b.checkpoint = r->T;
     if (v == V_G1) b.gradient_steps = 1;
     if (v == V_G3) b.gradient_steps = 3;
-    if (v >= V_K1 && v <= V_G3) tolerance = 1e-6;
+    if (v == V_KG) b.checkpoint = 4, b.gradient_steps = 2;
+    if (v >= V_K1 && v <= V_KG) tolerance = 1e-6;
     else if (row % 2) a.gradient_steps = b.gradient_steps = 2; /* here both are to be the same */
     if (v == V_DEBUG) b.debug = 1;
     if (v == V_FLOOR) b.gradient_floor = 1e-4f, tolerance = 1e-2;
@@ -3072,8 +3073,8 @@ static void count_into(snn_net_desc *d, counter *c)
     d->allocator.user = c;
 }
 
-static const char *const memory_options[] = {"default",    "inference",    "dense",
-                                             "checkpoint", "moments_none", "smooth"};
+static const char *const memory_options[] = {"default",      "inference", "dense",        "checkpoint",
+                                             "moments_none", "smooth",    "gradient_steps"};
 
 static void memory_desc(snn_net_desc *d, int option)
 {
@@ -3082,6 +3083,7 @@ static void memory_desc(snn_net_desc *d, int option)
     if (option == 3) d->checkpoint = 3;
     if (option == 4) d->moments = -1;
     if (option == 5) d->spikes = SNN_SPIKES_SMOOTH;
+    if (option == 6) d->gradient_steps = 2;
 }
 
 /* The promise before build, the bytes allocated, and a buffer of exactly that size agree. */
@@ -6677,7 +6679,7 @@ static void add_all(void)
         add(net_in_parts, i, 3, "net/chunks_3_%s", name);
         add(net_inference, i, 0, "net/inference_%s", name);
         for (k = 0; k < V_DET; k++)
-            if (!whole_pass(&rows[i]) || k < V_K1 || k > V_K7)
+            if (!whole_pass(&rows[i]) || k < V_K1 || (k > V_K7 && k != V_KG))
                 add(net_variant, i, k, "net/%s_%s", variant_names[k], name);
         for (k = (int)SNN_ISA_SIMD128; k <= (int)snn_isa_best(); k++) {
             add(net_variant, i, V_DET + 100 * k, "net/%s_%s_%s", variant_names[V_DET],
