@@ -585,6 +585,11 @@ typedef struct snn_net_desc {
     /* of those, steps whose gradients are in memory at once; 0: as many as are fast, at least 16.
      * Nets with norms and those of a backend hold the gradients of all */
     int gradient_steps;
+    /* smaller, not exact: 1 stores the input currents of neurons, which backward reads again, in
+     * 16 bits (IEEE binary16: 11 bits of precision, infinite from 65520 on). Forward reads the
+     * same numbers, so gradients are those of the net that ran. Worth it where T is many
+     * gradient_steps: those of one segment else have the currents' own place */
+    int half_traces;
     /* faster, not exact: of the gradients that reach a convolution, or its pool, in one step of one
      * sample, those smaller than so many times the largest count as zero. At 0.01 a step of
      * 12C5-MP2-64C5-MP2-FC10 takes 0.8 times as long, and gradients are off by 3 to 5 % of their
@@ -2320,6 +2325,9 @@ typedef struct snn__kernels {
     /* its gradient: x[at[k] + i] = d[i] where k is arg[i], else 0; or with add that is added */
     void (*unpool)(float *x, const int32_t *at, int count, const float *d,
                    const unsigned char *arg, int n, int add);
+    /* to and from IEEE binary16, rounded to nearest even */
+    void (*halve)(uint16_t *y, const float *x, size_t n);
+    void (*widen)(float *y, const uint16_t *x, size_t n);
     /* y[j*ldy + i] = x[i*ldx + j] for i < rows, j < cols; or with add that is added */
     void (*transpose)(float *y, size_t ldy, const float *x, size_t ldx, int rows, int cols,
                       int add);
@@ -2903,13 +2911,73 @@ SNN__TARGET_AVX2 static void snn__transpose_avx2(float *y, size_t ldy, const flo
 }
 #endif
 
+SNN__INLINE void snn__halve_loop(uint16_t *y, const float *x, size_t n)
+{
+    size_t i;
+    for (i = 0; i < n; i++) {
+        uint32_t u, a, small, h;
+        float f;
+        memcpy(&u, x + i, sizeof u);
+        a = u & 0x7fffffffu;
+        memcpy(&f, &a, sizeof f);
+        f += 0.5f; /* whose last place is the smallest half's */
+        memcpy(&small, &f, sizeof small);
+        h = (a - 0x38000000u + 0xfffu + ((a >> 13) & 1u)) >> 13;
+        h = a < 0x38800000u ? small - 0x3f000000u : h;
+        h = a >= 0x477ff000u ? 0x7c00u : h;
+        h = a > 0x7f800000u ? 0x7e00u : h;
+        y[i] = (uint16_t)(h | (u >> 16 & 0x8000u));
+    }
+}
+SNN__INLINE void snn__widen_loop(float *y, const uint16_t *x, size_t n)
+{
+    size_t i;
+    for (i = 0; i < n; i++) {
+        const uint32_t h = x[i], e = h & 0x7c00u, a = (h & 0x7fffu) << 13;
+        const float small = (float)(int32_t)(h & 0x3ffu) * (1.0f / 16777216.0f);
+        uint32_t u;
+        memcpy(&u, &small, sizeof u);
+        u = e == 0 ? u : a + (e == 0x7c00u ? 0x70000000u : 0x38000000u);
+        u |= (h & 0x8000u) << 16;
+        memcpy(y + i, &u, sizeof u);
+    }
+}
+static void snn__halve_plain(uint16_t *y, const float *x, size_t n) { snn__halve_loop(y, x, n); }
+static void snn__widen_plain(float *y, const uint16_t *x, size_t n) { snn__widen_loop(y, x, n); }
+#if SNN__X86
+SNN__TARGET_AVX2 static void snn__halve_avx2(uint16_t *y, const float *x, size_t n)
+{
+    snn__halve_loop(y, x, n);
+}
+SNN__TARGET_AVX2 static void snn__widen_avx2(float *y, const uint16_t *x, size_t n)
+{
+    snn__widen_loop(y, x, n);
+}
+SNN__TARGET_AVX512 static void snn__halve_avx512(uint16_t *y, const float *x, size_t n)
+{
+    size_t i;
+    for (i = 0; i + 16 <= n; i += 16)
+        _mm256_storeu_si256((__m256i *)(void *)(y + i),
+                            _mm512_maskz_cvtps_ph(0xffff, _mm512_loadu_ps(x + i), 0));
+    snn__halve_loop(y + i, x + i, n - i);
+}
+SNN__TARGET_AVX512 static void snn__widen_avx512(float *y, const uint16_t *x, size_t n)
+{
+    size_t i;
+    for (i = 0; i + 16 <= n; i += 16)
+        _mm512_storeu_ps(y + i, _mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256(
+                                                    (const __m256i *)(const void *)(x + i))));
+    snn__widen_loop(y + i, x + i, n - i);
+}
+#endif
+
 /* a table; P: of the template, the others as they are called below */
 #define SNN__KERNELS(name, isa, wide, mr, nr, P, join, fire, list, pool, turn)                     \
     static const snn__kernels snn__kernels_##name = {                                              \
         isa, wide, mr, nr, snn__tile_##P, snn__tile1_##P, snn__gather_##P, snn__gather_to_##P,     \
         snn__gather4_##P, snn__join_##join, snn__scatter_##P, snn__fire_##fire,                    \
         snn__list_bits_##list, snn__list_floats_##list, snn__maximum_##pool, snn__unpool_##pool,   \
-        snn__transpose_##turn, snn__add_##P};
+        snn__halve_##pool, snn__widen_##pool, snn__transpose_##turn, snn__add_##P};
 SNN__KERNELS(scalar, SNN_ISA_SCALAR, 0, 4, 4, s, plain, plain, plain, plain, plain)
 #if SNN__VECTORS
 SNN__KERNELS(simd128, SNN_ISA_SIMD128, 0, 4, 8, v4, plain, plain, plain, plain, plain)
@@ -5445,6 +5513,7 @@ typedef struct snn__node {
     int exec;             /* the node at whose turn it runs: itself, or the last of its chain */
     int users, last_user; /* nodes reading the buffers; the latest by exec */
     int chunk;          /* only one row a task exists: consumed at once by the next in the chain */
+    int halved;         /* out is in `half`, as 16 bits */
     int hwc;            /* that row is channels-last, in the convolution's scratch */
     int lazy;           /* the linear layer whose gradient this neuron computes as it needs it */
     int backward;       /* gradients of the output are wanted */
@@ -5456,6 +5525,7 @@ typedef struct snn__node {
     float *dout;                /* [rows][n] */
     unsigned char *argmax;      /* max pool: [rows][positions][channels] */
     snn__buffer buf[3];         /* out, dout, argmax, where pooled */
+    uint16_t *half;
     int out_steps, dout_steps;  /* so many are stored, not a segment */
     size_t out_row0, dout_row0; /* then: the row where the current segment starts */
     float *rec_spk;             /* [T][B][n] */
@@ -5668,11 +5738,16 @@ static const uint32_t *snn__row_bits(const snn_net *net, const snn__node *p, siz
 }
 static float snn__gain(const snn__node *p) { return p->gain ? *p->gain : 1.0f; }
 
-/* where node p's output row is: its buffer, or scratch of the task when it is a link of a chain */
+/* where node p's output row is: its buffer, or scratch of the task when it is a link of a chain,
+ * or will be halved */
 static float *snn__row_out(const snn_net *net, snn__node *p, const snn__task *t, size_t row)
 {
-    return p->chunk ? SNN__SCRATCH(t, p, 0, float)
-                    : p->out + snn__row_index(net, p, row) * (size_t)p->n;
+    return p->chunk || p->halved ? SNN__SCRATCH(t, p, 0, float)
+                                 : p->out + snn__row_index(net, p, row) * (size_t)p->n;
+}
+static uint16_t *snn__row_half(const snn_net *net, const snn__node *p, size_t row)
+{
+    return p->half + snn__row_index(net, p, row) * (size_t)p->n;
 }
 /* input k of q as floats; packed spikes are unpacked into q's scratch 2+k */
 static const float *snn__row_in(const snn_net *net, const snn__node *q, const snn__task *t,
@@ -5706,9 +5781,10 @@ static float *snn__row_din(const snn_net *net, const snn__node *q, const snn__ta
 static void snn__row_scratch(snn_net *net, snn__node *q, snn__arena *task)
 {
     int k;
-    if (q->chunk && !q->hwc) {
+    if ((q->chunk && !q->hwc) || q->halved) {
         q->s[0] = snn__scratch_take(task, (size_t)q->n, sizeof(float));
-        q->s[1] = snn__scratch_take(task, q->backward ? (size_t)q->n : 0, sizeof(float));
+        q->s[1] = snn__scratch_take(task, q->chunk && q->backward ? (size_t)q->n : 0,
+                                    sizeof(float));
     }
     for (k = 0; k < q->ins; k++) {
         snn__node *p = snn__input_of(net, q, k);
@@ -5739,6 +5815,7 @@ static int snn__is_conv(const snn__node *q)
  * the same order either way, so the choice does not show in the numbers. */
 enum { SNN__LINEAR_OUT, SNN__LINEAR_BIAS, SNN__LINEAR_INIT, SNN__LINEAR_BITS }; /* i[] */
 enum { SNN__LINEAR_ROWS = 16, SNN__LINEAR_TILE = 128, SNN__LINEAR_COLUMN = 16 };
+enum { SNN__LINEAR_CHUNK = 4 * SNN__GEMM_M }; /* rows of a product that are unpacked or halved */
 enum { SNN__LAZY = 32 }; /* to so few outputs neurons compute dx = dy w themselves */
 #define SNN__SPARSE_SHARE 0.4 /* nonzero share under which walking the nonzeros wins */
 
@@ -5808,13 +5885,16 @@ enum {
     SNN__LINEAR_ACC,
     SNN__LINEAR_WORDS,
     SNN__LINEAR_COLUMNS,
-    SNN__LINEAR_DENSE = 15 /* the op's own */
+    SNN__LINEAR_WIDE = 14, /* the op's own */
+    SNN__LINEAR_DENSE
 }; /* s[] */
 static void snn__linear_scratch(snn_net *net, snn__node *q, snn__arena *task, snn__arena *op)
 {
     const snn__node *x = snn__input_of(net, q, 0);
     const size_t steps = x->signal == SNN__CONSTANT ? 1 : (size_t)net->segment;
-    const size_t rows = net->desc.inference ? 0 : snn__mul_size(steps, (size_t)net->desc.batch);
+    const size_t all = snn__mul_size(steps, (size_t)net->desc.batch);
+    const size_t rows = net->desc.inference ? 0 : all;
+    const size_t chunk = all < SNN__LINEAR_CHUNK ? all : (size_t)SNN__LINEAR_CHUNK;
     const size_t forward = (size_t)SNN__LINEAR_ROWS * (size_t)x->n + SNN__LANES;
     const size_t ld = SNN__PAD((size_t)q->n), lists = ld <= SNN__FEW ? 4 : 1;
     const size_t backward = lists * ((rows + 31) / 32 * 32 + SNN__LANES);
@@ -5827,8 +5907,10 @@ static void snn__linear_scratch(snn_net *net, snn__node *q, snn__arena *task, sn
     q->s[SNN__LINEAR_COLUMNS] = snn__scratch_take(task, (rows + 31) / 32 * 32, sizeof(uint32_t));
     /* unpacked rows for the product */
     q->s[SNN__LINEAR_DENSE] = snn__scratch_take(
-        op, x->signal == SNN__BITS ? snn__mul_size((size_t)SNN__GEMM_M * 4, (size_t)x->n) : 0,
+        op, x->signal == SNN__BITS ? snn__mul_size(chunk, (size_t)x->n) : 0,
         sizeof(float));
+    q->s[SNN__LINEAR_WIDE] = snn__scratch_take(
+        op, q->halved ? snn__mul_size(chunk, (size_t)q->n) : 0, sizeof(float));
 }
 typedef struct snn__linear_job {
     snn_net *net;
@@ -5954,8 +6036,11 @@ static void snn__linear_forward_task(void *arg, int task)
                                       idx + k * in, snn__has_values(x) ? val + k * in : NULL,
                                       count[k]);
                 for (j = 0; j < m; j++)
-                    memcpy(q->out + snn__row_index(net, q, r + k + j) * out + o, acc + j * w,
-                           real * sizeof(float));
+                    if (q->halved)
+                        net->kern->halve(snn__row_half(net, q, r + k + j) + o, acc + j * w, real);
+                    else
+                        memcpy(snn__row_out(net, q, &t, r + k + j) + o, acc + j * w,
+                               real * sizeof(float));
             }
         }
     }
@@ -5968,7 +6053,11 @@ static void snn__linear_forward(snn_net *net, snn__node *q, snn__task *t, size_t
     const size_t rows = snn__rows(net, x), in = (size_t)x->n, out = (size_t)q->n,
                  ld = snn__linear_ld(q);
     const float *bias = q->i[SNN__LINEAR_BIAS] ? snn__param_value(net, q, 1) : NULL;
-    float *y = q->out + snn__row_index(net, q, 0) * out;
+    const int packed = x->signal == SNN__BITS;
+    const size_t chunk = packed || q->halved ? (size_t)SNN__LINEAR_CHUNK : rows;
+    float *dense = (float *)(void *)(net->op_scratch + q->s[SNN__LINEAR_DENSE]);
+    float *wide = (float *)(void *)(net->op_scratch + q->s[SNN__LINEAR_WIDE]);
+    size_t r, k, m;
     (void)t;
     (void)row;
     if (rows < 8 || snn__density(net, x, rows) < SNN__SPARSE_SHARE) {
@@ -5979,20 +6068,16 @@ static void snn__linear_forward(snn_net *net, snn__node *q, snn__task *t, size_t
         job.tasks = snn__task_count((rows + SNN__LINEAR_ROWS - 1) / SNN__LINEAR_ROWS);
         snn__parallel_for(&net->desc.threads, (double)rows * (double)(in + out), job.tasks,
                           snn__linear_forward_task, &job);
-    } else if (x->signal != SNN__BITS)
-        snn__gemm(net->kern, &net->desc.threads, (int)rows, q->n, x->n,
-                  x->out + snn__row_index(net, x, 0) * in, in, 1, q->wt, ld, y, out, bias, 0);
-    else {
-        const size_t chunk = (size_t)SNN__GEMM_M * 4;
-        float *dense = (float *)(void *)(net->op_scratch + q->s[SNN__LINEAR_DENSE]);
-        size_t r, k, m;
-        for (r = 0; r < rows; r += chunk) {
-            m = rows - r < chunk ? rows - r : chunk;
-            for (k = 0; k < m; k++)
-                snn_spikes_unpack(dense + k * in, snn__row_bits(net, x, r + k), x->n, snn__gain(x));
-            snn__gemm(net->kern, &net->desc.threads, (int)m, q->n, x->n, dense, in, 1, q->wt, ld,
-                      y + r * out, out, bias, 0);
-        }
+        return;
+    }
+    for (r = 0; r < rows; r += m) {
+        m = rows - r < chunk ? rows - r : chunk;
+        for (k = 0; packed && k < m; k++)
+            snn_spikes_unpack(dense + k * in, snn__row_bits(net, x, r + k), x->n, snn__gain(x));
+        snn__gemm(net->kern, &net->desc.threads, (int)m, q->n, x->n,
+                  packed ? dense : x->out + snn__row_index(net, x, r) * in, in, 1, q->wt, ld,
+                  q->halved ? wide : q->out + snn__row_index(net, q, r) * out, out, bias, 0);
+        if (q->halved) net->kern->halve(snn__row_half(net, q, r), wide, m * out);
     }
 }
 
@@ -7995,9 +8080,14 @@ static const float *snn__scan_input(const snn__scan *s, const snn__task *task, i
     const size_t row = (size_t)t * (size_t)s->net->desc.batch + (size_t)sample;
     const snn__node *x = s->x, *q = s->q;
     float *buffer = SNN__SCRATCH(task, q, SNN__SCAN_X, float);
-    const float *in =
-        x->signal == SNN__BITS ? NULL : x->out + snn__row_index(s->net, x, row) * (size_t)x->n + at;
-    if (!in) {
+    const float *in = x->signal == SNN__BITS || x->halved
+                          ? NULL
+                          : x->out + snn__row_index(s->net, x, row) * (size_t)x->n + at;
+    if (x->halved) {
+        s->net->kern->widen(buffer, snn__row_half(s->net, x, row) + at,
+                            (size_t)(n * snn__inputs(q)));
+        in = buffer;
+    } else if (!in) {
         snn_spikes_unpack(buffer, snn__row_bits(s->net, x, row) + at / 32, n * snn__inputs(q),
                           snn__gain(x));
         in = buffer;
@@ -11435,7 +11525,7 @@ static void snn__plan_graph(snn_net *net)
     for (i = n - 1; i >= 0; i--) {
         snn__node *q = &net->node[i];
         int mixed = 0, user = -1;
-        q->users = q->chunk = q->hwc = 0;
+        q->users = q->chunk = q->hwc = q->halved = 0;
         q->exec = q->last_user = i;
         if (q->root != i) continue;
         for (j = i + 1; j < n; j++) {
@@ -11469,6 +11559,9 @@ static void snn__plan_graph(snn_net *net)
             }
         }
         if (q->signal == SNN__CONSTANT && net->segments > 1 && !q->chunk) q->add = 1;
+        q->halved = net->desc.half_traces && !net->desc.inference && q->users == 1 && !q->record &&
+                    q->signal == SNN__DENSE && net->node[user].op == SNN__NEURON &&
+                    (snn__op_table[q->op].kind == SNN__ROW || q->op == SNN__LINEAR);
     }
 }
 
@@ -11538,7 +11631,6 @@ static void snn__plan_buffers(snn_net *net, snn__arena *a)
         const int constant = q->signal == SNN__CONSTANT, cut = net->segments > 1;
         const int window = net->window > net->segment;
         int last = q->last_user, kept, recorded;
-        size_t out;
         memset(q->buf, 0, sizeof q->buf);
         if (q->root != i || q->chunk) continue;
         for (j = i + 1; j < n && !net->desc.inference;
@@ -11550,27 +11642,25 @@ static void snn__plan_buffers(snn_net *net, snn__arena *a)
                     j = n - 1;
                     break;
                 }
-        recorded =
-            !constant && (o->kind == SNN__SOURCE || (spikes && q->signal == SNN__DENSE));
+        recorded = !constant && (o->kind == SNN__SOURCE || (spikes && q->signal == SNN__DENSE));
         kept = window && !constant && !recorded && last >= n;
         q->out_steps = recorded ? net->desc.steps : kept ? net->window : 0;
-        out = kept ? snn__plan_rows(net, q, net->window) : rows;
-        if (q->signal == SNN__BITS) {
-            if (o->kind == SNN__SOURCE)
-                q->bits = (uint32_t *)snn__arena_take(a, snn__mul_size(whole, (size_t)q->words),
-                                                      sizeof(uint32_t));
-            else
-                snn__buffer_want(
-                    &q->buf[0],
-                    snn__mul_size(snn__mul_size(out, (size_t)q->words), sizeof(uint32_t)), kept ? 0 : i, kept ? 2 * n - 1 : last);
-            if (spikes) q->rec_spk = snn__arena_floats(a, whole, (size_t)q->n);
-        } else if (constant || recorded) {
+        if (q->signal == SNN__BITS && o->kind == SNN__SOURCE)
+            q->bits = (uint32_t *)snn__arena_take(a, snn__mul_size(whole, (size_t)q->words),
+                                                  sizeof(uint32_t));
+        else if (q->signal != SNN__BITS && (constant || recorded))
             q->out = snn__arena_floats(a, whole, (size_t)q->n);
-            if (spikes) q->rec_spk = q->out;
-        } else
+        else
             snn__buffer_want(&q->buf[0],
-                             snn__mul_size(snn__mul_size(out, (size_t)q->n), sizeof(float)),
+                             snn__mul_size(kept ? snn__plan_rows(net, q, net->window) : rows,
+                                           q->signal == SNN__BITS
+                                               ? (size_t)q->words * sizeof(uint32_t)
+                                               : (size_t)q->n * (q->halved ? 2 : sizeof(float))),
                              kept ? 0 : i, kept ? 2 * n - 1 : last);
+        if (spikes)
+            q->rec_spk = q->signal != SNN__BITS
+                             ? q->out
+                             : snn__arena_floats(a, whole, (size_t)q->n);
         for (k = 0; q->op == SNN__NEURON && k < q->neuron.def->states; k++)
             if (q->record & (k ? SNN_RECORD_STATES : SNN_RECORD_STATES | SNN_RECORD_MEMBRANE)) {
                 q->rec[k] = snn__arena_floats(a, whole, (size_t)q->n);
@@ -11582,11 +11672,11 @@ static void snn__plan_buffers(snn_net *net, snn__arena *a)
                              snn__mul_size(snn__plan_rows(net, q, net->window), (size_t)q->n),
                              window ? 0 : q->exec, 2 * n - 1 - (window ? 0 : q->exec));
         if (!q->backward) continue;
-        q->dout_steps =
-            !constant && (q->record & SNN_RECORD_GRADIENT) ? net->desc.steps : 0;
+        q->dout_steps = !constant && (q->record & SNN_RECORD_GRADIENT) ? net->desc.steps : 0;
         if (q->record & SNN_RECORD_GRADIENT) q->dout = snn__arena_floats(a, whole, (size_t)q->n);
         else if (q->users == 1 && !q->record && q->signal != SNN__BITS && o->kind != SNN__SOURCE &&
-                 net->node[q->last_user].op == SNN__NEURON && !recorded && !(constant && cut)) {
+                 net->node[q->last_user].op == SNN__NEURON && !recorded && !(constant && cut) &&
+                 !q->halved) {
             /* a neuron reads each input current and then writes its gradient to the same place */
             q->dout = NULL;
             q->dout_steps = q->out_steps;
@@ -11603,6 +11693,8 @@ static void snn__plan_buffers(snn_net *net, snn__arena *a)
         snn__node *q = &net->node[i];
         if (q->buf[0].size && q->signal == SNN__BITS)
             q->bits = (uint32_t *)(void *)snn__pooled(net, &q->buf[0]);
+        else if (q->buf[0].size && q->halved)
+            q->half = (uint16_t *)(void *)snn__pooled(net, &q->buf[0]);
         else if (q->buf[0].size) q->out = snn__pooled(net, &q->buf[0]);
         if (q->buf[1].size) q->dout = snn__pooled(net, &q->buf[1]);
         else if (q->backward && !q->chunk && !q->dout && !q->lazy) q->dout = q->out;
@@ -12180,6 +12272,9 @@ static void snn__row_task(void *arg, int id)
                              net->desc.gradient_floor);
             if (job->backward) snn__row_backward(net, job->q, &t, row);
             else snn__row_forward(net, job->q, &t, row);
+            if (!job->backward && job->q->halved)
+                net->kern->halve(snn__row_half(net, job->q, row),
+                                 snn__row_out(net, job->q, &t, row), (size_t)job->q->n);
         }
 }
 static void snn__run(snn_net *net, snn__node *q, int backward)
@@ -12235,7 +12330,7 @@ static void snn__debug_forward(snn_net *net, const snn__node *q)
 {
     const size_t n = (size_t)q->n, B = (size_t)net->desc.batch;
     const size_t row0 = q->signal == SNN__CONSTANT ? 0 : (size_t)net->t0 * B;
-    if (q->op != SNN__NEURON && q->signal != SNN__BITS && q->root == q - net->node)
+    if (q->op != SNN__NEURON && q->signal != SNN__BITS && q->root == q - net->node && !q->halved)
         snn__debug_look(net, q, q->out + snn__row_index(net, q, 0) * n, snn__rows(net, q), n, row0);
 }
 /* the gradients that q's backward wrote: of its inputs and parameters */

@@ -33,11 +33,12 @@
  *
  * WHAT IT DOES NOT DO
  *   learning rules in a net, neurons and surrogates of your own, checkpoint, gradient_steps,
- *   gradient_floor, debug, SNN_SPIKES_SMOOTH; times and SNN_NONE of losses. Each is a sentence when the net is built or
- *   the call is made; nothing silently runs on the CPU. A learned parameter that others are
- *   derived from, as Lapicque's beta, goes through the host's formula once a step, and what fetches
- *   it is no graph. Signals of all steps stay on the device (checkpoint would keep those of a part
- *   of them); states do not, backward walks from one stored every 16, 8 or 4 steps.
+ *   gradient_floor, half_traces, debug, SNN_SPIKES_SMOOTH; times and SNN_NONE of losses. Each is a
+ *   sentence when the net is built or the call is made; nothing silently runs on the CPU. A learned
+ *   parameter that others are derived from, as Lapicque's beta, goes through the host's formula
+ *   once a step, and what fetches it is no graph. Signals of all steps stay on the device
+ *   (checkpoint would keep those of a part of them); states do not, backward walks from one stored
+ *   every 16, 8 or 4 steps.
  */
 #ifndef SNN_CUDA_H_INCLUDED
 #define SNN_CUDA_H_INCLUDED
@@ -1722,6 +1723,7 @@ static snn_status snn__cu_supports(snn_net *net, int node)
     if (net->desc.gradient_steps) what = "gradient_steps";
     if (net->desc.debug) what = "debug";
     if (net->desc.gradient_floor > 0.0f) what = "gradient_floor";
+    if (net->desc.half_traces) what = "half_traces";
     if (net->desc.spikes == SNN_SPIKES_SMOOTH) what = "SNN_SPIKES_SMOOTH";
     if (what)
         return snn__fail(net, SNN_ERR_UNSUPPORTED,

@@ -25,7 +25,7 @@
  *   neurons      step and gradient, without and with the parameters', of each built-in neuron,
  *                nanoseconds a neuron
  * And after each case the three parts of it that take longest.
- * --floor SHARE: with that gradient_floor.
+ * --floor SHARE: with that gradient_floor. --half: with half_traces.
  * --growth: time and memory of a 784-N-10 net on random spikes against each of its sizes; per unit
  * of that size, and for each unit more than the row before, where linear growth is a constant.
  * --picture FILE.svg: these rows as curves, beside the slope of linear growth.
@@ -96,6 +96,7 @@ static struct {
     const char *digits, *events, *picture;
     int csv, steps, threads, all, growth, rules;
     float gradient_floor;
+    int half_traces;
     snn_isa isa;
 } options;
 
@@ -472,6 +473,7 @@ static snn_net *make_net(const bench_case *c, const bench_data *data, int plain)
     d.inference = plain || c->lr <= 0.0f;
     d.checkpoint = plain ? 0 : c->checkpoint;
     d.gradient_floor = plain ? 0.0f : options.gradient_floor;
+    d.half_traces = !plain && options.half_traces;
     lif.beta = c->beta;
     if (c->slope > 0.0f) {
         lif.surrogate = SNN_FAST_SIGMOID;
@@ -1128,7 +1130,7 @@ static int usage(const char *word)
     fprintf(stderr, "bench: what is \"%s\"? Cases:", word);
     for (i = 0; i < CASES; i++) fprintf(stderr, " %s", cases[i].name);
     fprintf(stderr, "; options: --mnist DIR --nmnist DIR --threads N --isa NAME --steps N --csv "
-                    "--all --growth --picture FILE.svg --rules\n");
+                    "--all --growth --picture FILE.svg --rules --floor SHARE --half\n");
     return 2;
 }
 
@@ -1149,6 +1151,7 @@ int main(int argc, char **argv)
         else if (!strcmp(word, "--nmnist")) options.events = value, i++;
         else if (!strcmp(word, "--threads")) options.threads = atoi(value), i++;
         else if (!strcmp(word, "--steps")) options.steps = atoi(value) > 0 ? atoi(value) : 1, i++;
+        else if (!strcmp(word, "--half")) options.half_traces = 1;
         else if (!strcmp(word, "--floor")) options.gradient_floor = (float)atof(value), i++;
         else if (!strcmp(word, "--isa")) {
             for (k = 0; k <= (int)SNN_ISA_AVX512; k++)

@@ -561,9 +561,9 @@ static void cuda_sentences(int a, int b)
         sentence(open_row(&r, &d, NULL, 0), SNN_ERR_UNSUPPORTED, layers[i][1]);
     }
     r.layers = "fc:4 name=out | leaky b.9 t.1";
-    for (i = 0; i < 5; i++) {
-        static const char *const word[] = {"debug", "checkpoint", "SNN_SPIKES_SMOOTH",
-                                           "gradient_floor", "gradient_steps"};
+    for (i = 0; i < 6; i++) {
+        static const char *const word[] = {"debug",          "checkpoint",     "SNN_SPIKES_SMOOTH",
+                                           "gradient_floor", "gradient_steps", "half_traces"};
         ZERO(snn_net_desc, d);
         d.backend = snn_cuda_backend(NULL);
         if (i == 0) d.debug = 1;
@@ -571,6 +571,7 @@ static void cuda_sentences(int a, int b)
         if (i == 2) d.spikes = SNN_SPIKES_SMOOTH;
         if (i == 3) d.gradient_floor = 0.5f;
         if (i == 4) d.gradient_steps = 2;
+        if (i == 5) d.half_traces = 1;
         sentence(open_row(&r, &d, NULL, 0), SNN_ERR_UNSUPPORTED, word[i]);
     }
     for (i = 0; i < 4; i++) {

@@ -914,6 +914,7 @@ static void kernels(int isa, int exact)
         float *bias = floats((size_t)n), *x = floats((size_t)k), *y = floats(ld),
               *val = floats((size_t)k + 16), *w = floats((size_t)k * ld);
         float *start = floats(ld), *turned = floats((size_t)(m * k));
+        uint16_t *half = (uint16_t *)keep_bytes((size_t)(m * k) * 2);
         uint32_t *idx = (uint32_t *)keep_bytes(((size_t)k + 16) * 4),
                  *words = (uint32_t *)keep_bytes(((size_t)k + 31) / 32 * 4);
         for (i = 0; i < m * k; i++) a[i] = uniform(-1.0f, 1.0f, 900, (size_t)i);
@@ -942,7 +943,18 @@ static void kernels(int isa, int exact)
             for (i = 0; i < m * k; i++) turned[i] = 0.25f;
             kern->transpose(turned, (size_t)m, a, (size_t)k, m, k, add);
             for (i = 0; i < m * k; i++)
-                if (turned[i % k * m + i / k] != (add ? 0.25f + a[i] : a[i])) fail("transpose %d", i);
+                if (turned[i % k * m + i / k] != (add ? 0.25f + a[i] : a[i]))
+                    fail("transpose %d", i);
+        }
+        for (i = 0; i < m * k; i++) a[i] = ldexpf(a[i], i % 48 - 30); /* subnormal to infinite */
+        kern->halve(half, a, (size_t)(m * k));
+        kern->widen(turned, half, (size_t)(m * k));
+        for (i = 0; i < m * k; i++) {
+            const double v = fabs((double)a[i]), size = v < 6.103515625e-5 ? 6.103515625e-5 : v;
+            const double place = ldexp(1.0, (int)floor(log2(size)) - 10);
+            const double want = nearbyint(v / place) * place;
+            if (turned[i] != (a[i] < 0 ? -1.0f : 1.0f) * (want > 65504.0 ? INFINITY : (float)want))
+                fail("half of %.9g is %.9g", (double)a[i], (double)turned[i]);
         }
         for (i = 0; i < n; i++) start[i] = bias[i];
         for (i = 0; i < k; i++) nz += x[i] != 0.0f;
@@ -976,6 +988,27 @@ static void kernels(int isa, int exact)
             }
         }
     }
+}
+
+/* all halves there and back, and the midpoints between them, on every instruction set */
+static void kernels_halves(int isa, int b)
+{
+    const snn__kernels *kern = snn__kernels_select((snn_isa)isa, b);
+    uint16_t *half = (uint16_t *)keep_bytes(65536 * 2), *back = (uint16_t *)keep_bytes(65536 * 2);
+    float *x = floats(65536);
+    int i;
+    for (i = 0; i < 65536; i++) half[i] = (uint16_t)i;
+    kern->widen(x, half, 65536);
+    kern->halve(back, x, 65536);
+    for (i = 0; i < 65536; i++)
+        if ((i & 0x7fff) > 0x7c00 ? !isnan(x[i]) || (back[i] & 0x7fff) <= 0x7c00 : back[i] != i)
+            fail("half %d comes back as %d", i, back[i]);
+    CHECK(x[1] == ldexpf(1.0f, -24) && x[0x3c00] == 1.0f && x[0xfbff] == -65504.0f &&
+          x[0x7c00] == INFINITY);
+    for (i = 0; i < 0x7bff; i++) x[i] = 0.5f * (x[i] + x[i + 1]);
+    kern->halve(back, x, 0x7bff);
+    for (i = 0; i < 0x7bff; i++)
+        if (back[i] != i + (i & 1)) fail("a tie above half %d is not rounded to even", i);
 }
 
 static void kernels_sizes(int a, int b)
@@ -2376,6 +2409,7 @@ static void net_variant(int row, int code)
     if (v == V_KG) b.checkpoint = 4, b.gradient_steps = 2;
     if (v >= V_K1 && v <= V_KG) tolerance = 1e-6;
     else if (row % 2) a.gradient_steps = b.gradient_steps = 2; /* here both are to be the same */
+    if (row % 3 == 1 && v != V_RECORDED && v != V_ISA) a.half_traces = b.half_traces = 1;
     if (v == V_DEBUG) b.debug = 1;
     if (v == V_FLOOR) b.gradient_floor = 1e-4f, tolerance = 1e-2;
     if (v == V_REVERSE) b.threads.parallel_for = reverse_for;
@@ -2429,6 +2463,36 @@ static void net_inference(int row, int b)
     same_result(&rb, &ra, 0.0, "inference");
     CHECK(snn_net_memory(two) < snn_net_memory(one));
     CHECK(snn_net_backward(two) == SNN_ERR_STATE);
+}
+
+/* half_traces: currents that are sums of sixty-fourths fit into 16 bits, so nothing changes but the
+ * memory; others change by 2^-11 of themselves. */
+static void net_half(int fits, int b)
+{
+    static const net_row r = {"half", SNN_INPUT_SPIKES, 2, 9, 8, 40, 5,
+                              "conv:4 k3 | max:2 s2 | leaky b.9 t.01 keep | flat | fc:20 | "
+                              "leaky b.9 t.01 keep | fc:3 | leaky b.9 t.1"};
+    snn_net *net[2];
+    result out[2];
+    int k;
+    (void)b;
+    for (k = 0; k < 2; k++) {
+        snn_tensor v;
+        size_t i;
+        ZERO(snn_net_desc, d);
+        d.half_traces = k;
+        d.gradient_steps = 2; /* else gradients need the room of whole currents */
+        net[k] = build_row(&r, &d);
+        if (!net[k]) return;
+        v = snn_net_values(net[k]);
+        for (i = 0; fits && i < snn_tensor_count(&v); i++)
+            v.data[i] = floorf(64.0f * v.data[i] + 0.5f) / 64.0f;
+        CHECK(snn_net_params_changed(net[k]) == SNN_OK);
+        out[k] = run_row(&r, net[k], 1);
+    }
+    if (fits) same_result(&out[1], &out[0], 0.0, "half");
+    else CHECK(memcmp(out[0].v, out[1].v, out[0].total * sizeof(float)) != 0);
+    if (fits) CHECK(snn_net_memory(net[1]) < snn_net_memory(net[0]));
 }
 
 /* gradient_floor: of dy (-1, 0.4, 0.6, 0.5) of a 1 x 1 convolution on ones the bias' gradient adds
@@ -3073,8 +3137,9 @@ static void count_into(snn_net_desc *d, counter *c)
     d->allocator.user = c;
 }
 
-static const char *const memory_options[] = {"default",      "inference", "dense",        "checkpoint",
-                                             "moments_none", "smooth",    "gradient_steps"};
+static const char *const memory_options[] = {"default",    "inference",    "dense",
+                                             "checkpoint", "moments_none", "smooth",
+                                             "gradient_steps", "half_traces"};
 
 static void memory_desc(snn_net_desc *d, int option)
 {
@@ -3084,6 +3149,7 @@ static void memory_desc(snn_net_desc *d, int option)
     if (option == 4) d->moments = -1;
     if (option == 5) d->spikes = SNN_SPIKES_SMOOTH;
     if (option == 6) d->gradient_steps = 2;
+    if (option == 7) d->half_traces = 1;
 }
 
 /* The promise before build, the bytes allocated, and a buffer of exactly that size agree. */
@@ -6589,7 +6655,7 @@ static void times_bad(int a, int b)
 static void add_all(void)
 {
     const char *word;
-    int i, k;
+    int i, k, m;
     fill_rows();
     add(core_status, 0, 0, "core/status");
     add(core_tensor, 0, 0, "core/tensor");
@@ -6602,7 +6668,9 @@ static void add_all(void)
         add(core_canary, i / 2, i % 2, "core/canary_%d_%s", i / 2, i % 2 ? "end" : "start");
     for (i = (int)SNN_ISA_SCALAR; i <= (int)snn_isa_best(); i++)
         for (k = 0; k < 2; k++)
-            add(kernels, i, k, "kernels/%s%s", snn_isa_name((snn_isa)i), k ? "_exact" : "");
+            for (m = 0; m < 2; m++)
+                add(m ? kernels_halves : kernels, i, k, "kernels/%s%s%s", m ? "halves_" : "",
+                    snn_isa_name((snn_isa)i), k ? "_exact" : "");
     add(kernels_sizes, 0, 0, "kernels/sizes");
     add(surrogate_names, 0, 0, "surrogates/names");
     for (i = 0; i < (int)SNN_SURROGATE_COUNT; i++) {
@@ -6698,6 +6766,8 @@ static void add_all(void)
         add(io_round_trip, i, 0, "io/round_trip_%s", name);
     }
     add(net_synops, 0, 0, "net/synops");
+    add(net_half, 0, 0, "net/half_traces");
+    add(net_half, 1, 0, "net/half_traces_fit");
     add(net_floor, 0, 0, "net/gradient_floor");
     for (i = 0; i < 4; i++)
         add(net_words, i / 2, i % 2, "net/packed_input%s%s", i / 2 ? "_step" : "",
