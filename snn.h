@@ -191,7 +191,8 @@
  *     schedule     optim.lr = snn_schedule(&schedule, k); clipping and groups are fields of
  *                  snn_optim_desc
  *     long T       checkpoint = c stores states every c-th step and runs the stretches between
- *                  again in backward: the same gradients, less memory, one more forward pass
+ *                  again in backward: the same gradients, less memory, one more forward pass.
+ *                  half_traces stores in 16 bits what backward reads again, which is not exact
  *     faster       gradient_floor: convolutions skip small gradients, which is not exact
  *     truncated    snn_train_truncated; or snn_net_continue and backward for each chunk: states go
  *                  on, gradients stop at its start
@@ -582,13 +583,14 @@ typedef struct snn_net_desc {
     /* steps between stored states: memory grows with it and with T/checkpoint instead of with T,
      * for one more forward pass; 0: all T */
     int checkpoint;
-    /* of those, steps whose gradients are in memory at once; 0: as many as are fast, at least 16.
-     * Nets with norms and those of a backend hold the gradients of all */
+    /* of those, steps whose gradients are in memory at once; 0: as many as are fast, about 32, of
+     * all-to-all recurrences all. Nets with norms and those of a backend hold all */
     int gradient_steps;
     /* smaller, not exact: 1 stores the input currents of neurons, which backward reads again, in
      * 16 bits (IEEE binary16: 11 bits of precision, infinite from 65520 on). Forward reads the
-     * same numbers, so gradients are those of the net that ran. Worth it where T is many
-     * gradient_steps: those of one segment else have the currents' own place */
+     * same numbers, so gradients are those of the net that ran; beside the exact net's, where a few
+     * spikes on the edge flip, they are 4 to 17 % off in trained nets. Worth it where T is many
+     * gradient_steps, a third less memory: gradients of one segment have the currents' own place */
     int half_traces;
     /* faster, not exact: of the gradients that reach a convolution, or its pool, in one step of one
      * sample, those smaller than so many times the largest count as zero. At 0.01 a step of
@@ -5460,7 +5462,7 @@ SNN_DEF void snn_neuron_backward(const snn_neuron_model *m, int n, float *dx, fl
 
 typedef enum snn__signal { SNN__CONSTANT, SNN__DENSE, SNN__BITS } snn__signal;
 enum { SNN__INTS = 16, SNN__FLOATS = 4, SNN__TASKS = 16, SNN__BLOCK = 512 };
-enum { SNN__SEGMENT_STEPS = 16, SNN__SEGMENT_ROWS = 512 }; /* at least, where nothing is asked */
+enum { SNN__SEGMENT_STEPS = 32, SNN__SEGMENT_ROWS = 512 }; /* about, where nothing is asked */
 
 /* a piece of the pool that lives from step `from` to step `to` of the pass */
 typedef struct snn__buffer {
@@ -11839,17 +11841,22 @@ static void snn__rule_plan(snn_net *net, snn__node *q, snn__arena *a)
 }
 
 /* Signals are kept for a checkpoint interval, a window, and run again for those before the last;
- * gradients for a segment of it, of as many steps as give every task enough rows. */
+ * gradients for a segment of it, which stays in the cache from layer to layer and has rows for
+ * every task. All-to-all recurrences would add up a matrix a task for each segment. */
 static void snn__plan_segments(snn_net *net)
 {
     const int T = net->desc.steps, rows = SNN__SEGMENT_ROWS / net->desc.batch;
+    const int some = rows > SNN__SEGMENT_STEPS ? rows : SNN__SEGMENT_STEPS;
     int W = net->desc.inference ? T : net->desc.checkpoint, i;
-    int least = rows > SNN__SEGMENT_STEPS ? rows : SNN__SEGMENT_STEPS;
-    if (net->desc.gradient_steps) least = net->desc.gradient_steps;
-    if (net->desc.inference || net->engine) least = W;
-    for (i = 0; i < net->count; i++)
-        if (net->node[i].op == SNN__NORM) least = W; /* its statistics are of the whole window */
-    net->segment = least < W ? (W + W / least - 1) / (W / least) : W;
+    const int count = W > some ? (W + some / 2) / some : 1;
+    int steps = net->desc.gradient_steps ? net->desc.gradient_steps : (W + count - 1) / count;
+    if (net->desc.inference || net->engine) steps = W;
+    for (i = 0; i < net->count; i++) {
+        const snn__node *q = &net->node[i];
+        if (q->op == SNN__NORM) steps = W; /* its statistics are of the whole window */
+        if (!net->desc.gradient_steps && q->recurrence == SNN_RECURRENCE_LINEAR) steps = W;
+    }
+    net->segment = steps < W ? steps : W;
     net->segments = (T + net->segment - 1) / net->segment;
     W = (W + net->segment - 1) / net->segment * net->segment;
     net->window = W < T ? W : T;

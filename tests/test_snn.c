@@ -2495,6 +2495,31 @@ static void net_half(int fits, int b)
     if (fits) CHECK(snn_net_memory(net[1]) < snn_net_memory(net[0]));
 }
 
+/* gradient_steps chosen by the net: half of a long T, all with an all-to-all recurrence */
+static void net_segments(int recurrent, int b)
+{
+    static const net_row rows_[2] = {
+        {"long", SNN_INPUT_CONSTANT, 5, 0, 0, 70, 20,
+         "fc:30 | leaky b.9 t.1 | fc:40 | leaky b.9 t.1"},
+        {"long", SNN_INPUT_CONSTANT, 5, 0, 0, 70, 20,
+         "fc:30 | rleaky b.9 t.1 lin | fc:40 | leaky b.9 t.1"}};
+    const net_row *r = &rows_[recurrent];
+    snn_net *net[2];
+    result out[2];
+    int k;
+    (void)b;
+    for (k = 0; k < 2; k++) {
+        ZERO(snn_net_desc, d);
+        d.gradient_steps = k ? 0 : r->T;
+        net[k] = build_row(r, &d);
+        if (!net[k]) return;
+        out[k] = run_row(r, net[k], 1);
+    }
+    CHECK(net[0]->segment == 70 && net[1]->segment == (recurrent ? 70 : 35));
+    same_result(&out[1], &out[0], 1e-6, "segments");
+    CHECK(recurrent || snn_net_memory(net[1]) < snn_net_memory(net[0]));
+}
+
 /* gradient_floor: of dy (-1, 0.4, 0.6, 0.5) of a 1 x 1 convolution on ones the bias' gradient adds
  * up what is not below floor times the largest size. */
 static void net_floor(int a, int b)
@@ -6766,6 +6791,8 @@ static void add_all(void)
         add(io_round_trip, i, 0, "io/round_trip_%s", name);
     }
     add(net_synops, 0, 0, "net/synops");
+    add(net_segments, 0, 0, "net/gradient_steps_chosen");
+    add(net_segments, 1, 0, "net/gradient_steps_chosen_recurrent");
     add(net_half, 0, 0, "net/half_traces");
     add(net_half, 1, 0, "net/half_traces_fit");
     add(net_floor, 0, 0, "net/gradient_floor");

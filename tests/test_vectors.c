@@ -47,15 +47,16 @@ typedef struct record {
 typedef struct variant { /* a way to run a net */
     const char *name;
     snn_spike_mode spikes;
-    int checkpoint;
+    int checkpoint, gradient_steps;
     snn_isa isa;
 } variant;
 
 static const variant variants[] = {
-    {"packed", SNN_SPIKES_PACKED, 0, SNN_ISA_AUTO},
-    {"dense", SNN_SPIKES_DENSE, 0, SNN_ISA_AUTO},
-    {"checkpoint", SNN_SPIKES_PACKED, 3, SNN_ISA_AUTO},
-    {"scalar", SNN_SPIKES_PACKED, 0, SNN_ISA_SCALAR},
+    {"packed", SNN_SPIKES_PACKED, 0, 0, SNN_ISA_AUTO},
+    {"dense", SNN_SPIKES_DENSE, 0, 0, SNN_ISA_AUTO},
+    {"checkpoint", SNN_SPIKES_PACKED, 3, 0, SNN_ISA_AUTO},
+    {"gradient_steps", SNN_SPIKES_PACKED, 0, 2, SNN_ISA_AUTO},
+    {"scalar", SNN_SPIKES_PACKED, 0, 0, SNN_ISA_SCALAR},
 };
 
 typedef union block { /* head of an allocation that lives as long as its case */
@@ -291,6 +292,7 @@ static void net_begin(test_case *c, int batch, int steps, snn_input_kind input)
     d.input = c->input = input;
     d.spikes = c->how->spikes;
     d.checkpoint = c->how->checkpoint;
+    d.gradient_steps = c->how->gradient_steps;
     d.isa = c->how->isa;
     snn_net_destroy(c->net);
     c->net = NULL;
