@@ -8227,11 +8227,12 @@ static void snn__neuron_forward(snn_net *net, snn__node *q, snn__task *t, size_t
     (void)row;
     snn__state_save(net, q, net->t0 / net->segment, 1);
     snn__scan_run(net, q, snn__scan_forward_task, &s);
+    if (net->replay) return;
     for (k = 0; k < s.split_b * s.split_n; k++) {
         q->spikes += s.spikes[k];
         if (s.bad[k] && (!first || s.bad[k] < first)) first = s.bad[k];
     }
-    if (!first || net->bad || net->replay) return;
+    if (!first || net->bad) return;
     net->bad = 1 + (int)(q - net->node);
     net->bad_row = (first - 1) / (size_t)q->n;
     net->bad_element = (first - 1) % (size_t)q->n;

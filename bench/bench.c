@@ -596,7 +596,7 @@ static void print_parts(const bench_case *c, double *result)
     float loss = 0.0f;
     bench_data d;
     snn_net *net;
-    int i, k, round;
+    int i, k, s, round;
     ZERO(snn_loss_desc, l);
     ZERO(snn_optim_desc, o);
     (void)result;
@@ -607,18 +607,25 @@ static void print_parts(const bench_case *c, double *result)
     for (i = 0; i < TRAINED; i++) snn_train_step(net, &o, &l, d.x, d.y);
     for (round = 0; round < ROUNDS; round++) {
         if (snn_net_forward(net, d.x) != SNN_OK) stop(c->name, snn_net_error(net));
-        for (i = 0; i < 2 * net->count && i < PARTS; i++) {
-            const int node = i < net->count ? i : 2 * net->count - 1 - i;
-            snn__node *q = &net->node[node];
-            const snn__op *op = &snn__op_table[q->op];
-            double start;
-            if (i == net->count &&
-                (snn_net_loss(net, &l, d.y, &loss) != SNN_OK || snn_net_zero_grad(net) != SNN_OK))
+        for (k = 0; k < 2; k++) {
+            if (k && (snn_net_loss(net, &l, d.y, &loss) != SNN_OK ||
+                      snn_net_zero_grad(net) != SNN_OK))
                 stop(c->name, snn_net_error(net));
-            if (q->chunk || (node == i ? !op->forward : !q->backward || !op->backward)) continue;
-            start = now();
-            snn__run(net, q, node != i);
-            ms[i] += 1e3 * (now() - start) / ROUNDS;
+            for (s = 0; s < net->segments; s++) {
+                const int t = (k ? net->segments - 1 - s : s) * net->segment;
+                snn__segment_set(net, t, c->steps - t < net->segment ? c->steps - t : net->segment);
+                for (i = 0; i < net->count && k * net->count + i < PARTS; i++) {
+                    snn__node *q = &net->node[k ? net->count - 1 - i : i];
+                    const snn__op *op = &snn__op_table[q->op];
+                    double start;
+                    if (q->chunk || (k ? !q->backward || !op->backward : !op->forward) ||
+                        (t > 0 && q->signal == SNN__CONSTANT))
+                        continue;
+                    start = now();
+                    snn__run(net, q, k);
+                    ms[k * net->count + i] += 1e3 * (now() - start) / ROUNDS;
+                }
+            }
         }
     }
     for (i = 0; i < PARTS; i++) sum += ms[i];

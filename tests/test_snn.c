@@ -2440,6 +2440,12 @@ static void net_variant(int row, int code)
     if (v == V_OMP) omp_set_num_threads(1);
 #endif
     if (v != V_ISA && !same_bits(ra.v, rb.v, ra.spikes)) fail("spikes differ");
+    for (i = 0; v != V_ISA && snn_net_node_name(one, i); i++) { /* also counted in all passes */
+        snn_layer_stats sa, sb;
+        CHECK(snn_net_stats(one, i, &sa) == SNN_OK && snn_net_stats(two, i, &sb) == SNN_OK);
+        if (sa.spikes != sb.spikes || (v != V_DENSE && sa.synops != sb.synops))
+            fail("node %d counts %g spikes, should be %g", i, sb.spikes, sa.spikes);
+    }
     same_result(&rb, &ra, tolerance, "variant");
     same_result(&pb, &pa, tolerance, "parameters of the variant");
     if (v == V_SCATTERED && row_frame(r) > 300) CHECK(calls > 0);
