@@ -11635,6 +11635,10 @@ static void snn__plan_buffers(snn_net *net, snn__arena *a)
         const int window = net->window > net->segment;
         int last = q->last_user, kept, recorded;
         memset(q->buf, 0, sizeof q->buf);
+        if (q->op == SNN__MAX_POOL2D && q->backward) /* a link of a chain, too */
+            snn__buffer_want(&q->buf[2],
+                             snn__mul_size(snn__plan_rows(net, q, net->window), (size_t)q->n),
+                             window ? 0 : q->exec, 2 * n - 1 - (window ? 0 : q->exec));
         if (q->root != i || q->chunk) continue;
         for (j = i + 1; j < n && !net->desc.inference;
              j++) /* the earliest reader that wants it again in backward */
@@ -11670,10 +11674,6 @@ static void snn__plan_buffers(snn_net *net, snn__arena *a)
                 if (q->record & SNN_RECORD_GRADIENT)
                     q->drec[k] = snn__arena_floats(a, whole, (size_t)q->n);
             }
-        if (q->op == SNN__MAX_POOL2D && q->backward)
-            snn__buffer_want(&q->buf[2],
-                             snn__mul_size(snn__plan_rows(net, q, net->window), (size_t)q->n),
-                             window ? 0 : q->exec, 2 * n - 1 - (window ? 0 : q->exec));
         if (!q->backward) continue;
         q->dout_steps = !constant && (q->record & SNN_RECORD_GRADIENT) ? net->desc.steps : 0;
         if (q->record & SNN_RECORD_GRADIENT) q->dout = snn__arena_floats(a, whole, (size_t)q->n);

@@ -426,6 +426,9 @@ static const net_row fixed_rows[] = {
     {"main_job", SNN_INPUT_CONSTANT, 1, 16, 16, 6, 3,
      "conv:4 k5 | max:2 | leaky b.9 t.2 fast_sigmoid | conv:6 k3 | max:2 | leaky b.9 t.1 "
      "fast_sigmoid | flat | fc:5 | leaky b.9 t.1 fast_sigmoid"},
+    {"pool_in_chain", SNN_INPUT_SPIKES, 2, 10, 10, 5, 2,
+     "conv:5 k3 | max:2 | scale:.5 | leaky b.9 t.2 | conv:6 k3 p1 | max:2 | avg:2 | flat | fc:4 | "
+     "leaky b.9 t.1"},
     {"neuron_then_pool", SNN_INPUT_DENSE, 2, 10, 10, 5, 2,
      "conv:5 k3 | leaky b.9 t.3 f1.5 | max:2 | conv:6 k3 p1 | leaky b.8 t.2 | sum:2 | flat | "
      "fc:4 | leaky b.9 t.2"},
