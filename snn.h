@@ -2186,6 +2186,7 @@ static int snn__ctz(uint32_t x)
 }
     #define SNN__CTZ(x) snn__ctz(x)
 #endif
+
 /* Formulas marked so can be called by a CUDA compiler on both sides. */
 #ifdef __CUDACC__
     #define SNN__HD SNN__INLINE __host__ __device__
@@ -5909,8 +5910,7 @@ static void snn__linear_scratch(snn_net *net, snn__node *q, snn__arena *task, sn
     q->s[SNN__LINEAR_COLUMNS] = snn__scratch_take(task, (rows + 31) / 32 * 32, sizeof(uint32_t));
     /* unpacked rows for the product */
     q->s[SNN__LINEAR_DENSE] = snn__scratch_take(
-        op, x->signal == SNN__BITS ? snn__mul_size(chunk, (size_t)x->n) : 0,
-        sizeof(float));
+        op, x->signal == SNN__BITS ? snn__mul_size(chunk, (size_t)x->n) : 0, sizeof(float));
     q->s[SNN__LINEAR_WIDE] = snn__scratch_take(
         op, q->halved ? snn__mul_size(chunk, (size_t)q->n) : 0, sizeof(float));
 }
@@ -8082,18 +8082,14 @@ static const float *snn__scan_input(const snn__scan *s, const snn__task *task, i
     const size_t row = (size_t)t * (size_t)s->net->desc.batch + (size_t)sample;
     const snn__node *x = s->x, *q = s->q;
     float *buffer = SNN__SCRATCH(task, q, SNN__SCAN_X, float);
-    const float *in = x->signal == SNN__BITS || x->halved
-                          ? NULL
-                          : x->out + snn__row_index(s->net, x, row) * (size_t)x->n + at;
-    if (x->halved) {
-        s->net->kern->widen(buffer, snn__row_half(s->net, x, row) + at,
-                            (size_t)(n * snn__inputs(q)));
-        in = buffer;
-    } else if (!in) {
+    const float *in = buffer;
+    if (x->signal == SNN__BITS)
         snn_spikes_unpack(buffer, snn__row_bits(s->net, x, row) + at / 32, n * snn__inputs(q),
                           snn__gain(x));
-        in = buffer;
-    }
+    else if (x->halved)
+        s->net->kern->widen(buffer, snn__row_half(s->net, x, row) + at,
+                            (size_t)(n * snn__inputs(q)));
+    else in = x->out + snn__row_index(s->net, x, row) * (size_t)x->n + at;
     if (q->recurrence == SNN_RECURRENCE_NONE) return in;
     if (in != buffer) memcpy(buffer, in, (size_t)x->n * sizeof(float));
     snn__recurrent_forward(s->net, q, task, feedback, buffer);
@@ -12311,12 +12307,13 @@ static void snn__run(snn_net *net, snn__node *q, int backward)
         if (snn__op_table[p->op].end) snn__op_table[p->op].end(net, p, job.tasks);
 }
 
-static void snn__segment_set(snn_net *net, int t0, int len)
+static void snn__segment_set(snn_net *net, int t0)
 {
     const size_t B = (size_t)net->desc.batch;
+    const int left = net->pass_steps - t0;
     int i;
     net->t0 = t0;
-    net->len = len;
+    net->len = left < net->segment ? left : net->segment;
     net->time = net->time0 + (uint32_t)t0;
     for (i = 0; i < net->count; i++) {
         snn__node *q = &net->node[i];
@@ -12452,7 +12449,7 @@ static snn_status snn__pass(snn_net *net, int steps)
     if (net->engine) status = net->engine->forward(net);
     for (i = 0; i < net->count; i++) net->node[i].spikes = 0;
     for (t = 0; t < steps && !net->engine; t += net->segment) {
-        snn__segment_set(net, t, steps - t < net->segment ? steps - t : net->segment);
+        snn__segment_set(net, t);
         snn__segment_forward(net);
     }
     net->time = net->time0 + (uint32_t)steps;
@@ -12516,7 +12513,7 @@ SNN_DEF snn_status snn_net_reset(snn_net *net)
 SNN_DEF snn_status snn_net_backward(snn_net *net)
 {
     snn_status status = snn__ready(net);
-    int i, k, t, segment, last, run;
+    int i, k, t, segment, last, run, again;
     if (status != SNN_OK) return status;
     if (net->desc.inference)
         return snn__fail(net, SNN_ERR_STATE, "backward: the net was created for inference");
@@ -12541,7 +12538,8 @@ SNN_DEF snn_status snn_net_backward(snn_net *net)
     }
     last = (net->pass_steps - 1) / net->segment;
     run = last * net->segment / net->window * net->window; /* the window whose signals are there */
-    if (run > 0) snn__states(net, 1, net->segments);
+    again = run > 0;
+    if (again) snn__states(net, 1, net->segments);
     for (segment = last; segment >= 0; segment--) {
         if (segment * net->segment < run) { /* they are gone: again from the saved states */
             const int end = run;
@@ -12550,17 +12548,15 @@ SNN_DEF snn_status snn_net_backward(snn_net *net)
             net->constant_valid = 0;
             net->replay = 1;
             for (t = run; t < end; t += net->segment) {
-                snn__segment_set(net, t, net->segment);
+                snn__segment_set(net, t);
                 snn__segment_forward(net);
             }
             net->replay = 0;
         }
-        t = segment * net->segment;
-        snn__segment_set(net, t,
-                         net->pass_steps - t < net->segment ? net->pass_steps - t : net->segment);
+        snn__segment_set(net, segment * net->segment);
         snn__segment_backward(net, segment == last);
     }
-    if (last * net->segment >= net->window) snn__states(net, 0, net->segments);
+    if (again) snn__states(net, 0, net->segments);
     net->time = net->time0 + (uint32_t)net->pass_steps;
     net->ran = 0;
     net->constant_valid = 0;

@@ -613,7 +613,7 @@ static void print_parts(const bench_case *c, double *result)
                 stop(c->name, snn_net_error(net));
             for (s = 0; s < net->segments; s++) {
                 const int t = (k ? net->segments - 1 - s : s) * net->segment;
-                snn__segment_set(net, t, c->steps - t < net->segment ? c->steps - t : net->segment);
+                snn__segment_set(net, t);
                 for (i = 0; i < net->count && k * net->count + i < PARTS; i++) {
                     snn__node *q = &net->node[k ? net->count - 1 - i : i];
                     const snn__op *op = &snn__op_table[q->op];
