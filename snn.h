@@ -3030,6 +3030,26 @@ static size_t snn__count_floats(const float *x, size_t n)
     return s;
 }
 
+/* Bytes of so many bits (2, 4 or 8) into `words` words, and back: word i takes from[i] and, shifted,
+ * from[words + i] ... */
+static void snn__bytes_fold(uint32_t *SNN__RESTRICT to, const uint32_t *SNN__RESTRICT from,
+                            size_t words, size_t bits)
+{
+    const uint32_t mask = 0x01010101u * (0xffu >> (8 - bits)); /* behind the last is anything */
+    size_t i, k;
+    for (i = 0; i < words; i++) to[i] = from[i] & mask;
+    for (k = bits; k < 8; k += bits)
+        for (from += words, i = 0; i < words; i++) to[i] |= (from[i] & mask) << k;
+}
+static void snn__bytes_unfold(uint32_t *SNN__RESTRICT to, const uint32_t *SNN__RESTRICT from,
+                              size_t words, size_t bits)
+{
+    const uint32_t mask = 0x01010101u * (0xffu >> (8 - bits));
+    size_t i, k;
+    for (k = 0; k < 8; k += bits, to += words)
+        for (i = 0; i < words; i++) to[i] = from[i] >> k & mask;
+}
+
 static void snn__zero(float *x, size_t n) { memset(x, 0, n * sizeof(float)); }
 static void snn__accumulate(float *SNN__RESTRICT y, const float *SNN__RESTRICT x, size_t n)
 {
@@ -3611,7 +3631,7 @@ typedef struct snn__mode { /* of a layer's reset, as factors */
  * gradients. equal is 1 where a membrane exactly on the threshold counts. */
 SNN__HD float snn__reset_indicator(float u, float theta, float equal)
 {
-    return u > theta ? 1.0f : u == theta ? equal : 0.0f;
+    return (equal != 0.0f ? u >= theta : u > theta) ? 1.0f : 0.0f;
 }
 
 #if defined(__clang__)
@@ -5526,7 +5546,7 @@ typedef struct snn__node {
     float *out;                 /* [rows][n] */
     uint32_t *bits;             /* [rows][words] */
     float *dout;                /* [rows][n] */
-    unsigned char *argmax;      /* max pool: [rows][positions][channels] */
+    uint32_t *argmax;           /* max pool: [rows][words] */
     snn__buffer buf[3];         /* out, dout, argmax, where pooled */
     uint16_t *half;
     int out_steps, dout_steps;  /* so many are stored, not a segment */
@@ -6868,6 +6888,18 @@ static snn_status snn__pool_infer(snn_net *net, snn__node *q)
     q->signal = x->signal == SNN__CONSTANT ? SNN__CONSTANT : SNN__DENSE;
     return SNN_OK;
 }
+/* Which element of its window each output was: [positions][channels] bytes in scratch, stored in
+ * as few bits as a window needs. */
+static size_t snn__pool_bits(const snn__node *q)
+{
+    const int elements = q->i[SNN__POOL_KH] * q->i[SNN__POOL_KW];
+    return elements <= 4 ? 2 : elements <= 16 ? 4 : 8;
+}
+static size_t snn__pool_words(const snn__node *q) /* of a row */
+{
+    const size_t bytes = 32 / snn__pool_bits(q);
+    return ((size_t)q->n + bytes - 1) / bytes;
+}
 static void snn__pool_scratch(snn_net *net, snn__node *q, snn__arena *task, snn__arena *op)
 {
     (void)op;
@@ -6875,7 +6907,8 @@ static void snn__pool_scratch(snn_net *net, snn__node *q, snn__arena *task, snn_
     q->s[SNN__POOL_ROW] = snn__scratch_take(
         task, snn__mul_size(SNN__PAD((size_t)q->shape[0]), (size_t)(q->shape[1] * q->shape[2])),
         sizeof(float));
-    q->s[SNN__POOL_ARG] = snn__scratch_take(task, SNN__PAD((size_t)q->shape[0]), 1);
+    q->s[SNN__POOL_ARG] = snn__scratch_take(
+        task, SNN__LANES + snn__pool_words(q) * (32 / snn__pool_bits(q)), 1);
     q->s[SNN__POOL_AT] = snn__scratch_take(
         task, (size_t)(q->i[SNN__POOL_KH] * q->i[SNN__POOL_KW]), sizeof(int32_t));
 }
@@ -6945,11 +6978,10 @@ SNN__INLINE size_t snn__pool_elements(const snn__node *q, const int *in, const s
             for (x = 0; x < n.x1 - x0; x++) at[(*count)++] = (y * v->w + x) * (int32_t)v->sp;
     return (size_t)(y0 * v->w + x0) * v->sp;
 }
-/* [positions][channels] of a row: numbers of a window's elements as listed in at[] */
-static unsigned char *snn__pool_argmax(const snn_net *net, const snn__node *q, size_t row)
+static uint32_t *snn__pool_argmax(const snn_net *net, const snn__node *q, size_t row)
 {
     const int t0 = q->signal == SNN__CONSTANT ? 0 : net->t0 % net->window;
-    return q->argmax + ((size_t)t0 * (size_t)net->desc.batch + row) * (size_t)q->n;
+    return q->argmax + ((size_t)t0 * (size_t)net->desc.batch + row) * snn__pool_words(q);
 }
 static void snn__max_pool_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
@@ -6958,25 +6990,22 @@ static void snn__max_pool_forward(snn_net *net, snn__node *q, snn__task *t, size
     const snn__pool_view v = snn__pool_input(net, q, t, row, 0, 0);
     const size_t padded = SNN__PAD((size_t)channels);
     float *best = SNN__SCRATCH(t, q, SNN__POOL_ROW, float), *y = best;
-    unsigned char *arg = SNN__SCRATCH(t, q, SNN__POOL_ARG, unsigned char);
+    unsigned char *winners = SNN__SCRATCH(t, q, SNN__POOL_ARG, unsigned char), *arg = winners;
     int32_t *at = SNN__SCRATCH(t, q, SNN__POOL_AT, int32_t);
-    unsigned char *argmax = q->argmax ? snn__pool_argmax(net, q, row) : NULL;
-    int p, oy, ox, c, k, count = 0;
-    for (p = oy = 0; oy < q->shape[1]; oy++)
-        for (ox = 0; ox < q->shape[2]; ox++, p++, y += padded) {
+    int oy, ox, c, k, count = 0;
+    for (oy = 0; oy < q->shape[1]; oy++)
+        for (ox = 0; ox < q->shape[2]; ox++, y += padded, arg += channels) {
             const float *from = v.data + snn__pool_elements(q, in, &v, oy, ox, at, &count);
             /* what is too much of a position's padded numbers the next one overwrites */
-            const int fits = argmax && (size_t)(positions - p) * (size_t)channels >= padded;
-            unsigned char *a = fits ? argmax : arg;
-            if (v.sc == 1) net->kern->maximum(y, a, from, at, count, (int)padded);
+            if (v.sc == 1) net->kern->maximum(y, arg, from, at, count, (int)padded);
             else
                 for (c = 0; c < channels; c++, from += v.sc)
-                    for (y[c] = from[at[0]], a[c] = 0, k = 1; k < count; k++)
-                        if (from[at[k]] > y[c]) y[c] = from[at[k]], a[c] = (unsigned char)k;
-            if (!argmax) continue;
-            if (!fits) memcpy(argmax, arg, (size_t)channels);
-            argmax += channels;
+                    for (y[c] = from[at[0]], arg[c] = 0, k = 1; k < count; k++)
+                        if (from[at[k]] > y[c]) y[c] = from[at[k]], arg[c] = (unsigned char)k;
         }
+    if (q->argmax)
+        snn__bytes_fold(snn__pool_argmax(net, q, row), (const uint32_t *)(const void *)winners,
+                        snn__pool_words(q), snn__pool_bits(q));
     net->kern->transpose(snn__row_out(net, q, t, row), (size_t)positions, best, padded, positions,
                          channels, 0);
 }
@@ -6990,9 +7019,11 @@ static void snn__max_pool_backward(snn_net *net, snn__node *q, snn__task *t, siz
     const size_t padded = SNN__PAD((size_t)channels);
     float *d = SNN__SCRATCH(t, q, SNN__POOL_ROW, float);
     int32_t *at = SNN__SCRATCH(t, q, SNN__POOL_AT, int32_t);
-    const unsigned char *arg = snn__pool_argmax(net, q, row);
+    unsigned char *arg = SNN__SCRATCH(t, q, SNN__POOL_ARG, unsigned char);
     int oy, ox, c, count = 0;
     if (!v.grad) return;
+    snn__bytes_unfold((uint32_t *)(void *)arg, snn__pool_argmax(net, q, row), snn__pool_words(q),
+                      snn__pool_bits(q));
     net->kern->transpose(d, padded, snn__row_dout(net, q, t, row), (size_t)positions, channels,
                          positions, 0);
     for (oy = 0; oy < q->shape[1]; oy++)
@@ -11633,7 +11664,8 @@ static void snn__plan_buffers(snn_net *net, snn__arena *a)
         memset(q->buf, 0, sizeof q->buf);
         if (q->op == SNN__MAX_POOL2D && q->backward) /* a link of a chain, too */
             snn__buffer_want(&q->buf[2],
-                             snn__mul_size(snn__plan_rows(net, q, net->window), (size_t)q->n),
+                             snn__mul_size(snn__plan_rows(net, q, net->window),
+                                           snn__pool_words(q) * sizeof(uint32_t)),
                              window ? 0 : q->exec, 2 * n - 1 - (window ? 0 : q->exec));
         if (q->root != i || q->chunk) continue;
         for (j = i + 1; j < n && !net->desc.inference;
@@ -11697,7 +11729,7 @@ static void snn__plan_buffers(snn_net *net, snn__arena *a)
         else if (q->buf[0].size) q->out = snn__pooled(net, &q->buf[0]);
         if (q->buf[1].size) q->dout = snn__pooled(net, &q->buf[1]);
         else if (q->backward && !q->chunk && !q->dout && !q->lazy) q->dout = q->out;
-        q->argmax = (unsigned char *)snn__pooled(net, &q->buf[2]);
+        q->argmax = (uint32_t *)(void *)snn__pooled(net, &q->buf[2]);
     }
 }
 

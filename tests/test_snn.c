@@ -1715,6 +1715,8 @@ static const net_row gradient_rows[] = {
     {"conv_oblong", SNN_INPUT_DENSE, 1, 6, 9, 4, 2,
      "conv:3 kh3 kw2 p1 d2 s2 | leaky b.8 t.4 | conv:4 k1 g1"},
     {"max_pool", SNN_INPUT_DENSE, 2, 7, 7, 4, 2, "max:2 | conv:3 k2 | max:2 s1 p1 | leaky b.8 t.4"},
+    {"max_pool_wide", SNN_INPUT_DENSE, 2, 19, 19, 3, 2,
+     "conv:3 k2 | max:3 s2 | leaky b.8 t.4 | conv:18 k3 | max:5 s1 | leaky b.8 t.3"},
     {"avg_pool", SNN_INPUT_DENSE, 2, 7, 7, 4, 2,
      "conv:2 k1 | avg:3 s2 p1 | leaky b.8 t.4 | avg:2 s1 | leaky b.6 t.3"},
     {"sum_pool", SNN_INPUT_CONSTANT, 2, 6, 6, 4, 2,
