@@ -2328,6 +2328,9 @@ typedef struct snn__kernels {
     /* its gradient: x[at[k] + i] = d[i] where k is arg[i], else 0; or with add that is added */
     void (*unpool)(float *x, const int32_t *at, int count, const float *d,
                    const unsigned char *arg, int n, int add);
+    /* y[i] += the sum of d[j*ldd + i] over j < rows where arg[j*lda + i] is first .. first+few-1 */
+    void (*add_won)(float *y, const float *d, size_t ldd, const unsigned char *arg, size_t lda,
+                    int rows, int first, int few, int n);
     /* to and from IEEE binary16, rounded to nearest even */
     void (*halve)(uint16_t *y, const float *x, size_t n);
     void (*widen)(float *y, const uint16_t *x, size_t n);
@@ -2686,16 +2689,17 @@ static int snn__list_floats_plain(const float *x, int n, uint32_t *idx, float *v
 SNN__TARGET_AVX512 static int snn__list_bits_avx512(const uint32_t *words, int n, uint32_t *idx)
 {
     const __m512i step = _mm512_set1_epi32(16);
-    __m512i at = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m512i first = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     int count = 0, i;
     for (i = 0; i < n; i += 32) {
-        uint32_t w = *words++;
+        const uint32_t w = *words++;
+        __m512i at = _mm512_add_epi32(first, _mm512_set1_epi32(i));
+        if (!w) continue;
         _mm512_storeu_si512(idx + count, _mm512_maskz_compress_epi32((__mmask16)w, at));
         count += __builtin_popcount(w & 0xffffu);
         at = _mm512_add_epi32(at, step);
         _mm512_storeu_si512(idx + count, _mm512_maskz_compress_epi32((__mmask16)(w >> 16), at));
         count += __builtin_popcount(w >> 16);
-        at = _mm512_add_epi32(at, step);
     }
     return count;
 }
@@ -2783,6 +2787,25 @@ SNN__INLINE void snn__unpool_loop(float *x, const int32_t *at, int count, const 
                 for (j = 0; j < SNN__LANES; j++) y[j] = arg[i + j] == k ? d[i + j] : 0.0f;
         }
 }
+SNN__INLINE void snn__add_won_loop(float *y, const float *d, size_t ldd, const unsigned char *arg,
+                                   size_t lda, int rows, int first, int few, int n)
+{
+    int i, j, r;
+    for (i = 0; i < n; i += SNN__LANES) {
+        const float *x = d + i;
+        const unsigned char *a = arg + i;
+        float sum[SNN__LANES] = {0.0f};
+        for (r = 0; r < rows; r++, x += ldd, a += lda)
+            for (j = 0; j < SNN__LANES; j++)
+                sum[j] += (unsigned)(a[j] - first) < (unsigned)few ? x[j] : 0.0f;
+        for (j = 0; j < SNN__LANES; j++) y[i + j] += sum[j];
+    }
+}
+static void snn__add_won_plain(float *y, const float *d, size_t ldd, const unsigned char *arg,
+                               size_t lda, int rows, int first, int few, int n)
+{
+    snn__add_won_loop(y, d, ldd, arg, lda, rows, first, few, n);
+}
 static void snn__maximum_plain(float *y, unsigned char *arg, const float *x, const int32_t *at,
                                int count, int n)
 {
@@ -2799,6 +2822,30 @@ SNN__TARGET_AVX2 static void snn__unpool_avx2(float *x, const int32_t *at, int c
                                               int add)
 {
     snn__unpool_loop(x, at, count, d, arg, n, add);
+}
+SNN__TARGET_AVX2 static void snn__add_won_avx2(float *y, const float *d, size_t ldd,
+                                               const unsigned char *arg, size_t lda, int rows,
+                                               int first, int few, int n)
+{
+    snn__add_won_loop(y, d, ldd, arg, lda, rows, first, few, n);
+}
+SNN__TARGET_AVX512 static void snn__add_won_avx512(float *y, const float *d, size_t ldd,
+                                                   const unsigned char *arg, size_t lda, int rows,
+                                                   int first, int few, int n)
+{
+    const __m512i least = _mm512_set1_epi32(first), more = _mm512_set1_epi32(few);
+    int i, r;
+    for (i = 0; i < n; i += 16) {
+        __m512 sum = _mm512_setzero_ps();
+        for (r = 0; r < rows; r++) {
+            const void *at = arg + (size_t)r * lda + i;
+            const __m512i a = _mm512_maskz_cvtepu8_epi32(0xffff,
+                                                         _mm_loadu_si128((const __m128i *)at));
+            const __mmask16 won = _mm512_cmplt_epu32_mask(_mm512_sub_epi32(a, least), more);
+            sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(won, d + (size_t)r * ldd + i));
+        }
+        _mm512_storeu_ps(y + i, _mm512_add_ps(_mm512_loadu_ps(y + i), sum));
+    }
 }
 SNN__TARGET_AVX512 static void snn__unpool_avx512(float *x, const int32_t *at, int count,
                                                   const float *d, const unsigned char *arg, int n,
@@ -2980,7 +3027,8 @@ SNN__TARGET_AVX512 static void snn__widen_avx512(float *y, const uint16_t *x, si
         isa, wide, mr, nr, snn__tile_##P, snn__tile1_##P, snn__gather_##P, snn__gather_to_##P,     \
         snn__gather4_##P, snn__join_##join, snn__scatter_##P, snn__fire_##fire,                    \
         snn__list_bits_##list, snn__list_floats_##list, snn__maximum_##pool, snn__unpool_##pool,   \
-        snn__halve_##pool, snn__widen_##pool, snn__transpose_##turn, snn__add_##P};
+        snn__add_won_##pool, snn__halve_##pool, snn__widen_##pool, snn__transpose_##turn,          \
+        snn__add_##P};
 SNN__KERNELS(scalar, SNN_ISA_SCALAR, 0, 4, 4, s, plain, plain, plain, plain, plain)
 #if SNN__VECTORS
 SNN__KERNELS(simd128, SNN_ISA_SIMD128, 0, 4, 8, v4, plain, plain, plain, plain, plain)
@@ -3030,8 +3078,8 @@ static size_t snn__count_floats(const float *x, size_t n)
     return s;
 }
 
-/* Bytes of so many bits (2, 4 or 8) into `words` words, and back: word i takes from[i] and, shifted,
- * from[words + i] ... */
+/* Bytes of so many bits (2, 4 or 8) into `words` words, and back: word i takes from[i] and,
+ * shifted, from[words + i] ... */
 static void snn__bytes_fold(uint32_t *SNN__RESTRICT to, const uint32_t *SNN__RESTRICT from,
                             size_t words, size_t bits)
 {
@@ -3051,6 +3099,16 @@ static void snn__bytes_unfold(uint32_t *SNN__RESTRICT to, const uint32_t *SNN__R
 }
 
 static void snn__zero(float *x, size_t n) { memset(x, 0, n * sizeof(float)); }
+/* each of these rows of n floats, a multiple of SNN__LANES, = v, or zeros */
+static void snn__fill_rows(float *y, const float *v, int rows, int n)
+{
+    float lanes[SNN__LANES] = {0.0f};
+    int i, r;
+    for (i = 0; i < n; i += SNN__LANES) {
+        if (v) memcpy(lanes, v + i, sizeof lanes);
+        for (r = 0; r < rows; r++) memcpy(y + (size_t)r * (size_t)n + i, lanes, sizeof lanes);
+    }
+}
 static void snn__accumulate(float *SNN__RESTRICT y, const float *SNN__RESTRICT x, size_t n)
 {
     size_t i;
@@ -5538,6 +5596,7 @@ typedef struct snn__node {
     int chunk;          /* only one row a task exists: consumed at once by the next in the chain */
     int halved;         /* out is in `half`, as 16 bits */
     int hwc;            /* that row is channels-last, in the convolution's scratch */
+    int tiles;          /* the max pool that reads it, if its windows tile it */
     int lazy;           /* the linear layer whose gradient this neuron computes as it needs it */
     int backward;       /* gradients of the output are wanted */
     int add;            /* they are added up, not written */
@@ -5568,6 +5627,7 @@ typedef struct snn__node {
     int32_t *run; /* conv: from a window's first element to each SNN__LANES of its padded runs */
     snn__span *span[2];  /* conv: the spans of each row, column of the image */
     int32_t *span_at[2]; /* [h+1], [w+1]: where they start */
+    int32_t *tile[2];    /* [h], [w]: the first tile that they reach, one behind the last */
     snn__conv_shape conv;
     int block;     /* neurons: neurons a task scans together */
     snn__rule rule; /* what its weights learn by in snn_net_step */
@@ -6253,6 +6313,7 @@ enum {
     SNN__CONV_OPH, /* output padding */
     SNN__CONV_OPW
 };
+enum { SNN__POOL_KH, SNN__POOL_KW, SNN__POOL_SH, SNN__POOL_SW, SNN__POOL_PH, SNN__POOL_PW };
 /* what leaves room for the rest in a first-level cache of 32 KB: inputs of a window, for SNN__LANES
  * outputs each; weights; and positions at a time, so that their lists are short */
 enum { SNN__CONV_NEAR = 512, SNN__CONV_WEIGHTS = 7168, SNN__CONV_BAND = 32 };
@@ -6264,7 +6325,8 @@ enum {
     SNN__CONV_DIMAGE,
     SNN__CONV_DW_PART,
     SNN__CONV_END, /* where windows are gathered */
-    SNN__CONV_WINDOWS
+    SNN__CONV_WINDOWS,
+    SNN__CONV_SEEN
 }; /* s[] */
 
 /* of an image of c x h x w and a convolution from it to o channels */
@@ -6305,6 +6367,19 @@ static int snn__conv_dense(const snn__node *q)
     return q->op != SNN__CONV_TRANSPOSE2D && i[SNN__CONV_SH] == 1 && i[SNN__CONV_SW] == 1 &&
            i[SNN__CONV_DH] == 1 && i[SNN__CONV_DW] == 1 && i[SNN__CONV_GROUPS] == 1 &&
            i[SNN__CONV_PH] < i[SNN__CONV_KH] && i[SNN__CONV_PW] < i[SNN__CONV_KW];
+}
+/* A max pool whose windows tile its input. Where a row has few events, most tiles see none of them:
+ * their outputs are the bias, and no weight asks for their gradients. */
+static int snn__pool_tiles(const snn__node *q)
+{
+    const int *i = q->i;
+    return q->op == SNN__MAX_POOL2D && i[SNN__POOL_KH] == i[SNN__POOL_SH] &&
+           i[SNN__POOL_KW] == i[SNN__POOL_SW] && !i[SNN__POOL_PH] && !i[SNN__POOL_PW];
+}
+static int snn__conv_tiles(const snn_net *net, const snn__node *q, int axis) /* along an axis */
+{
+    const int size = net->node[q->tiles].i[SNN__POOL_KH + axis];
+    return ((axis ? q->conv.ow : q->conv.oh) + size - 1) / size;
 }
 static snn_status snn__conv_infer(snn_net *net, snn__node *q)
 {
@@ -6450,6 +6525,14 @@ static void snn__conv_plan(snn_net *net, snn__node *q, snn__arena *a)
         for (i = 0; i < size; i++) spans += (size_t)snn__conv_spans(s, q->i, axis, i, NULL);
         q->span[axis] = (snn__span *)snn__arena_take(a, spans, sizeof(snn__span));
         q->span_at[axis] = (int32_t *)snn__arena_take(a, (size_t)size + 1, sizeof(int32_t));
+        q->tile[axis] =
+            (int32_t *)snn__arena_take(a, q->tiles ? 2 * (size_t)size : 0, sizeof(int32_t));
+        for (i = 0; q->tile[axis] && q->tiles && i < size; i++) {
+            const int last = i + q->i[SNN__CONV_PH + axis], tile = net->node[q->tiles].i[axis];
+            const int least = last - q->i[SNN__CONV_KH + axis] + 1, most = axis ? s->ow : s->oh;
+            q->tile[axis][2 * i] = (least > 0 ? least : 0) / tile;
+            q->tile[axis][2 * i + 1] = (last < most ? last : most - 1) / tile + 1;
+        }
         for (i = 0; q->span_at[axis] && i < size; i++)
             q->span_at[axis][i + 1] =
                 q->span_at[axis][i] + snn__conv_spans(s, q->i, axis, i,
@@ -6486,6 +6569,11 @@ static void snn__conv_scratch(snn_net *net, snn__node *q, snn__arena *task, snn_
         q->s[SNN__CONV_WINDOWS] = snn__scratch_take(
             task, (size_t)snn__conv_band(net) * snn__conv_window(s), sizeof(uint32_t));
     }
+    if (q->tiles)
+        q->s[SNN__CONV_SEEN] = snn__scratch_take(
+            task,
+            2 * ((size_t)(snn__conv_tiles(net, q, 0) * snn__conv_tiles(net, q, 1)) + SNN__LANES),
+            sizeof(uint32_t));
     q->s[SNN__CONV_DIMAGE] = snn__scratch_take(
         task, image ? snn__mul_size((size_t)(s->hp * s->wp), (size_t)s->c) + SNN__LANES : 0,
         sizeof(float));
@@ -6537,6 +6625,53 @@ static snn__list snn__conv_list(snn_net *net, snn__node *q, snn__task *t, size_t
                             row, 0, (size_t)x->n, l.idx, l.value);
     if (!snn__has_values(x)) l.value = NULL;
     return l;
+}
+/* The tiles that the listed nonzeros reach: seen[0] of them, and which, ascending. NULL: so many
+ * that one had better take all. */
+static const uint32_t *snn__conv_seen(const snn__node *q, const snn__task *t)
+{
+    const uint32_t *seen = SNN__SCRATCH(t, q, SNN__CONV_SEEN, const uint32_t);
+    return q->tiles && seen[0] != UINT32_MAX ? seen : NULL;
+}
+static void snn__conv_see(const snn_net *net, const snn__node *q, const snn__task *t,
+                          const snn__list *l)
+{
+    const snn__conv_shape *s = &q->conv;
+    const uint32_t pixels = (uint32_t)(s->h * s->w), width = (uint32_t)s->w;
+    const int across = snn__conv_tiles(net, q, 1), all = snn__conv_tiles(net, q, 0) * across;
+    uint32_t *seen = SNN__SCRATCH(t, q, SNN__CONV_SEEN, uint32_t), first = 0;
+    uint32_t *bits = seen + 1 + all + SNN__LANES;
+    int i, y, x;
+    seen[0] = UINT32_MAX;
+    if (l->count * s->taps >= s->p) return;
+    memset(bits, 0, (size_t)(all + 31) / 32 * sizeof *bits);
+    for (i = 0; i < l->count; i++) {
+        const int32_t *rows, *columns;
+        if (l->idx[i] - first >= pixels) first = l->idx[i] / pixels * pixels;
+        rows = q->tile[0] + 2 * ((l->idx[i] - first) / width);
+        columns = q->tile[1] + 2 * ((l->idx[i] - first) % width);
+        for (y = rows[0]; y < rows[1]; y++)
+            for (x = columns[0]; x < columns[1]; x++)
+                bits[(y * across + x) / 32] |= 1u << (y * across + x) % 32;
+    }
+    seen[0] = (uint32_t)net->kern->list_bits(bits, all, seen + 1);
+}
+/* y of these tiles, or NULL of all, = the bias */
+static void snn__conv_fill(const snn_net *net, const snn__node *q, const uint32_t *seen,
+                           const float *bias, float *y)
+{
+    const snn__conv_shape *s = &q->conv;
+    const int *size = net->node[q->tiles].i, across = seen ? snn__conv_tiles(net, q, 1) : 0;
+    uint32_t i;
+    int row;
+    if (!seen) snn__fill_rows(y, bias, s->p, s->op);
+    for (i = 1; seen && i <= seen[0]; i++) {
+        const int y0 = (int)seen[i] / across * size[SNN__POOL_KH];
+        const int x0 = (int)seen[i] % across * size[SNN__POOL_KW];
+        const int wide = size[SNN__POOL_KW] < s->ow - x0 ? size[SNN__POOL_KW] : s->ow - x0;
+        for (row = y0; row < y0 + size[SNN__POOL_KH] && row < s->oh; row++)
+            snn__fill_rows(y + (row * s->ow + x0) * s->op, bias, wide, s->op);
+    }
 }
 /* For each listed nonzero: to the positions y add its weights w, or (to_weights) the other way
  * round. Elements come channel by channel, so one channel's weights stay in the fastest cache. */
@@ -6724,17 +6859,27 @@ static void snn__conv_columns(const snn_net *net, const snn__node *q, const floa
                              (size_t)s->op, d + y * s->ow, (size_t)s->p, s->o,
                              whole ? s->p : s->ow, 0);
 }
-/* db[o] += the sum of dy over positions, row by row of them */
+/* the bias gradient of a task */
+static float *snn__conv_dbias(const snn__node *q, const snn__task *t)
+{
+    return SNN__SCRATCH(t, q, SNN__CONV_DW_PART, float) +
+           (size_t)(q->conv.c * q->conv.taps) * (size_t)q->conv.ogp;
+}
+/* db[o] += the sum of dy over positions: of each row of them, then of those. What a pool of tiles
+ * adds up itself (snn__pool_bias) is the same. */
 static void snn__conv_bias(const snn_net *net, const snn__node *q, const snn__task *t,
                            const float *dy, float *db)
 {
     const snn__conv_shape *s = &q->conv;
     uint32_t *idx = SNN__SCRATCH(t, q, SNN__CONV_IDX, uint32_t);
+    float *sum = SNN__SCRATCH(t, q, SNN__CONV_Y, float); /* forward's */
     int y, x;
     for (x = 0; x < s->ow; x++) idx[x] = (uint32_t)x;
-    for (y = 0; y < s->oh; y++)
-        net->kern->gather(db, db, dy + (size_t)(s->origin + y * s->pitch) * (size_t)s->op,
+    for (y = 0; y < s->oh; y++) {
+        net->kern->gather(sum, NULL, dy + (size_t)(s->origin + y * s->pitch) * (size_t)s->op,
                           (size_t)s->op, s->op, idx, NULL, s->ow);
+        snn__accumulate(db, sum, (size_t)s->op);
+    }
 }
 
 static void snn__conv_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
@@ -6742,20 +6887,13 @@ static void snn__conv_forward(snn_net *net, snn__node *q, snn__task *t, size_t r
     const snn__conv_shape *s = &q->conv;
     const float *bias = q->i[SNN__CONV_BIAS] ? snn__param_value(net, q, 1) : NULL;
     float *y = SNN__SCRATCH(t, q, SNN__CONV_Y, float);
-    const size_t op = (size_t)s->op;
     snn__list l = snn__conv_list(net, q, t, row);
     const int many = snn__conv_gathers(q) && l.count > s->p; /* else a spread is faster */
-    int p, n;
+    if (q->tiles) snn__conv_see(net, q, t, &l);
     if (many) snn__conv_sort(net, q, t, &l);
     if (many && !l.value) snn__conv_gather(net, q, t, bias, y);
     else { /* of values, many in the same order as ones */
-        if (bias) memcpy(y, bias, op * sizeof(float));
-        else snn__zero(y, op);
-        for (p = 1; p < s->p; p += n) { /* as many rows again as there are, few at a time */
-            n = p < SNN__CONV_BAND ? p : SNN__CONV_BAND;
-            n = n < s->p - p ? n : s->p - p;
-            memcpy(y + (size_t)p * op, y, (size_t)n * op * sizeof(float));
-        }
+        snn__conv_fill(net, q, snn__conv_seen(q, t), bias, y);
         snn__conv_spread(net, q, &l, y, q->wt, 0);
     }
     if (q->hwc) return;
@@ -6780,7 +6918,7 @@ static void snn__conv_backward(snn_net *net, snn__node *q, snn__task *t, size_t 
     if (!q->hwc) snn__conv_columns(net, q, snn__row_dout(net, q, t, row), dy);
     if (snn__conv_dense(q)) snn__conv_weights(net, q, &l, dy, dw);
     else snn__conv_spread(net, q, &l, dy, dw, 1);
-    snn__conv_bias(net, q, t, dy, dw + (size_t)(s->c * s->taps) * (size_t)s->ogp);
+    if (!q->tiles) snn__conv_bias(net, q, t, dy, snn__conv_dbias(q, t));
     if (!x->backward) return;
     snn__zero(image, (size_t)(s->hp * s->wp) * (size_t)s->c);
     snn__conv_image(net, q, t, dy, image);
@@ -6848,7 +6986,6 @@ static void snn__conv_end(snn_net *net, snn__node *q, int tasks)
 /* -- pooling: max (gradient to the first maximum of the window), average (sum/(kh kw), padding
  * counted),
  *    sum. Reads a convolution's channels-last scratch directly when chained to one. */
-enum { SNN__POOL_KH, SNN__POOL_KW, SNN__POOL_SH, SNN__POOL_SW, SNN__POOL_PH, SNN__POOL_PW };
 enum { SNN__POOL_ROW = 4, SNN__POOL_ARG, SNN__POOL_AT };
 
 static snn_status snn__pool_infer(snn_net *net, snn__node *q)
@@ -6983,31 +7120,67 @@ static uint32_t *snn__pool_argmax(const snn_net *net, const snn__node *q, size_t
     const int t0 = q->signal == SNN__CONSTANT ? 0 : net->t0 % net->window;
     return q->argmax + ((size_t)t0 * (size_t)net->desc.batch + row) * snn__pool_words(q);
 }
+/* of these outputs, or NULL of all, the next one: its number and place; 0: that was the last */
+static int snn__pool_next(const snn__node *q, const uint32_t *seen, int across, int *k, int *oy,
+                          int *ox)
+{
+    for (; seen && ++*k <= (int)seen[0];) {
+        *oy = (int)seen[*k] / across;
+        *ox = (int)seen[*k] % across;
+        if (*oy < q->shape[1] && *ox < q->shape[2]) return 1;
+    }
+    if (seen || ++*k > q->shape[1] * q->shape[2]) return 0;
+    if (*k > 1 && ++*ox == q->shape[2]) *ox = 0, ++*oy;
+    return 1;
+}
 static void snn__max_pool_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
     const int *in = net->node[q->in[0]].shape, channels = q->shape[0],
               positions = q->shape[1] * q->shape[2];
     const snn__pool_view v = snn__pool_input(net, q, t, row, 0, 0);
     const size_t padded = SNN__PAD((size_t)channels);
-    float *best = SNN__SCRATCH(t, q, SNN__POOL_ROW, float), *y = best;
-    unsigned char *winners = SNN__SCRATCH(t, q, SNN__POOL_ARG, unsigned char), *arg = winners;
+    const snn__node *x = snn__input_of(net, q, 0);
+    const uint32_t *seen = snn__conv_seen(x, t);
+    const int across = x->tiles ? snn__conv_tiles(net, x, 1) : 0;
+    float *best = SNN__SCRATCH(t, q, SNN__POOL_ROW, float);
+    unsigned char *winners = SNN__SCRATCH(t, q, SNN__POOL_ARG, unsigned char);
     int32_t *at = SNN__SCRATCH(t, q, SNN__POOL_AT, int32_t);
-    int oy, ox, c, k, count = 0;
-    for (oy = 0; oy < q->shape[1]; oy++)
-        for (ox = 0; ox < q->shape[2]; ox++, y += padded, arg += channels) {
-            const float *from = v.data + snn__pool_elements(q, in, &v, oy, ox, at, &count);
-            /* what is too much of a position's padded numbers the next one overwrites */
-            if (v.sc == 1) net->kern->maximum(y, arg, from, at, count, (int)padded);
-            else
-                for (c = 0; c < channels; c++, from += v.sc)
-                    for (y[c] = from[at[0]], arg[c] = 0, k = 1; k < count; k++)
-                        if (from[at[k]] > y[c]) y[c] = from[at[k]], arg[c] = (unsigned char)k;
-        }
+    int i = 0, oy = 0, ox = 0, c, k, count = 0;
+    if (seen) {
+        snn__fill_rows(best, x->i[SNN__CONV_BIAS] ? snn__param_value(net, x, 1) : NULL, positions,
+                       (int)padded);
+        memset(winners, 0, (size_t)q->n);
+    }
+    while (snn__pool_next(q, seen, across, &i, &oy, &ox)) {
+        const float *from = v.data + snn__pool_elements(q, in, &v, oy, ox, at, &count);
+        /* what is too much of a position's padded numbers the next one overwrites */
+        float *y = best + (size_t)(oy * q->shape[2] + ox) * padded;
+        unsigned char *arg = winners + (oy * q->shape[2] + ox) * channels;
+        if (v.sc == 1) net->kern->maximum(y, arg, from, at, count, (int)padded);
+        else
+            for (c = 0; c < channels; c++, from += v.sc)
+                for (y[c] = from[at[0]], arg[c] = 0, k = 1; k < count; k++)
+                    if (from[at[k]] > y[c]) y[c] = from[at[k]], arg[c] = (unsigned char)k;
+    }
     if (q->argmax)
         snn__bytes_fold(snn__pool_argmax(net, q, row), (const uint32_t *)(const void *)winners,
                         snn__pool_words(q), snn__pool_bits(q));
     net->kern->transpose(snn__row_out(net, q, t, row), (size_t)positions, best, padded, positions,
                          channels, 0);
+}
+/* the gradient of the bias of the convolution whose positions these windows tile */
+static void snn__pool_bias(const snn_net *net, const snn__node *q, const float *d,
+                           const unsigned char *arg, float *db)
+{
+    const size_t channels = (size_t)q->shape[0], padded = SNN__PAD(channels);
+    const int kw = q->i[SNN__POOL_KW], size = q->i[SNN__POOL_KH] * kw;
+    int oy, first;
+    for (oy = 0; oy < q->shape[1]; oy++) {
+        for (first = 0; first < size; first += kw) /* a row of positions */
+            net->kern->add_won(db, d, padded, arg, channels, q->shape[2], first, kw, (int)padded);
+        d += (size_t)q->shape[2] * padded;
+        arg += (size_t)q->shape[2] * channels;
+    }
 }
 static void snn__max_pool_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
@@ -7017,22 +7190,33 @@ static void snn__max_pool_backward(snn_net *net, snn__node *q, snn__task *t, siz
                      q->i[SNN__POOL_KW] > q->i[SNN__POOL_SW]; /* windows have elements in common */
     const snn__pool_view v = snn__pool_input(net, q, t, row, 1, meet);
     const size_t padded = SNN__PAD((size_t)channels);
-    float *d = SNN__SCRATCH(t, q, SNN__POOL_ROW, float);
+    float *rows = SNN__SCRATCH(t, q, SNN__POOL_ROW, float);
     int32_t *at = SNN__SCRATCH(t, q, SNN__POOL_AT, int32_t);
-    unsigned char *arg = SNN__SCRATCH(t, q, SNN__POOL_ARG, unsigned char);
-    int oy, ox, c, count = 0;
+    unsigned char *winners = SNN__SCRATCH(t, q, SNN__POOL_ARG, unsigned char);
+    const uint32_t *seen = NULL;
+    snn__node *x = snn__input_of(net, q, 0);
+    const int across = x->tiles ? snn__conv_tiles(net, x, 1) : 0;
+    int i = 0, oy = 0, ox = 0, c, count = 0;
     if (!v.grad) return;
-    snn__bytes_unfold((uint32_t *)(void *)arg, snn__pool_argmax(net, q, row), snn__pool_words(q),
-                      snn__pool_bits(q));
-    net->kern->transpose(d, padded, snn__row_dout(net, q, t, row), (size_t)positions, channels,
+    snn__bytes_unfold((uint32_t *)(void *)winners, snn__pool_argmax(net, q, row),
+                      snn__pool_words(q), snn__pool_bits(q));
+    net->kern->transpose(rows, padded, snn__row_dout(net, q, t, row), (size_t)positions, channels,
                          positions, 0);
-    for (oy = 0; oy < q->shape[1]; oy++)
-        for (ox = 0; ox < q->shape[2]; ox++, d += padded, arg += channels) {
-            float *to = v.grad + snn__pool_elements(q, in, &v, oy, ox, at, &count);
-            if (v.sc == 1) net->kern->unpool(to, at, count, d, arg, (int)padded, meet);
-            else
-                for (c = 0; c < channels; c++) to[(size_t)c * v.sc + (size_t)at[arg[c]]] += d[c];
-        }
+    if (x->tiles) snn__pool_bias(net, q, rows, winners, snn__conv_dbias(x, t));
+    if (x->tiles && !snn__input_of(net, x, 0)->backward) { /* weights alone ask for gradients */
+        const snn__list l = snn__conv_list(net, x, t, row);
+        snn__conv_see(net, x, t, &l);
+        seen = snn__conv_seen(x, t);
+    }
+    while (snn__pool_next(q, seen, across, &i, &oy, &ox)) {
+        const int p = oy * q->shape[2] + ox;
+        const float *d = rows + (size_t)p * padded;
+        const unsigned char *arg = winners + p * channels;
+        float *to = v.grad + snn__pool_elements(q, in, &v, oy, ox, at, &count);
+        if (v.sc == 1) net->kern->unpool(to, at, count, d, arg, (int)padded, meet);
+        else
+            for (c = 0; c < channels; c++) to[(size_t)c * v.sc + (size_t)at[arg[c]]] += d[c];
+    }
 }
 
 static float snn__pool_factor(const snn__node *q)
@@ -11555,7 +11739,7 @@ static void snn__plan_graph(snn_net *net)
     for (i = n - 1; i >= 0; i--) {
         snn__node *q = &net->node[i];
         int mixed = 0, user = -1;
-        q->users = q->chunk = q->hwc = q->halved = 0;
+        q->users = q->chunk = q->hwc = q->tiles = q->halved = 0;
         q->exec = q->last_user = i;
         if (q->root != i) continue;
         for (j = i + 1; j < n; j++) {
@@ -11586,6 +11770,7 @@ static void snn__plan_graph(snn_net *net)
                 q->hwc = (q->op == SNN__CONV2D || q->op == SNN__CONV1D) && u->in[0] == i &&
                          (u->op == SNN__MAX_POOL2D || u->op == SNN__AVG_POOL2D ||
                           u->op == SNN__SUM_POOL2D);
+                if (q->hwc && snn__conv_dense(q) && snn__pool_tiles(u)) q->tiles = user;
             }
         }
         if (q->signal == SNN__CONSTANT && net->segments > 1 && !q->chunk) q->add = 1;

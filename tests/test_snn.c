@@ -394,7 +394,8 @@ static float *row_input(const net_row *r, uint32_t stream)
     float *x = floats(n);
     for (i = 0; i < n; i++) {
         float u = uniform(0.0f, 1.0f, stream, i);
-        if (r->input == SNN_INPUT_SPIKES) x[i] = u < 0.3f ? 1.0f : 0.0f;
+        if (r->input == SNN_INPUT_SPIKES) /* large ones are events, few */
+            x[i] = u < (row_features(r) > 500 ? 0.02f : 0.3f) ? 1.0f : 0.0f;
         else x[i] = r->input == SNN_INPUT_DENSE ? 3.0f * u - 1.0f : 1.6f * u;
     }
     return x;
@@ -429,6 +430,12 @@ static const net_row fixed_rows[] = {
     {"pool_in_chain", SNN_INPUT_SPIKES, 2, 10, 10, 5, 2,
      "conv:5 k3 | max:2 | scale:.5 | leaky b.9 t.2 | conv:6 k3 p1 | max:2 | avg:2 | flat | fc:4 | "
      "leaky b.9 t.1"},
+    {"events", SNN_INPUT_SPIKES, 2, 21, 20, 6, 3,
+     "conv:5 k3 p1 | max:2 | leaky b.9 t.3 | conv:18 k3 nobias | max:0 kh2 kw3 | flat | fc:4 | "
+     "leaky b.9 t.1"},
+    {"rare_spikes", SNN_INPUT_CONSTANT, 1, 18, 17, 6, 3,
+     "conv:2 k2 | leaky b.5 t.7 | conv:5 k2 | max:2 | leaky b.9 t.1 | flat | fc:4 | "
+     "leaky b.9 t.05"},
     {"neuron_then_pool", SNN_INPUT_DENSE, 2, 10, 10, 5, 2,
      "conv:5 k3 | leaky b.9 t.3 f1.5 | max:2 | conv:6 k3 p1 | leaky b.8 t.2 | sum:2 | flat | "
      "fc:4 | leaky b.9 t.2"},
@@ -989,6 +996,65 @@ static void kernels(int isa, int exact)
                 int set = i < k && (form ? x[i] >= 0.0f : x[i] > 0.0f);
                 if ((int)(words[i / 32] >> (i % 32) & 1u) != set) fail("fire %d", i);
             }
+        }
+    }
+}
+
+/* the kernels of pools, bit for bit: the winner of each window, its way through a few bits, its
+ * gradient, and the sums of those won by a row of the window */
+static void kernels_pools(int isa, int exact)
+{
+    static const int elements[] = {2, 4, 9, 25};
+    enum { WINDOWS = 5, LANES = 48, CHANNELS = 37 };
+    const snn__kernels *kern = snn__kernels_select((snn_isa)isa, exact);
+    int e, i, k, w;
+    for (e = 0; e < COUNT_OF(elements); e++) {
+        const int count = elements[e];
+        const size_t bits = count <= 4 ? 2 : count <= 16 ? 4 : 8;
+        const size_t words = (WINDOWS * CHANNELS * bits + 31) / 32;
+        const size_t room = words * 32 / bits + LANES;
+        float *x = floats((size_t)(WINDOWS * count * LANES)), *d = floats(WINDOWS * LANES);
+        float *dx = floats((size_t)(count * LANES)), *sum = floats(LANES), best[LANES];
+        uint32_t *folded = (uint32_t *)keep_bytes(words * 4);
+        uint32_t *all = (uint32_t *)keep_bytes(room), *back = (uint32_t *)keep_bytes(room);
+        unsigned char *arg = (unsigned char *)all;
+        int32_t at[25];
+        memset(all, 0xff, room);
+        for (i = 0; i < WINDOWS * count * LANES; i++) /* few values, so that some are equal */
+            x[i] = floorf(uniform(0.0f, 9.0f, 910, (size_t)i));
+        for (i = 0; i < WINDOWS * LANES; i++) d[i] = uniform(-1.0f, 1.0f, 911, (size_t)i);
+        for (k = 0; k < count; k++) at[k] = k * LANES;
+        for (w = 0; w < WINDOWS; w++) {
+            kern->maximum(best, arg + w * CHANNELS, x + w * count * LANES, at, count, LANES);
+            for (i = 0; i < LANES; i++) {
+                const float *from = x + w * count * LANES + i;
+                int first = 0;
+                for (k = 1; k < count; k++)
+                    if (from[k * LANES] > from[first * LANES]) first = k;
+                if (best[i] != from[first * LANES] || arg[w * CHANNELS + i] != first)
+                    fail("maximum of %d: channel %d", count, i);
+            }
+        }
+        snn__bytes_fold(folded, all, words, bits);
+        snn__bytes_unfold(back, folded, words, bits);
+        if (memcmp(back, all, WINDOWS * CHANNELS)) fail("winners of %d", count);
+        for (k = 0; k < 2; k++) { /* written, or added to 0.25 */
+            for (i = 0; i < count * LANES; i++) dx[i] = 0.25f;
+            kern->unpool(dx, at, count, d, arg, CHANNELS / 16 * 16, k);
+            for (i = 0; i < count * LANES; i++) {
+                const int c = i % LANES, won = arg[c] == i / LANES;
+                if (c < CHANNELS / 16 * 16 && dx[i] != (k ? 0.25f : 0.0f) + (won ? d[c] : 0.0f))
+                    fail("unpool of %d: %d", count, i);
+            }
+        }
+        for (i = 0; i < LANES; i++) sum[i] = 0.5f;
+        kern->add_won(sum, d, LANES, arg, CHANNELS, WINDOWS, 1, 2, LANES);
+        for (i = 0; i < CHANNELS; i++) {
+            float want = 0.0f;
+            for (w = 0; w < WINDOWS; w++)
+                if (arg[w * CHANNELS + i] == 1 || arg[w * CHANNELS + i] == 2)
+                    want += d[w * LANES + i];
+            if (sum[i] != 0.5f + want) fail("add_won of %d: channel %d", count, i);
         }
     }
 }
@@ -6704,9 +6770,10 @@ static void add_all(void)
         add(core_canary, i / 2, i % 2, "core/canary_%d_%s", i / 2, i % 2 ? "end" : "start");
     for (i = (int)SNN_ISA_SCALAR; i <= (int)snn_isa_best(); i++)
         for (k = 0; k < 2; k++)
-            for (m = 0; m < 2; m++)
-                add(m ? kernels_halves : kernels, i, k, "kernels/%s%s%s", m ? "halves_" : "",
-                    snn_isa_name((snn_isa)i), k ? "_exact" : "");
+            for (m = 0; m < 3; m++)
+                add(m == 2 ? kernels_pools : m ? kernels_halves : kernels, i, k, "kernels/%s%s%s",
+                    m == 2 ? "pools_" : m ? "halves_" : "", snn_isa_name((snn_isa)i),
+                    k ? "_exact" : "");
     add(kernels_sizes, 0, 0, "kernels/sizes");
     add(surrogate_names, 0, 0, "surrogates/names");
     for (i = 0; i < (int)SNN_SURROGATE_COUNT; i++) {
