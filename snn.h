@@ -584,7 +584,7 @@ typedef struct snn_net_desc {
      * for one more forward pass; 0: all T */
     int checkpoint;
     /* of those, steps whose gradients are in memory at once; 0: as many as are fast, about 32, of
-     * all-to-all recurrences all. Nets with norms and those of a backend hold all */
+     * all-to-all recurrences all; a backend has its own number. Nets with norms hold all */
     int gradient_steps;
     /* smaller, not exact: 1 stores the input currents of neurons, which backward reads again, in
      * 16 bits (IEEE binary16: 11 bits of precision, infinite from 65520 on). Forward reads the
@@ -5766,6 +5766,7 @@ struct snn_net {
 typedef struct snn__engine {
     const char *name;
     snn_status (*supports)(snn_net *net, int node); /* asked for every node before build */
+    int (*segment)(const snn_net *net);             /* gradient_steps where the desc has none */
     size_t (*size)(const snn_net *net);             /* bytes of its records, at net->device */
     snn_status (*build)(snn_net *net);
     void (*destroy)(snn_net *net);
@@ -12064,11 +12065,13 @@ static void snn__plan_segments(snn_net *net)
     int W = net->desc.inference ? T : net->desc.checkpoint, i;
     const int count = W > some ? (W + some / 2) / some : 1;
     int steps = net->desc.gradient_steps ? net->desc.gradient_steps : (W + count - 1) / count;
-    if (net->desc.inference || net->engine) steps = W;
+    if (net->engine && !net->desc.gradient_steps) steps = net->engine->segment(net);
+    if (net->desc.inference) steps = W;
     for (i = 0; i < net->count; i++) {
         const snn__node *q = &net->node[i];
         if (q->op == SNN__NORM) steps = W; /* its statistics are of the whole window */
-        if (!net->desc.gradient_steps && q->recurrence == SNN_RECURRENCE_LINEAR) steps = W;
+        if (!net->desc.gradient_steps && q->recurrence == SNN_RECURRENCE_LINEAR && !net->engine)
+            steps = W;
     }
     net->segment = steps < W ? steps : W;
     net->segments = (T + net->segment - 1) / net->segment;

@@ -31,14 +31,22 @@
  *   currents; sums of layers differ in their order, so in the last bits. Two runs on one device
  *   agree in every bit: no sum depends on which thread came first.
  *
+ * MEMORY
+ *   As on the CPU a net runs some steps at a time, a segment, layer by layer. Gradients are there
+ *   for one segment, also signals that backward does not read again; where there are many segments
+ *   spikes are bytes, which a matrix product gets as floats of one. gradient_steps says how long a
+ *   segment is; else it is long enough to keep the device busy, some 32 MB of the widest layer and
+ *   1024 rows, and small nets have one. Currents and spikes of all T steps stay, of a checkpoint
+ *   interval with `checkpoint`; of states only one every 16, 8 or 4 steps. What is recorded, as the
+ *   last layer is, stays for all steps: spikes and membranes and their gradients, four signals.
+ *   snn_cuda_memory counts it all.
+ *
  * WHAT IT DOES NOT DO
- *   learning rules in a net, neurons and surrogates of your own, checkpoint, gradient_steps,
- *   gradient_floor, half_traces, debug, SNN_SPIKES_SMOOTH; times and SNN_NONE of losses. Each is a
- *   sentence when the net is built or the call is made; nothing silently runs on the CPU. A learned
- *   parameter that others are derived from, as Lapicque's beta, goes through the host's formula
- *   once a step, and what fetches it is no graph. Signals of all steps stay on the device
- *   (checkpoint would keep those of a part of them); states do not, backward walks from one stored
- *   every 16, 8 or 4 steps.
+ *   learning rules in a net, neurons and surrogates of your own, gradient_floor, half_traces,
+ *   debug, SNN_SPIKES_SMOOTH; times and SNN_NONE of losses. Each is a sentence when the net is
+ *   built or the call is made; nothing silently runs on the CPU. A learned parameter that others
+ *   are derived from, as Lapicque's beta, goes through the host's formula once a segment, and what
+ *   fetches it is no graph.
  */
 #ifndef SNN_CUDA_H_INCLUDED
 #define SNN_CUDA_H_INCLUDED
@@ -512,6 +520,8 @@ typedef struct snn__cu_scan {
     float *saved;                       /* [states][slots][bn]; NULL: no backward will come */
     float *fed, *saved_fed;             /* recurrence: spikes of the last step; saved too */
     float *rec[SNN_MAX_STATES];         /* [T][bn] or NULL */
+    float *count;                       /* [bn]: spikes of a pass whose output is not kept; NULL */
+    int count_add;                      /* to those of the steps before */
     const float *param[SNN_MAX_PARAMS + 1]; /* the last: the graded factor */
     uint32_t clamp;                     /* bit k: parameter k is used as of [0,1] */
     int per_neuron;
@@ -619,7 +629,7 @@ SNN__DEVICE void snn__cu_scan_forward(const snn__cu_scan *a, size_t i, int S, in
     const uint32_t b = snn__cu_divide(i, a->n, &j);
     const float f = a->winner ? 1.0f : a->param[SNN_MAX_PARAMS][a->per_neuron ? j : 0];
     float *saved = a->saved ? a->saved + (size_t)(a->t0 / a->every) * a->bn + i : NULL;
-    int t, c, k, left = 0;
+    int t, c, k, left = 0, spikes = 0;
     snn__cu_params(a, j, P, p);
     SNN__UNROLL
     for (k = 0; k < S; k++) s[k] = a->state[k][i];
@@ -653,6 +663,7 @@ SNN__DEVICE void snn__cu_scan_forward(const snn__cu_scan *a, size_t i, int S, in
             h = snn__cu_fires(a, drive, t, b, j);
             snn__cu_spike(a, s, p, u, h, jump1);
             if (a->fed) a->fed[i] = f * h;
+            spikes += f * h != 0.0f;
             if (a->out.u) a->out.u[at] = h != 0.0f;
             else a->out.f[at] = a->output_membrane ? s[0] : f * h;
             SNN__UNROLL
@@ -662,6 +673,7 @@ SNN__DEVICE void snn__cu_scan_forward(const snn__cu_scan *a, size_t i, int S, in
     }
     SNN__UNROLL
     for (k = 0; k < S; k++) a->state[k][i] = s[k];
+    if (a->count) a->count[i] = (a->count_add ? a->count[i] : 0.0f) + (float)spikes;
 }
 
 SNN__DEVICE void snn__cu_scan_backward(const snn__cu_scan *a, size_t i, int S, int P, int I,
@@ -1195,7 +1207,7 @@ typedef struct snn__cu_mix {
     int training;
     uint64_t seed;
     uint32_t stream, time;
-    float *past;
+    float *past;            /* delay; backward: their gradients, or NULL */
 } snn__cu_mix;
 SNN__DEVICE float snn__cu_keep(const snn__cu_mix *a, uint32_t row, uint32_t j)
 {
@@ -1245,8 +1257,10 @@ SNN__KERNEL(snn__cu_mix_backward, snn__cu_mix)
         const uint32_t row = row0 + k * a->rows;
         float g, other = 0.0f;
         if (a->op == SNN__DELAY) {
-            const uint32_t later = row + a->per;
-            g = later < a->rows * a->times ? a->dy[(size_t)later * a->out + at] : 0.0f;
+            const uint32_t later = row + a->per, all = a->rows * a->times;
+            g = later < all ? a->dy[(size_t)later * a->out + at]
+                : a->past   ? a->past[(size_t)(later - all) * a->out + at]
+                            : 0.0f;
         } else g = a->dy[(size_t)row * a->out + at];
         if (a->op == SNN__MULTIPLY || a->op == SNN__IAND)
             other = snn__cu_get(&a->x[!a->which], row, a->out, j);
@@ -1270,6 +1284,19 @@ SNN__KERNEL(snn__cu_mix_past, snn__cu_mix)
     a->y[i] = row < a->per ? a->past[(size_t)row * a->out + j]
                            : snn__cu_get(&a->x[0], row - a->per, a->out, j);
 }
+
+/* and the gradients that what was before these rows takes: y, from past */
+SNN__KERNEL(snn__cu_mix_dpast, snn__cu_mix)
+{
+    a->y[i] = i < (size_t)a->rows * a->out ? a->dy[i] : a->past[i - (size_t)a->rows * a->out];
+}
+
+/* a signal as floats, where a matrix product wants them */
+typedef struct snn__cu_plain {
+    snn__cu_signal x;
+    float *y;
+} snn__cu_plain;
+SNN__KERNEL(snn__cu_floats, snn__cu_plain) { a->y[i] = snn__cu_element(&a->x, i); }
 
 /* -- sums in a fixed order: thread (chunk, j) adds rows chunk, chunk + chunks ... */
 typedef struct snn__cu_sums {
@@ -1580,10 +1607,14 @@ SNN__KERNEL(snn__cu_collect_one, snn__cu_collect)
 }
 
 /* ---- >>plan -------------------------------------------------------------------------------- */
-/* What a net has on the device. Every node's signal and gradient stay for the pass; where a neuron
- * alone reads currents, it writes their gradient over them. */
+/* What a net has on the device. As on the CPU it runs a segment of its steps at a time, layer by
+ * layer: signals that backward reads again stay for a window, one or many segments, others and
+ * gradients for a segment, recorded ones for the pass. Where a neuron alone reads currents, it
+ * writes their gradient over them. */
 
 enum { SNN__CU_PART = 1 << 17 };     /* floats of a partial sum */
+/* a segment: numbers of the widest layer and rows of a matrix product, at least */
+enum { SNN__CU_SEGMENT = 1 << 23, SNN__CU_SEGMENT_ROWS = 1024 };
 enum { SNN__CU_TILES = 1 << 16 };    /* threads of a convolution's weight gradient, about */
 enum { SNN__CU_SIGNAL = 0, SNN__CU_DSIGNAL, SNN__CU_REC,
        SNN__CU_DREC = SNN__CU_REC + SNN_MAX_STATES,
@@ -1599,10 +1630,12 @@ typedef struct snn__cu_node {
     uint32_t *words;       /* packed input */
     unsigned char *arg;    /* max pool */
     float *packed, *packed_back, *rounded;
-    float *past, *past_next; /* delay */
+    float *past, *past_next, *dpast; /* delay */
+    float *held;           /* [windows+1][states][B][n]: at the start of each; at the end */
     float *mean, *inv;     /* norms */
     /* neurons */
-    int kind, every, slots;
+    int kind, every, slots; /* slots of `saved`, over a window */
+    float *count;
     float *state[SNN_MAX_STATES + 1], *dstate[SNN_MAX_STATES + 1];
     float *rec[SNN_MAX_STATES], *drec[SNN_MAX_STATES];
     float *saved, *saved_fed, *derived, *start, *current, *dcurrent, *levels, *drive;
@@ -1614,6 +1647,7 @@ typedef struct snn__cu_net {
     float *values, *grads, *moment[2];
     size_t floats;         /* of values */
     float *part[2];        /* partial sums */
+    float *wide;           /* the spikes that a matrix product reads, as floats */
     float *dparam, *sums;  /* of the neuron layer at hand */
     float *conv;           /* partial weight gradients */
     double *norm, *norm_stat; /* of the norm at hand: parts, results */
@@ -1651,7 +1685,24 @@ static size_t snn__cu_rows(const snn_net *net, const snn__node *q) /* of the las
 {
     return (size_t)net->desc.batch * (size_t)(q->signal == SNN__CONSTANT ? 1 : net->pass_steps);
 }
-
+static int snn__cu_windows(const snn_net *net)
+{
+    return snn__cu_tiles(net->desc.steps, net->window);
+}
+/* of the current segment: rows of an output; of its gradient */
+static snn__cu_signal snn__cu_out(const snn_net *net, const snn__node *q)
+{
+    snn__cu_signal s = snn__cu_at(net, q)->out;
+    const size_t at = q->out_row0 * (size_t)q->n;
+    if (s.f) s.f += at;
+    if (s.u) s.u += at;
+    return s;
+}
+static float *snn__cu_dout(const snn_net *net, const snn__node *q)
+{
+    float *d = snn__cu_at(net, q)->dout;
+    return d ? d + q->dout_row0 * (size_t)q->n : NULL;
+}
 
 /* the script of a call with these flags; NULL: none is kept */
 enum { SNN__CU_RESET, SNN__CU_FORWARD, SNN__CU_ZERO_GRAD, SNN__CU_LOSS, SNN__CU_BACKWARD,
@@ -1719,8 +1770,6 @@ static snn_status snn__cu_supports(snn_net *net, int node)
     if (what)
         return snn__fail(net, SNN_ERR_UNSUPPORTED, "cuda: %s \"%s\": %s does not run on the device",
                          snn__op_name(q), q->name, what);
-    if (net->desc.checkpoint < net->desc.steps && !net->desc.inference) what = "checkpoint";
-    if (net->desc.gradient_steps) what = "gradient_steps";
     if (net->desc.debug) what = "debug";
     if (net->desc.gradient_floor > 0.0f) what = "gradient_floor";
     if (net->desc.half_traces) what = "half_traces";
@@ -1736,11 +1785,45 @@ static snn_status snn__cu_supports(snn_net *net, int node)
     return SNN_OK;
 }
 
+/* gradient_steps: so many that kernels have threads enough, and small nets one segment; whole
+ * stretches of the scan */
+static int snn__cu_segment(const snn_net *net)
+{
+    const int W = net->desc.checkpoint, B = net->desc.batch;
+    double least = (double)SNN__CU_SEGMENT_ROWS / B, n = 1.0;
+    int i, count, steps;
+    for (i = 1; i < net->count; i++)
+        if (net->node[i].signal != SNN__CONSTANT && net->node[i].n > n) n = net->node[i].n;
+    if (SNN__CU_SEGMENT / (n * B) > least) least = SNN__CU_SEGMENT / (n * B);
+    if (least >= W) return W;
+    steps = (int)least + 1;
+    count = (W + steps / 2) / steps;
+    if (count <= 1) return W;
+    return ((W + count - 1) / count + SNN__CU_TAPE - 1) / SNN__CU_TAPE * SNN__CU_TAPE;
+}
 /* the gradient of x can be written over x: a neuron alone reads it */
 static int snn__cu_over(const snn_net *net, const snn__node *q)
 {
     return q->users == 1 && !q->record && q->signal != SNN__BITS &&
-           snn__op_table[q->op].kind != SNN__SOURCE && net->node[q->last_user].op == SNN__NEURON;
+           snn__op_table[q->op].kind != SNN__SOURCE &&
+           net->node[q->last_user].op == SNN__NEURON &&
+           (q->signal != SNN__CONSTANT || net->segments == 1);
+}
+/* steps of an output that are stored, 0: those of a segment. A recurrence stores its own sums. */
+static int snn__cu_out_steps(const snn_net *net, const snn__node *q)
+{
+    int j, k;
+    if (q->signal == SNN__CONSTANT) return 0;
+    if (snn__op_table[q->op].kind == SNN__SOURCE || (q->record & SNN_RECORD_SPIKES))
+        return net->desc.steps;
+    for (j = (int)(q - net->node) + 1; j < net->count && !net->desc.inference; j++) {
+        const snn__node *u = &net->node[j];
+        for (k = 0; k < u->ins && u->root == j; k++)
+            if (snn__input_of(net, u, k) == q && snn__op_table[u->op].keeps_input &&
+                (u->op != SNN__NEURON || u->recurrence == SNN_RECURRENCE_NONE))
+                return net->window;
+    }
+    return 0;
 }
 /* the bias of a linear layer, where the neurons that alone read it can add it: a pass over the
  * currents less; NULL otherwise */
@@ -1774,7 +1857,7 @@ static void snn__cu_plan_conv(const snn_net *net, snn__arena *a, const snn__conv
 /* statistics that a norm keeps, at most; in so many chunks each */
 static size_t snn__cu_units(const snn_net *net, const snn__node *q)
 {
-    const size_t steps = q->signal == SNN__CONSTANT ? 1 : (size_t)net->desc.steps;
+    const size_t steps = q->signal == SNN__CONSTANT ? 1 : (size_t)net->segment;
     if (q->i[SNN__NORM_KIND] == SNN_NORM_LAYER) return steps * (size_t)net->desc.batch;
     return steps * (size_t)q->shape[0];
 }
@@ -1806,12 +1889,14 @@ static void snn__cu_plan_neuron(snn_net *net, snn__node *q, snn__arena *a)
     snn__cu_node *d = snn__cu_at(net, q);
     const snn_neuron_def *def = q->neuron.def;
     const size_t bn = (size_t)net->desc.batch * (size_t)q->n, T = (size_t)net->desc.steps;
+    const size_t window = (size_t)net->window, wide = (size_t)snn__inputs(q) * bn;
     const int recurrent = q->recurrence != SNN_RECURRENCE_NONE, train = !net->desc.inference;
-    const size_t wide = (size_t)snn__inputs(q) * bn;
     int k;
     d->kind = snn__cu_kind(def);
     d->every = recurrent || q->desc.inhibition ? 1 : snn__cu_stretch(def->states);
-    d->slots = (net->desc.steps + d->every - 1) / d->every;
+    d->slots = snn__cu_tiles(net->window, net->segment) * snn__cu_tiles(net->segment, d->every);
+    if ((q->out_steps < net->desc.steps && net->segments > 1) || snn__cu_over(net, q))
+        d->count = snn__arena_floats(a, bn, 1);
     for (k = 0; k < q->states; k++) d->state[k] = snn__arena_floats(a, bn, 1);
     for (k = 0; train && k < q->states; k++) d->dstate[k] = snn__arena_floats(a, bn, 1);
     for (k = 0; k < def->states; k++) {
@@ -1820,20 +1905,20 @@ static void snn__cu_plan_neuron(snn_net *net, snn__node *q, snn__arena *a)
     }
     if (train) {
         d->saved = snn__arena_floats(a, snn__mul_size(bn, (size_t)def->states), (size_t)d->slots);
-        if (q->states > def->states) d->saved_fed = snn__arena_floats(a, bn, T);
+        if (q->states > def->states) d->saved_fed = snn__arena_floats(a, bn, window);
     }
     if (def->derived)
         d->derived = snn__arena_floats(a, (size_t)def->derived,
                                        q->desc.per_neuron ? (size_t)q->n : 1);
     if (q->desc.inhibition) {
-        d->winner = (int *)snn__arena_take(a, T * (size_t)net->desc.batch, sizeof(int));
+        d->winner = (int *)snn__arena_take(a, window * (size_t)net->desc.batch, sizeof(int));
         d->drive = snn__arena_floats(a, bn, 1);
     }
     if (q->levels) d->levels = snn__arena_floats(a, (size_t)q->neuron.level_count, 1);
     if (def->start) d->start = snn__arena_floats(a, (size_t)def->states, (size_t)q->n);
     if (!recurrent) return;
-    d->current = snn__arena_floats(a, wide, T);
-    if (train) d->dcurrent = snn__arena_floats(a, wide, T);
+    d->current = snn__arena_floats(a, wide, window);
+    if (train) d->dcurrent = snn__arena_floats(a, wide, (size_t)net->segment);
     if (q->recurrence == SNN_RECURRENCE_CONV2D) {
         snn__node r = snn__cu_recurrent_conv(q);
         snn__cu_plan_conv(net, a, &r.conv, d, train);
@@ -1845,7 +1930,8 @@ static void snn__cu_plan(snn_net *net, snn__arena *a)
 {
     snn__cu_net *g = snn__cu_of(net);
     const size_t B = (size_t)net->desc.batch, T = (size_t)net->desc.steps;
-    size_t dparam = 0, sums = 0, conv = 0, norm = 0, stat = 0;
+    const int windows = snn__cu_windows(net);
+    size_t dparam = 0, sums = 0, conv = 0, norm = 0, stat = 0, wide = 0;
     int i, k, j;
     g->floats = 0;
     for (k = 0; k < net->params; k++) {
@@ -1859,23 +1945,38 @@ static void snn__cu_plan(snn_net *net, snn__arena *a)
     for (i = 0; i < net->count; i++) {
         snn__node *q = &net->node[i];
         snn__cu_node *d = &g->node[i];
-        const size_t rows = B * (q->signal == SNN__CONSTANT ? 1 : T), n = (size_t)q->n;
-        int floats = q->record || q->signal != SNN__BITS;
+        const size_t rows = snn__plan_rows(net, q, net->segment), n = (size_t)q->n;
+        int floats = q->signal != SNN__BITS || (q->record & SNN_RECORD_SPIKES), product = 0;
+        size_t state = 0, kept, stored;
         if (q->root != i) continue;
+        q->out_steps = snn__cu_out_steps(net, q);
+        q->dout_steps = q->signal == SNN__CONSTANT         ? 0
+                        : q->record & SNN_RECORD_GRADIENT ? net->desc.steps
+                        : snn__cu_over(net, q)            ? q->out_steps
+                                                          : 0;
+        kept = q->out_steps ? snn__plan_rows(net, q, q->out_steps) : rows;
+        stored = q->dout_steps ? snn__plan_rows(net, q, q->dout_steps) : rows;
         for (j = i + 1; j < net->count; j++) /* a matrix product reads floats */
-            floats |= net->node[j].op == SNN__LINEAR && net->node[net->node[j].in[0]].root == i;
+            product |= net->node[j].op == SNN__LINEAR && net->node[net->node[j].in[0]].root == i;
+        floats |= product && net->segments == 1; /* else made of bytes, a segment at a time */
+        if (product && !floats && rows * n > wide) wide = rows * n;
         d->out.period = q->signal == SNN__CONSTANT ? (uint32_t)B : 0;
-        if (floats) d->out.f = snn__arena_floats(a, rows, n);
-        else d->out.u = (unsigned char *)snn__arena_take(a, rows, n);
+        if (floats) d->out.f = snn__arena_floats(a, kept, n);
+        else d->out.u = (unsigned char *)snn__arena_take(a, kept, n);
         if (!i && q->signal == SNN__BITS)
-            d->words = (uint32_t *)snn__arena_take(a, rows, (size_t)q->words * sizeof(uint32_t));
+            d->words = (uint32_t *)snn__arena_take(a, kept, (size_t)q->words * sizeof(uint32_t));
         if (q->backward)
-            d->dout = snn__cu_over(net, q) ? d->out.f : snn__arena_floats(a, rows, n);
-        if (q->op == SNN__MAX_POOL2D) d->arg = (unsigned char *)snn__arena_take(a, rows, n);
+            d->dout = snn__cu_over(net, q) ? d->out.f : snn__arena_floats(a, stored, n);
+        if (q->op == SNN__MAX_POOL2D)
+            d->arg = (unsigned char *)snn__arena_take(a, snn__plan_rows(net, q, net->window), n);
         if (q->op == SNN__DELAY) {
-            d->past = snn__arena_floats(a, (size_t)q->i[0] * B, n);
-            d->past_next = snn__arena_floats(a, (size_t)q->i[0] * B, n);
+            state = (size_t)q->i[0] * B;
+            d->past = snn__arena_floats(a, state, n);
+            d->past_next = snn__arena_floats(a, state, n);
+            if (q->backward && net->segments > 1) d->dpast = snn__arena_floats(a, state, n);
         }
+        if (q->op == SNN__NEURON) state = (size_t)q->states * B;
+        if (windows > 1) d->held = snn__arena_floats(a, state * (size_t)(windows + 1), n);
         if (q->op == SNN__NORM) {
             const size_t units = snn__cu_units(net, q);
             d->mean = snn__arena_floats(a, units, 1);
@@ -1897,7 +1998,7 @@ static void snn__cu_plan(snn_net *net, snn__arena *a)
         d->out.gain = d->out.u && q->gain ? g->values + (q->gain - net->values) : NULL;
         if (q->recurrence == SNN_RECURRENCE_CONV2D && q->backward) {
             const snn__node r = snn__cu_recurrent_conv(q);
-            const size_t w = (size_t)(r.conv.o * r.conv.k) * snn__cu_chunks(&r, B * T);
+            const size_t w = (size_t)(r.conv.o * r.conv.k) * snn__cu_chunks(&r, rows);
             if (w > conv) conv = w;
         }
         if (q->backward && snn__neuron_learns(net, q)) {
@@ -1908,6 +2009,7 @@ static void snn__cu_plan(snn_net *net, snn__arena *a)
     }
     for (k = 0; k < 2; k++)
         g->part[k] = snn__arena_floats(a, net->desc.inference ? 0 : SNN__CU_PART, 1);
+    g->wide = snn__arena_floats(a, wide, 1);
     g->dparam = snn__arena_floats(a, dparam, 1);
     g->sums = snn__arena_floats(a, sums, 1);
     g->conv = snn__arena_floats(a, conv, 1);
@@ -2265,32 +2367,40 @@ static void snn__cu_prepare_weights(snn_net *net)
 
 /* -- neurons */
 
+/* the first of `saved` that the current segment has */
+static size_t snn__cu_slot(const snn_net *net, const snn__node *q)
+{
+    const int every = snn__cu_at(net, q)->every;
+    return (size_t)(net->t0 % net->window / net->segment * snn__cu_tiles(net->segment, every));
+}
 static void snn__cu_scan_open(snn_net *net, const snn__node *q, snn__cu_scan *a)
 {
     const snn__cu_node *d = snn__cu_at(net, q);
     const snn_neuron_def *def = q->neuron.def;
+    const size_t bn = (size_t)net->desc.batch * (size_t)q->n, first = (size_t)net->t0 * bn;
     int k;
     memset(a, 0, sizeof *a);
-    a->x = snn__cu_at(net, snn__input_of(net, q, 0))->out;
+    a->x = snn__cu_out(net, snn__input_of(net, q, 0));
     a->bias = snn__cu_left_bias(net, snn__input_of(net, q, 0));
-    a->out = d->out;
+    a->out = snn__cu_out(net, q);
     a->n = (uint32_t)q->n;
-    a->bn = (size_t)net->desc.batch * (size_t)q->n;
-    a->t1 = net->pass_steps;
+    a->bn = bn;
+    a->t1 = net->len;
     a->every = d->every;
     a->slots = d->slots;
-    a->saved = d->saved;
+    if (d->saved) a->saved = d->saved + snn__cu_slot(net, q) * bn;
     if (q->states > def->states) {
         a->fed = d->state[def->states];
-        a->saved_fed = d->saved_fed;
+        if (d->saved_fed) a->saved_fed = d->saved_fed + snn__cu_slot(net, q) * bn;
         a->dfed = d->dstate[def->states];
     }
     for (k = 0; k < def->states; k++) {
         a->state[k] = d->state[k];
         a->dstate[k] = d->dstate[k];
-        a->rec[k] = d->rec[k];
-        a->drec[k] = d->drec[k];
+        if (d->rec[k]) a->rec[k] = d->rec[k] + first;
+        if (d->drec[k]) a->drec[k] = d->drec[k] + first;
     }
+    if (!net->replay) a->count = d->count;
     for (k = 0; k < def->params + def->derived; k++) {
         a->param[k] = k < def->params ? snn__cu_param(net, q, k)
                                       : d->derived + (k - def->params) *
@@ -2305,12 +2415,12 @@ static void snn__cu_scan_open(snn_net *net, const snn__node *q, snn__cu_scan *a)
     a->surrogate = q->neuron.surrogate;
     a->seed = net->desc.seed;
     a->stream = (uint32_t)(0x2000 + (q - net->node));
-    if (a->surrogate.kind == SNN_STOCHASTIC) a->time = net->time0;
+    if (a->surrogate.kind == SNN_STOCHASTIC) a->time = net->time;
     a->immediate = q->neuron.immediate;
     a->detach = q->neuron.detach;
     a->output_membrane = q->desc.output_membrane;
     a->before_reset = q->desc.membrane_before_reset && d->rec[0];
-    a->winner = d->winner;
+    if (d->winner) a->winner = d->winner + net->t0 % net->window * net->desc.batch;
     a->levels = d->levels;
     a->level_count = q->neuron.level_count;
     a->rounded = def->quantised ? def->quantised : def->states;
@@ -2324,6 +2434,7 @@ static void snn__cu_scan_steps(snn_net *net, const snn__node *q, snn__cu_scan *a
     for (; from < to; from = a->t1) {
         a->t0 = from;
         a->t1 = d->winner ? from + 1 : to;
+        a->count_add = net->t0 + from > 0;
         if (d->winner) {
             a->drive = d->drive;
             snn__cu_neuron[d->kind](&g->c, a, 0);
@@ -2383,13 +2494,19 @@ static int snn__cu_fed(const snn__node *q)
 {
     return q->neuron.def->feedback ? q->neuron.def->feedback - 1 : q->states - 1;
 }
-/* the same at the start of step t, as forward kept it */
-static float *snn__cu_fed_at(const snn_net *net, const snn__node *q, int t)
+/* the same at the start of the segment's steps, as forward kept it */
+static float *snn__cu_fed_steps(const snn_net *net, const snn__node *q)
 {
     const snn__cu_node *d = snn__cu_at(net, q);
-    const size_t bn = (size_t)net->desc.batch * (size_t)q->n;
-    if (q->states > q->neuron.def->states) return d->saved_fed + (size_t)t * bn;
-    return d->saved + ((size_t)snn__cu_fed(q) * (size_t)d->slots + (size_t)t) * bn;
+    const size_t bn = (size_t)net->desc.batch * (size_t)q->n, slot = snn__cu_slot(net, q);
+    if (q->states > q->neuron.def->states) return d->saved_fed + slot * bn;
+    return d->saved + ((size_t)snn__cu_fed(q) * (size_t)d->slots + slot) * bn;
+}
+/* currents of the segment's steps, the recurrence's share included */
+static float *snn__cu_current_steps(const snn_net *net, const snn__node *q)
+{
+    return snn__cu_at(net, q)->current +
+           (size_t)(net->t0 % net->window * net->desc.batch) * (size_t)(snn__inputs(q) * q->n);
 }
 static void snn__cu_recurrent_forward(snn_net *net, const snn__node *q, snn__cu_scan *a)
 {
@@ -2411,10 +2528,10 @@ static void snn__cu_recurrent_forward(snn_net *net, const snn__node *q, snn__cu_
         fill.s = s;
     }
     memset(&a->x, 0, sizeof a->x);
-    a->x.f = d->current;
-    for (t = 0; t < net->pass_steps; t++) {
+    a->x.f = snn__cu_current_steps(net, q);
+    for (t = 0; t < net->len; t++) {
         fill.row0 = (uint32_t)(t * B);
-        fill.y = d->current + (size_t)t * (size_t)B * (size_t)wide;
+        fill.y = a->x.f + (size_t)t * (size_t)B * (size_t)wide;
         SNN__LAUNCH(&g->c, snn__cu_begin_rows, (size_t)B * (size_t)wide, fill);
         if (q->recurrence == SNN_RECURRENCE_LINEAR)
             snn__cu_gemm(&g->c, 0, 1, B, wide, q->n, s, snn__cu_param(net, q, first), 1.0f, fill.y);
@@ -2435,17 +2552,17 @@ static void snn__cu_recurrent_backward(snn_net *net, const snn__node *q, snn__cu
     snn__cu_net *g = snn__cu_of(net);
     snn__cu_node *d = snn__cu_at(net, q);
     const int B = net->desc.batch, wide = snn__inputs(q) * q->n, first = q->neuron.def->params + 1;
-    const int T = net->pass_steps, fed = snn__cu_fed(q), spikes = a->fed != NULL;
+    const int T = net->len, fed = snn__cu_fed(q), spikes = a->fed != NULL;
     const size_t rows = (size_t)B * (size_t)T, step = (size_t)B * (size_t)wide;
     const snn__node r = q->recurrence == SNN_RECURRENCE_CONV2D ? snn__cu_recurrent_conv(q) : *q;
     const float *w = snn__cu_param(net, q, first);
-    float *dw = snn__cu_grad(net, q, first), *dx = d->dcurrent, *s = snn__cu_fed_at(net, q, 0);
+    float *dw = snn__cu_grad(net, q, first), *dx = d->dcurrent, *s = snn__cu_fed_steps(net, q);
     snn__cu_fill times;
     snn__cu_conv c;
     int t;
     memset(&times, 0, sizeof times);
     memset(&a->x, 0, sizeof a->x);
-    a->x.f = d->current;
+    a->x.f = snn__cu_current_steps(net, q);
     a->dx = dx;
     a->dx_add = 0;
     for (t = T - 1; t >= 0; t--) {
@@ -2542,15 +2659,15 @@ static void snn__cu_collect_params(snn_net *net, const snn__node *q)
     }
 }
 
-/* -- one layer, forward and backward over the rows of the pass */
+/* -- one layer, forward and backward over the rows of the current segment */
 
 static void snn__cu_mix_open(snn_net *net, const snn__node *q, snn__cu_mix *a)
 {
     int k;
     memset(a, 0, sizeof *a);
     a->op = q->op;
-    for (k = 0; k < q->ins; k++) a->x[k] = snn__cu_at(net, snn__input_of(net, q, k))->out;
-    a->y = snn__cu_at(net, q)->out.f;
+    for (k = 0; k < q->ins; k++) a->x[k] = snn__cu_out(net, snn__input_of(net, q, k));
+    a->y = snn__cu_out(net, q).f;
     a->out = (uint32_t)q->n;
     a->split = (uint32_t)net->node[q->in[0]].n;
     a->batch = (uint32_t)net->desc.batch;
@@ -2559,7 +2676,7 @@ static void snn__cu_mix_open(snn_net *net, const snn__node *q, snn__cu_mix *a)
     if (q->op == SNN__DROPOUT) {
         a->seed = net->desc.seed ^ ((uint64_t)net->pass << 32);
         a->stream = (uint32_t)(0x1000 + (q - net->node));
-        a->time = net->time0;
+        a->time = net->time;
     }
     if (q->op == SNN__GRADED_SPIKES) {
         a->w = snn__cu_param(net, q, 0);
@@ -2574,11 +2691,12 @@ static void snn__cu_pool_open(snn_net *net, const snn__node *q, snn__cu_pool *a)
 {
     const snn__node *x = &net->node[q->in[0]];
     snn__cu_node *d = snn__cu_at(net, q);
+    const int first = net->t0 % net->window * net->desc.batch;
     memset(a, 0, sizeof *a);
-    a->x = snn__cu_at(net, snn__input_of(net, q, 0))->out;
-    a->y = d->out.f;
-    a->arg = d->arg;
-    a->dy = d->dout;
+    a->x = snn__cu_out(net, snn__input_of(net, q, 0));
+    a->y = snn__cu_out(net, q).f;
+    if (d->arg) a->arg = d->arg + (q->signal == SNN__CONSTANT ? 0 : (size_t)first * (size_t)q->n);
+    a->dy = snn__cu_dout(net, q);
     a->channels = (uint32_t)q->shape[0];
     a->h = x->shape[1];
     a->w = x->shape[2];
@@ -2600,10 +2718,10 @@ static void snn__cu_norm_open(snn_net *net, const snn__node *q, snn__cu_norm *a)
     const snn__node *p = snn__input_of(net, q, 0);
     const int kind = q->i[SNN__NORM_KIND], running = snn__norm_running(q);
     const int steps = q->signal == SNN__CONSTANT ? net->pass_steps : 1;
-    const size_t all = snn__cu_rows(net, q);
+    const size_t all = snn__rows(net, q);
     memset(a, 0, sizeof *a);
-    a->x = snn__cu_at(net, p)->out;
-    a->y = d->out.f;
+    a->x = snn__cu_out(net, p);
+    a->y = snn__cu_out(net, q).f;
     a->mean = d->mean;
     a->inv = d->inv;
     a->layer = kind == SNN_NORM_LAYER;
@@ -2623,7 +2741,7 @@ static void snn__cu_norm_open(snn_net *net, const snn__node *q, snn__cu_norm *a)
         a->running_var = snn__cu_param(net, q, running + 1);
     }
     a->timed = kind == SNN_NORM_BATCH_TIME;
-    a->time = net->time0;
+    a->time = net->time;
     a->last = (uint32_t)q->i[SNN__NORM_STEPS] - 1;
     a->eps = q->f[SNN__NORM_EPS];
     a->momentum = q->f[SNN__NORM_MOMENTUM];
@@ -2631,7 +2749,7 @@ static void snn__cu_norm_open(snn_net *net, const snn__node *q, snn__cu_norm *a)
     /* a constant input stands for all steps of the pass: so many values, or so often */
     a->often = kind == SNN_NORM_BATCH ? steps : 1;
     a->values = (double)a->group * (double)a->S * (kind == SNN_NORM_BATCH ? 1 : steps);
-    a->rows = (uint32_t)snn__cu_rows(net, p);
+    a->rows = (uint32_t)snn__rows(net, p);
     a->times = (uint32_t)(all / a->rows);
 }
 static void snn__cu_norm_stat(snn__cu_net *g, snn__cu_norm *a, int mode)
@@ -2654,24 +2772,37 @@ static void snn__cu_norm_learn_rows(snn__cu_net *g, snn__cu_norm *a, int mode, f
     if (a->chunks > 1) snn__cu_sum(g, a->y, NULL, a->chunks, a->n, 1, y, 1);
 }
 
+/* what a matrix product reads of x: its floats, or those made of its bytes */
+static const float *snn__cu_factor(snn_net *net, const snn__node *x)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    snn__cu_plain a;
+    memset(&a, 0, sizeof a);
+    a.x = snn__cu_out(net, x);
+    a.y = g->wide;
+    if (a.x.f) return a.x.f;
+    SNN__LAUNCH(&g->c, snn__cu_floats, snn__rows(net, x) * (size_t)x->n, a);
+    return a.y;
+}
 static void snn__cu_node_forward(snn_net *net, snn__node *q)
 {
     snn__cu_net *g = snn__cu_of(net);
     snn__cu_node *d = snn__cu_at(net, q);
-    const snn__cu_node *x = snn__cu_at(net, snn__input_of(net, q, 0));
-    const size_t rows = snn__cu_rows(net, q), n = (size_t)q->n;
+    const snn__node *p = snn__input_of(net, q, 0);
+    const snn__cu_signal x = snn__cu_out(net, p), y = snn__cu_out(net, q);
+    const size_t rows = snn__rows(net, q), n = (size_t)q->n;
     switch (q->op) {
     case SNN__LINEAR: {
         const int bias = q->i[SNN__LINEAR_BIAS] && !snn__cu_left_bias(net, q);
         snn__cu_fill a;
         memset(&a, 0, sizeof a);
-        a.y = d->out.f;
+        a.y = y.f;
         a.bias = bias ? snn__cu_param(net, q, 1) : NULL;
         a.n = (uint32_t)n;
         a.inner = 1;
         if (bias) SNN__LAUNCH(&g->c, snn__cu_begin_rows, rows * n, a);
-        snn__cu_gemm(&g->c, 0, 1, (int)rows, q->n, snn__input_of(net, q, 0)->n, x->out.f,
-                     snn__cu_weights(net, q), bias ? 1.0f : 0.0f, d->out.f);
+        snn__cu_gemm(&g->c, 0, 1, (int)rows, q->n, p->n, snn__cu_factor(net, p),
+                     snn__cu_weights(net, q), bias ? 1.0f : 0.0f, y.f);
         return;
     }
     case SNN__CONV1D:
@@ -2679,8 +2810,8 @@ static void snn__cu_node_forward(snn_net *net, snn__node *q)
     case SNN__CONV_TRANSPOSE2D: {
         const int back = q->op == SNN__CONV_TRANSPOSE2D;
         snn__cu_conv a = snn__cu_conv_open(q->i, &q->conv, rows);
-        a.image = back ? d->out : x->out;
-        a.positions = back ? x->out : d->out;
+        a.image = back ? y : x;
+        a.positions = back ? x : y;
         a.w = back ? d->packed_back : d->packed;
         a.bias = q->i[SNN__CONV_BIAS] ? snn__cu_param(net, q, 1) : NULL;
         snn__cu_conv_run(g, &a, back);
@@ -2700,7 +2831,7 @@ static void snn__cu_node_forward(snn_net *net, snn__node *q)
         if (a.own) {
             snn__cu_norm_stat(g, &a, SNN__CU_MEAN);
             snn__cu_norm_stat(g, &a, SNN__CU_VARIANCE);
-            if (!a.layer) SNN__LAUNCH(&g->c, snn__cu_norm_move, a.C, a);
+            if (!a.layer && !net->replay) SNN__LAUNCH(&g->c, snn__cu_norm_move, a.C, a);
             g->stale |= !a.layer;
         } else SNN__LAUNCH(&g->c, snn__cu_norm_running, a.groups * a.C, a);
         SNN__LAUNCH(&g->c, snn__cu_norm_forward, rows * n, a);
@@ -2710,7 +2841,7 @@ static void snn__cu_node_forward(snn_net *net, snn__node *q)
         snn__cu_scan a;
         snn__cu_scan_open(net, q, &a);
         if (q->recurrence != SNN_RECURRENCE_NONE) snn__cu_recurrent_forward(net, q, &a);
-        else snn__cu_scan_steps(net, q, &a, 0, net->pass_steps);
+        else snn__cu_scan_steps(net, q, &a, 0, net->len);
         return;
     }
     default: {
@@ -2734,7 +2865,7 @@ static float *snn__cu_din(snn_net *net, const snn__node *q, int k, int *add)
     if (!p->backward) return NULL;
     *add = d->add;
     d->add = 1;
-    return d->dout;
+    return snn__cu_dout(net, p);
 }
 /* dy of the rows of q to input k: as it is, or however q's kind has it */
 static void snn__cu_mix_back(snn_net *net, const snn__node *q, snn__cu_mix *a, int k)
@@ -2745,8 +2876,8 @@ static void snn__cu_mix_back(snn_net *net, const snn__node *q, snn__cu_mix *a, i
     if (!a->dx) return;
     a->which = k;
     a->n = (uint32_t)p->n;
-    a->rows = (uint32_t)snn__cu_rows(net, p);
-    a->times = mixed ? (uint32_t)net->pass_steps : 1;
+    a->rows = (uint32_t)snn__rows(net, p);
+    a->times = mixed ? (uint32_t)net->len : 1;
     a->offset = k && a->op == SNN__CONCAT ? a->split : 0;
     SNN__LAUNCH(&snn__cu_of(net)->c, snn__cu_mix_backward, (size_t)a->rows * a->n, *a);
 }
@@ -2755,20 +2886,20 @@ static void snn__cu_node_backward(snn_net *net, snn__node *q)
     snn__cu_net *g = snn__cu_of(net);
     snn__cu_node *d = snn__cu_at(net, q);
     const snn__node *p = snn__input_of(net, q, 0);
-    const snn__cu_node *x = snn__cu_at(net, p);
-    const size_t rows = snn__cu_rows(net, q), n = (size_t)q->n;
+    const snn__cu_signal x = snn__cu_out(net, p);
+    const size_t rows = snn__rows(net, q), n = (size_t)q->n;
+    float *dout = snn__cu_dout(net, q), *dx;
     int add = 0;
-    float *dx;
-    if (!d->add && q->op != SNN__NEURON) snn__cu_zero(&g->c, d->dout, rows * n * sizeof(float));
+    if (!d->add && q->op != SNN__NEURON) snn__cu_zero(&g->c, dout, rows * n * sizeof(float));
     switch (q->op) {
     case SNN__LINEAR:
         if (q->i[SNN__LINEAR_BIAS])
-            snn__cu_sum(g, d->dout, NULL, rows, n, 1, snn__cu_grad(net, q, 1), 1);
-        snn__cu_gemm(&g->c, 1, 0, q->n, p->n, (int)rows, d->dout, x->out.f, 1.0f,
+            snn__cu_sum(g, dout, NULL, rows, n, 1, snn__cu_grad(net, q, 1), 1);
+        snn__cu_gemm(&g->c, 1, 0, q->n, p->n, (int)rows, dout, snn__cu_factor(net, p), 1.0f,
                      snn__cu_grad(net, q, 0));
         dx = snn__cu_din(net, q, 0, &add);
         if (dx)
-            snn__cu_gemm(&g->c, 0, 0, (int)rows, p->n, q->n, d->dout, snn__cu_weights(net, q),
+            snn__cu_gemm(&g->c, 0, 0, (int)rows, p->n, q->n, dout, snn__cu_weights(net, q),
                          add ? 1.0f : 0.0f, dx);
         return;
     case SNN__CONV1D:
@@ -2778,12 +2909,12 @@ static void snn__cu_node_backward(snn_net *net, snn__node *q)
         snn__cu_conv a = snn__cu_conv_open(q->i, &q->conv, rows);
         snn__cu_signal dy;
         memset(&dy, 0, sizeof dy);
-        dy.f = d->dout;
-        a.image = back ? dy : x->out;
-        a.positions = back ? x->out : dy;
+        dy.f = dout;
+        a.image = back ? dy : x;
+        a.positions = back ? x : dy;
         snn__cu_conv_learn(g, &a, q, snn__cu_grad(net, q, 0));
         if (q->i[SNN__CONV_BIAS])
-            snn__cu_sum(g, d->dout, NULL, rows, n / (size_t)positions, (size_t)positions,
+            snn__cu_sum(g, dout, NULL, rows, n / (size_t)positions, (size_t)positions,
                         snn__cu_grad(net, q, 1), 1);
         dx = snn__cu_din(net, q, 0, &a.add);
         if (!dx) return;
@@ -2805,7 +2936,7 @@ static void snn__cu_node_backward(snn_net *net, snn__node *q)
     case SNN__NORM: {
         snn__cu_norm a;
         snn__cu_norm_open(net, q, &a);
-        a.dy = d->dout;
+        a.dy = dout;
         a.dw = a.w ? snn__cu_grad(net, q, 0) : NULL;
         a.db = a.b ? snn__cu_grad(net, q, 1) : NULL;
         snn__cu_norm_stat(g, &a, SNN__CU_DY);
@@ -2825,7 +2956,7 @@ static void snn__cu_node_backward(snn_net *net, snn__node *q)
         snn__cu_scan a;
         snn__cu_mix m;
         snn__cu_scan_open(net, q, &a);
-        a.dout = d->add ? d->dout : NULL;
+        a.dout = d->add ? dout : NULL;
         a.dparam = learns ? g->dparam : NULL;
         if (q->recurrence != SNN_RECURRENCE_NONE) {
             snn__cu_recurrent_backward(net, q, &a);
@@ -2845,11 +2976,17 @@ static void snn__cu_node_backward(snn_net *net, snn__node *q)
         snn__cu_mix a;
         int k;
         snn__cu_mix_open(net, q, &a);
-        a.dy = d->dout;
+        a.dy = dout;
         if (q->op == SNN__GRADED_SPIKES)
-            snn__cu_sum(g, d->dout, &a.x[0], rows, (size_t)q->shape[0], a.per,
+            snn__cu_sum(g, dout, &a.x[0], rows, (size_t)q->shape[0], a.per,
                         snn__cu_grad(net, q, 0), 1);
+        a.past = d->dpast;
         for (k = 0; k < q->ins; k++) snn__cu_mix_back(net, q, &a, k);
+        if (!d->dpast || !net->t0) return;
+        a.rows = (uint32_t)rows;
+        a.y = d->past_next;
+        SNN__LAUNCH(&g->c, snn__cu_mix_dpast, (size_t)a.per * n, a);
+        snn__cu_copy(&g->c, d->dpast, d->past_next, (size_t)a.per * n * sizeof(float));
     }
     }
 }
@@ -2877,17 +3014,41 @@ static void snn__cu_unpack_input(snn_net *net)
     a.row_words = (uint32_t)q->words;
     SNN__LAUNCH(&snn__cu_of(net)->c, snn__cu_unpack, snn__cu_rows(net, q) * (size_t)q->n, a);
 }
-static void snn__cu_forward_run(snn_net *net, const void *what)
+/* what a window starts from, or the pass ended with: kept, or fetched again */
+static void snn__cu_states(snn_net *net, int slot, int keep)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    int i, k;
+    for (i = 0; i < net->count; i++) {
+        const snn__node *q = &net->node[i];
+        const snn__cu_node *d = &g->node[i];
+        const int delay = q->op == SNN__DELAY, states = delay ? 1 : q->states;
+        const size_t size = (size_t)net->desc.batch * (size_t)q->n * (delay ? (size_t)q->i[0] : 1);
+        for (k = 0; d->held && k < states; k++) {
+            float *state = delay ? d->past : d->state[k];
+            float *held = d->held + (size_t)(slot * states + k) * size;
+            snn__cu_copy(&g->c, keep ? held : state, keep ? state : held, size * sizeof(float));
+        }
+    }
+}
+static void snn__cu_segment_forward(snn_net *net, int t)
 {
     int i;
+    snn__segment_set(net, t);
+    if (t % net->window == 0 && !net->replay) snn__cu_states(net, t / net->window, 1);
+    for (i = 1; i < net->count; i++) {
+        snn__node *q = &net->node[i];
+        const int valid = q->signal == SNN__CONSTANT && (net->constant_valid || t || net->replay);
+        if (q->root == i && !valid) snn__cu_node_forward(net, q);
+    }
+}
+static void snn__cu_forward_run(snn_net *net, const void *what)
+{
+    int t;
     (void)what;
     if (snn__cu_of(net)->unprepared) snn__cu_prepare_weights(net);
-    for (i = 0; i < net->count; i++) {
-        snn__node *q = &net->node[i];
-        if (q->root != i || (q->signal == SNN__CONSTANT && net->constant_valid)) continue;
-        if (i) snn__cu_node_forward(net, q);
-        else snn__cu_unpack_input(net);
-    }
+    if (net->node[0].signal != SNN__CONSTANT || !net->constant_valid) snn__cu_unpack_input(net);
+    for (t = 0; t < net->pass_steps; t += net->segment) snn__cu_segment_forward(net, t);
 }
 static snn_status snn__cu_forward(snn_net *net)
 {
@@ -2909,21 +3070,49 @@ static snn_status snn__cu_forward(snn_net *net)
     return snn__cu_status(net, "forward");
 }
 
+/* last: of the pass, with which its backward begins. What is constant adds up the gradients of all
+ * segments, and passes them on after the first. */
+static void snn__cu_segment_backward(snn_net *net, int t, int last)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    int i;
+    snn__segment_set(net, t);
+    for (i = 0; i < net->count; i++)
+        if (last || net->node[i].signal != SNN__CONSTANT)
+            g->node[i].add = (net->node[i].record & SNN_RECORD_GRADIENT) != 0;
+    for (i = net->count - 1; i > 0; i--) {
+        snn__node *q = &net->node[i];
+        if (q->root == i && q->backward && (q->signal != SNN__CONSTANT || !t))
+            snn__cu_node_backward(net, q);
+    }
+}
 static void snn__cu_backward_run(snn_net *net, const void *what)
 {
     snn__cu_net *g = snn__cu_of(net);
-    int i, k;
+    const int last = (net->pass_steps - 1) / net->segment * net->segment;
+    int run = last / net->window * net->window; /* the window whose signals are there */
+    const int again = run > 0;
+    int i, k, t;
     (void)what;
     for (i = 0; i < net->count; i++) {
         const snn__node *q = &net->node[i];
-        g->node[i].add = (q->record & SNN_RECORD_GRADIENT) != 0;
-        for (k = 0; k < q->states; k++)
-            snn__cu_zero(&g->c, g->node[i].dstate[k],
-                         (size_t)net->desc.batch * (size_t)q->n * sizeof(float));
+        const size_t bn = (size_t)net->desc.batch * (size_t)q->n * sizeof(float);
+        for (k = 0; k < q->states; k++) snn__cu_zero(&g->c, g->node[i].dstate[k], bn);
+        if (g->node[i].dpast) snn__cu_zero(&g->c, g->node[i].dpast, (size_t)q->i[0] * bn);
     }
-    for (i = net->count - 1; i > 0; i--)
-        if (net->node[i].root == i && net->node[i].backward)
-            snn__cu_node_backward(net, &net->node[i]);
+    if (again) snn__cu_states(net, snn__cu_windows(net), 1);
+    for (t = last; t >= 0; t -= net->segment) {
+        if (t < run) { /* they are gone: again from the states that it started with */
+            run -= net->window;
+            snn__cu_states(net, run / net->window, 0);
+            net->replay = 1;
+            for (k = run; k < run + net->window; k += net->segment) snn__cu_segment_forward(net, k);
+            net->replay = 0;
+        }
+        snn__cu_segment_backward(net, t, t == last);
+    }
+    if (again) snn__cu_states(net, snn__cu_windows(net), 0);
+    net->time = net->time0 + (uint32_t)net->pass_steps;
 }
 static snn_status snn__cu_backward(snn_net *net)
 {
@@ -3257,19 +3446,26 @@ static double snn__cu_count(snn_net *net, int node)
 {
     snn__cu_net *g = snn__cu_of(net);
     const snn__node *q = &net->node[node];
+    snn__cu_signal counts;
     double spikes = 0.0;
     if (!net->built || !net->pass_steps || q->desc.output_membrane) return 0.0;
     snn__cu_begin(&g->c);
-    snn__cu_add_up(g, &g->node[node].out, NULL, snn__cu_rows(net, q) * (size_t)q->n,
-                   SNN__CU_NONZEROS, SNN__CU_THE_COUNT, 0.0);
+    memset(&counts, 0, sizeof counts);
+    counts.f = g->node[node].count;
+    if (counts.f)
+        snn__cu_add_up(g, &counts, NULL, (size_t)net->desc.batch * (size_t)q->n, SNN__CU_VALUES,
+                       SNN__CU_THE_COUNT, 0.0);
+    else
+        snn__cu_add_up(g, &g->node[node].out, NULL, snn__cu_rows(net, q) * (size_t)q->n,
+                       SNN__CU_NONZEROS, SNN__CU_THE_COUNT, 0.0);
     snn__cu_fetch(&g->c, &spikes, g->totals + SNN__CU_THE_COUNT, sizeof spikes);
     return spikes;
 }
 
 static const snn__engine snn__cu_engine = {
-    "cuda", snn__cu_supports, snn__cu_size, snn__cu_build, snn__cu_destroy, snn__cu_reset,
-    snn__cu_forward, snn__cu_zero_grad, snn__cu_loss_of, snn__cu_loss_value, snn__cu_backward,
-    snn__cu_optim_step, snn__cu_predict, snn__cu_read, snn__cu_count};
+    "cuda", snn__cu_supports, snn__cu_segment, snn__cu_size, snn__cu_build, snn__cu_destroy,
+    snn__cu_reset, snn__cu_forward, snn__cu_zero_grad, snn__cu_loss_of, snn__cu_loss_value,
+    snn__cu_backward, snn__cu_optim_step, snn__cu_predict, snn__cu_read, snn__cu_count};
 
 SNN_DEF const snn_backend *snn_cuda_backend(snn_cuda_desc *desc)
 {

@@ -93,6 +93,7 @@ static snn_net *layer(int batch, int steps, int n, int linear, snn_cuda_desc *cu
     desc.batch = batch;
     desc.steps = steps;
     desc.moments = -1;
+    desc.gradient_steps = steps; /* one segment: its layers are called below */
     desc.input = SNN_INPUT_DENSE;
     desc.backend = snn_cuda_backend(cuda);
     fc.out_features = n;

@@ -19,8 +19,11 @@
 #define SNN_CUDA_IMPLEMENTATION
 #include "../snn_cuda.h"
 
-enum { PLAIN, ALL_RECORDED, DENSE, VARIANTS };
-static const char *const variants[] = {"plain", "recorded", "dense"};
+/* how a row's net is built: words of the names */
+static const char *const variants[] = {
+    "plain",          "recorded",         "dense",          "gradients1", "gradients3 recorded",
+    "gradients3 dense", "window4 gradients2", "window4 recorded"};
+enum { PLAIN, ALL_RECORDED, DENSE, SEGMENTS = 5, WINDOWS, VARIANTS = COUNT_OF(variants) };
 
 static snn_cuda_desc launches; /* one by one, not as graphs */
 
@@ -28,17 +31,20 @@ static snn_cuda_desc launches; /* one by one, not as graphs */
  * there is; else buffers are shared. */
 static snn_net *twin(const net_row *r, int variant, int device, const snn_net_desc *over)
 {
+    const char *how = variants[variant];
     snn_net *net;
     int i;
     ZERO(snn_net_desc, d);
     if (over) d = *over;
     d.deterministic = 1;
     d.seed = 3;
-    if (variant == DENSE) d.spikes = SNN_SPIKES_DENSE;
+    if (strstr(how, "dense")) d.spikes = SNN_SPIKES_DENSE;
+    if (strstr(how, "gradients")) d.gradient_steps = strstr(how, "gradients")[9] - '0';
+    if (strstr(how, "window") && !says(r, "norm:threshold")) d.checkpoint = 4;
     launches.no_graphs = 1;
     if (device) d.backend = snn_cuda_backend(device == 2 ? &launches : NULL);
     net = keep_net(open_row(r, &d, NULL, 0));
-    for (i = 0; variant == ALL_RECORDED && net && i < net->count; i++)
+    for (i = 0; strstr(how, "recorded") && net && i < net->count; i++)
         CHECK(snn_net_record(net, i, 15) == SNN_OK);
     if (net && snn_net_build(net) != SNN_OK && !device)
         fail("%s is not built: %s", r->name, snn_net_error(net));
@@ -150,6 +156,18 @@ static void push_all(snn_net *net)
     CHECK(snn_net_backward(net) == SNN_OK);
 }
 
+/* spikes of the last pass, also where it is not stored whole or was run again */
+static void near_counts(snn_net *const *net)
+{
+    int i, k;
+    for (i = 0; i < net[0]->count; i++) {
+        snn_layer_stats s[2];
+        for (k = 0; k < 2; k++) CHECK(snn_net_stats(net[k], i, &s[k]) == SNN_OK);
+        if (s[0].spikes != s[1].spikes)
+            fail("node %d has %g spikes, should have %g", i, s[0].spikes, s[1].spikes);
+    }
+}
+
 /* a pass, its gradients, another without zeroing them, evaluation, single steps, chunks */
 static void cuda_pass(int row, int variant)
 {
@@ -166,20 +184,17 @@ static void cuda_pass(int row, int variant)
     near_signals(net[0], net[1]);
     for (k = 0; k < 2; k++) push_all(net[k]);
     near_gradients(net[0], net[1]);
+    near_counts(net);
     for (k = 0; k < 2; k++) {
         CHECK(snn_net_forward(net[k], x2) == SNN_OK);
         push_all(net[k]);
     }
     near_gradients(net[0], net[1]);
-    for (k = 0; k < 2; k++) {
-        CHECK(snn_net_train(net[k], 0) == SNN_OK && snn_net_forward(net[k], x) == SNN_OK);
-        for (t = 0; t < net[k]->count; t++) {
-            ZERO(snn_layer_stats, s);
-            CHECK(snn_net_stats(net[k], t, &s) == SNN_OK);
-        }
-    }
     near_signals(net[0], net[1]);
-    for (t = 0; t < net[0]->count; t++) CHECK(net[0]->node[t].spikes == net[1]->node[t].spikes);
+    for (k = 0; k < 2; k++)
+        CHECK(snn_net_train(net[k], 0) == SNN_OK && snn_net_forward(net[k], x) == SNN_OK);
+    near_signals(net[0], net[1]);
+    near_counts(net);
     for (k = 0; k < 2; k++)
         CHECK(snn_net_train(net[k], 1) == SNN_OK && snn_net_reset(net[k]) == SNN_OK);
     for (t = 0; t < r->T; t++) {
@@ -197,6 +212,7 @@ static void cuda_pass(int row, int variant)
         }
         near_signals(net[0], net[1]);
         near_gradients(net[0], net[1]);
+        near_counts(net);
     }
     CHECK(snn_cuda_memory(net[0]) > 0 && snn_cuda_memory(net[1]) == 0);
 }
@@ -225,7 +241,9 @@ static void cuda_train(int row, int optimiser)
     ZERO(snn_optim_desc, o);
     const snn_param_group groups[2] = {{"fc1", 0.5f, 0.01f, 0, -.2f, .25f},
                                        {"lif", 0.0f, 0.0f, 1, 0.0f, 0.0f}};
-    if (!twins(r, PLAIN, NULL, &net[1], &net[0])) return;
+    if (!twins(r, optimiser % 3 == 1 ? SEGMENTS : optimiser % 3 == 2 ? WINDOWS : PLAIN, NULL,
+               &net[1], &net[0]))
+        return;
     y = row_labels(r, net[1]->node[net[1]->count - 1].n);
     row_loss(r, &l);
     o.kind = (snn_optim_kind)(optimiser % 4);
@@ -314,6 +332,7 @@ static void cuda_neuron(int kind, int options)
     char layers[300];
     net_row r;
     snn_net *net[2];
+    int k;
     memset(&r, 0, sizeof r);
     if (inputs > 1 && strstr(how[options / 4], "one")) return;
     snprintf(layers, sizeof layers,
@@ -325,8 +344,11 @@ static void cuda_neuron(int kind, int options)
     r.T = 21; /* more than a stretch of the tape, and no multiple of one */
     r.B = 2;
     r.layers = layers;
-    if (!twins(&r, ALL_RECORDED, NULL, &net[1], &net[0])) return;
-    near_pass(net, &r);
+    for (k = 0; k < 2; k++) {
+        const int variant = !k ? ALL_RECORDED : options % 3 ? VARIANTS - 1 - options % 2 : SEGMENTS;
+        if (!twins(&r, variant, NULL, &net[1], &net[0])) return;
+        near_pass(net, &r);
+    }
 }
 
 /* surrogates; the last of them stands for decays outside [0,1], for inhibition and for a layer norm
@@ -336,6 +358,7 @@ static void cuda_surrogate(int kind, int option)
     char layers[200];
     net_row r;
     snn_net *net[2];
+    int k;
     memset(&r, 0, sizeof r);
     if (kind == SNN_CUSTOM_SURROGATE) return;
     snprintf(layers, sizeof layers, "fc:9 | leaky b.9 t.3 %s %s | fc:3 | leaky b.9 t.1",
@@ -349,8 +372,10 @@ static void cuda_surrogate(int kind, int option)
     r.input = SNN_INPUT_DENSE;
     r.c = 8, r.T = 18, r.B = 3;
     r.layers = layers;
-    if (!twins(&r, PLAIN, NULL, &net[1], &net[0])) return;
-    near_pass(net, &r);
+    for (k = 0; k < 3; k++) {
+        if (!twins(&r, k == 2 ? WINDOWS : k ? SEGMENTS : PLAIN, NULL, &net[1], &net[0])) return;
+        near_pass(net, &r);
+    }
 }
 
 /* two runs, and two orders of threads, give the same bits */
@@ -437,7 +462,7 @@ static float graph_call(snn_net *net, const net_row *r, int i)
     return snn_train_step(net, &o, &l, x, y);
 }
 /* graphs, launches and the CPU agree, the first two in every bit; trouble: what the driver
- * refuses, or 5: everything is recorded */
+ * refuses, or 5: everything is recorded, 6, 7: runs in segments, in windows */
 static void cuda_graph(int row, int trouble)
 {
     const net_row *r = &rows[row];
@@ -452,7 +477,8 @@ static void cuda_graph(int row, int trouble)
     shim.no_pinned = trouble == 4;
 #endif
     for (k = 0; k < 3; k++) {
-        net[k] = twin(r, trouble == 5 ? ALL_RECORDED : PLAIN, k, NULL);
+        net[k] = twin(r, trouble == 7 ? WINDOWS : trouble == 6 ? SEGMENTS
+                         : trouble == 5 ? ALL_RECORDED : PLAIN, k, NULL);
         if (!net[k] || !net[k]->built) return;
     }
     for (i = 0; i < 39; i++) {
@@ -460,8 +486,8 @@ static void cuda_graph(int row, int trouble)
         if (loss[1] != loss[2])
             fail("call %d: loss %.9g, launched one by one %.9g", i, (double)loss[1],
                  (double)loss[2]);
-        if (i < 8 && !(fabs((double)loss[1] - (double)loss[0]) <=
-                       1e-4 * (1.0 + fabs((double)loss[0]))))
+        if (i < (trouble > 5 ? 6 : 8) && /* then a last bit flips a spike */
+            !(fabs((double)loss[1] - (double)loss[0]) <= 1e-4 * (1.0 + fabs((double)loss[0]))))
             fail("call %d: loss %.9g, should be %.9g", i, (double)loss[1], (double)loss[0]);
         if (g_fails > 3) break;
     }
@@ -474,6 +500,51 @@ static void cuda_graph(int row, int trouble)
     CHECK(shim.races == 0);
     memset(&shim, 0, sizeof shim);
 #endif
+}
+
+/* Device memory in signals of hidden layers, [T][B][n] floats. A layer has currents, whose place
+ * their gradients take, spikes, which are floats where all steps are one segment and else bytes,
+ * their gradients, and a state every 16 steps; the last has a neuron. */
+static void cuda_memory(int a, int b)
+{
+    static const net_row r = {"memory", SNN_INPUT_CONSTANT, 2, 0, 0, 512, 4,
+                              "fc:64 | leaky b.9 | fc:64 | leaky b.9 | fc:64 | leaky b.9 | fc:1 | "
+                              "leaky b.9"};
+    static const struct {
+        int gradients, window;
+        double signals;
+    } want[] = {{0, 0, 3 * 2 + 2 + 3. / 16}, /* the first currents are constant */
+                {64, 0, 3 * .25 + 2 + 3. / 16 + 3 / 8. + 1 / 8.}, /* and a segment of spikes */
+                {64, 128, (3 * .25 + 2 + 3. / 16) / 4 + 3 / 8. + 1 / 8.}};
+    const double unit = 512 * 4 * 64 * sizeof(float);
+    snn_net *net;
+    int i;
+    (void)a, (void)b;
+    for (i = 0; i < COUNT_OF(want); i++) {
+        double is;
+        ZERO(snn_net_desc, d);
+        d.backend = snn_cuda_backend(NULL);
+        d.gradient_steps = want[i].gradients;
+        d.checkpoint = want[i].window;
+        net = build_row(&r, &d);
+        if (!net) return;
+        is = (double)(snn_cuda_memory(net) - snn__cu_of(net)->c.workspace) -
+             (double)sizeof(float) * (2 * SNN__CU_PART + 4 * (double)net->trained) -
+             (double)sizeof(double) * 2 * SNN__CU_LANES;
+        is /= unit;
+        if (!(fabs(is - want[i].signals) <= 0.15)) /* the last layer, states */
+            fail("%d gradients, window %d: %.3f signals, should be %.3f", want[i].gradients,
+                 want[i].window, is, want[i].signals);
+    }
+    for (i = 0; i < 2; i++) { /* without being told: a small net is one segment */
+        net_row wide = {"wide", SNN_INPUT_CONSTANT, 1, 0, 0, 40, 1024, "fc:600 | leaky b.9 | fc:1"};
+        ZERO(snn_net_desc, d);
+        d.backend = snn_cuda_backend(NULL);
+        if (i) wide.B = 64;
+        net = build_row(&wide, &d);
+        if (net && net->segment != (i ? 40 : 16))
+            fail("%d samples have segments of %d", wide.B, net->segment);
+    }
 }
 
 /* what is written into views counts, what is asked for stays current, files go both ways */
@@ -561,17 +632,15 @@ static void cuda_sentences(int a, int b)
         sentence(open_row(&r, &d, NULL, 0), SNN_ERR_UNSUPPORTED, layers[i][1]);
     }
     r.layers = "fc:4 name=out | leaky b.9 t.1";
-    for (i = 0; i < 6; i++) {
-        static const char *const word[] = {"debug",          "checkpoint",     "SNN_SPIKES_SMOOTH",
-                                           "gradient_floor", "gradient_steps", "half_traces"};
+    for (i = 0; i < 4; i++) {
+        static const char *const word[] = {"debug", "SNN_SPIKES_SMOOTH",
+                                           "gradient_floor", "half_traces"};
         ZERO(snn_net_desc, d);
         d.backend = snn_cuda_backend(NULL);
         if (i == 0) d.debug = 1;
-        if (i == 1) d.checkpoint = 2;
-        if (i == 2) d.spikes = SNN_SPIKES_SMOOTH;
-        if (i == 3) d.gradient_floor = 0.5f;
-        if (i == 4) d.gradient_steps = 2;
-        if (i == 5) d.half_traces = 1;
+        if (i == 1) d.spikes = SNN_SPIKES_SMOOTH;
+        if (i == 2) d.gradient_floor = 0.5f;
+        if (i == 3) d.half_traces = 1;
         sentence(open_row(&r, &d, NULL, 0), SNN_ERR_UNSUPPORTED, word[i]);
     }
     for (i = 0; i < 4; i++) {
@@ -786,8 +855,9 @@ int main(int argc, char **argv)
             add(cuda_pass, i, k, "cuda/pass_%s_%s", rows[i].name, variants[k]);
         for (k = 0; k < 8; k++) add(cuda_train, i, k, "cuda/train_%s_%d", rows[i].name, k);
         add(cuda_repeat, i, 0, "cuda/repeat_%s", rows[i].name);
-        for (k = 0; k < 6; k += i % 6 ? 6 : 1)
-            add(cuda_graph, i, k, "cuda/graph_%s_%d", rows[i].name, k);
+        for (k = 0; k < 8; k++)
+            if (!k || k > 5 || i % 6 == 0)
+                add(cuda_graph, i, k, "cuda/graph_%s_%d", rows[i].name, k);
     }
     for (i = 0; i < (int)SNN_NEURON_COUNT; i++)
         for (k = 0; k < 40; k++)
@@ -801,6 +871,7 @@ int main(int argc, char **argv)
     for (i = 0; i < (int)SNN_LOSS_COUNT; i++)
         for (k = 0; k < 5; k++)
             add(cuda_loss, i, k, "cuda/loss_%s_%d", snn_loss_name((snn_loss_kind)i), k);
+    add(cuda_memory, 0, 0, "cuda/memory");
     add(cuda_views, 0, 0, "cuda/views");
     add(cuda_sentences, 0, 0, "cuda/sentences");
 #ifdef SNN_CUDA_SHIM
