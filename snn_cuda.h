@@ -37,16 +37,16 @@
  *   spikes are bytes, which a matrix product gets as floats of one. gradient_steps says how long a
  *   segment is; else it is long enough to keep the device busy, some 32 MB of the widest layer and
  *   1024 rows, and small nets have one. Currents and spikes of all T steps stay, of a checkpoint
- *   interval with `checkpoint`; of states only one every 16, 8 or 4 steps. What is recorded, as the
- *   last layer is, stays for all steps: spikes and membranes and their gradients, four signals.
- *   snn_cuda_memory counts it all.
+ *   interval with `checkpoint`, currents in 16 bits with half_traces; of states only one every 16,
+ *   8 or 4 steps. What is recorded, as the last layer is, stays for all steps: spikes and membranes
+ *   and their gradients, four signals. snn_cuda_memory counts it all.
  *
  * WHAT IT DOES NOT DO
- *   learning rules in a net, neurons and surrogates of your own, gradient_floor, half_traces,
- *   debug, SNN_SPIKES_SMOOTH; times and SNN_NONE of losses. Each is a sentence when the net is
- *   built or the call is made; nothing silently runs on the CPU. A learned parameter that others
- *   are derived from, as Lapicque's beta, goes through the host's formula once a segment, and what
- *   fetches it is no graph.
+ *   learning rules in a net, neurons and surrogates of your own, gradient_floor, debug,
+ *   SNN_SPIKES_SMOOTH; times and SNN_NONE of losses. Each is a sentence when the net is built or
+ *   the call is made; nothing silently runs on the CPU. A learned parameter that others are derived
+ *   from, as Lapicque's beta, goes through the host's formula once a segment, and what fetches it
+ *   is no graph.
  */
 #ifndef SNN_CUDA_H_INCLUDED
 #define SNN_CUDA_H_INCLUDED
@@ -103,11 +103,13 @@ SNN_DEF size_t snn_cuda_memory(const snn_net *net);
  *   SNN__UNROLL                       before a loop whose variable must be a constant
  *   SNN__FMA(a, b, c)                 a b + c, fused if that is faster
  *   SNN__LOAD8(to, from)              8 floats from an address that is a multiple of 32 bytes
+ *   SNN__HALF(x), SNN__FLOAT(h)       a float as IEEE binary16 in 16 bits, to the nearest; and back
  *
  * Threads of a kernel do not know of each other. The first failure stays in c->error. Launches,
  * zeros, copies and products ask snn__cu_listed (>>scripts) whether a graph has them already. */
 #ifndef SNN_CUDA_SHIM
 #include <cublas_v2.h>
+#include <cuda_fp16.h>
 #include <cuda_runtime.h>
 
 typedef void (*snn__cu_code)(void); /* a kernel, of whatever arguments */
@@ -171,6 +173,8 @@ static void snn__cu_note(snn__cu *c, cudaError_t e)
 #define SNN__DEVICE static __device__ __forceinline__
 #define SNN__UNROLL _Pragma("unroll")
 #define SNN__FMA(a, b, c) fmaf(a, b, c)
+#define SNN__HALF(x) __half_as_ushort(__float2half_rn(x))
+#define SNN__FLOAT(h) __half2float(__ushort_as_half(h))
 #define SNN__LOAD8(to, from)                                                                   \
     do {                                                                                           \
         const float4 lo_ = ((const float4 *)(from))[0], hi_ = ((const float4 *)(from))[1];         \
@@ -469,28 +473,35 @@ extern "C" {
 
 /* ---- >>kernels ----------------------------------------------------------------------------- */
 
-/* A signal, [rows][n]: floats, or one byte a spike with one value for all. period: a constant
- * signal's rows are those of one step. */
+/* A signal, [rows][n]: floats, their halves, or one byte a spike with one value for all. period: a
+ * constant signal's rows are those of one step. */
 typedef struct snn__cu_signal {
     float *f;
+    uint16_t *h;
     unsigned char *u;
     const float *gain;
     uint32_t period;
 } snn__cu_signal;
 
 /* the first element of a row; an element */
-SNN__HD size_t snn__cu_row(const snn__cu_signal *s, uint32_t row, uint32_t n)
+SNN__DEVICE size_t snn__cu_row(const snn__cu_signal *s, uint32_t row, uint32_t n)
 {
     return (size_t)(s->period ? row % s->period : row) * n;
 }
-SNN__HD float snn__cu_element(const snn__cu_signal *s, size_t at)
+SNN__DEVICE float snn__cu_element(const snn__cu_signal *s, size_t at)
 {
     if (s->f) return s->f[at];
-    return s->u[at] ? (s->gain ? *s->gain : 1.0f) : 0.0f;
+    if (s->u) return s->u[at] ? (s->gain ? *s->gain : 1.0f) : 0.0f;
+    return SNN__FLOAT(s->h[at]);
 }
-SNN__HD float snn__cu_get(const snn__cu_signal *s, uint32_t row, uint32_t n, uint32_t j)
+SNN__DEVICE float snn__cu_get(const snn__cu_signal *s, uint32_t row, uint32_t n, uint32_t j)
 {
     return snn__cu_element(s, snn__cu_row(s, row, n) + j);
+}
+SNN__DEVICE void snn__cu_put(const snn__cu_signal *s, size_t at, float x)
+{
+    if (s->f) s->f[at] = x;
+    else s->h[at] = SNN__HALF(x);
 }
 /* i / n and the rest; 64-bit division is slow, and mostly not needed */
 SNN__HD uint32_t snn__cu_divide(size_t i, uint32_t n, uint32_t *rest)
@@ -576,6 +587,12 @@ SNN__DEVICE void snn__cu_currents(const snn__cu_scan *a, size_t i, int t, int en
         snn__cu_ahead(a->x.f + i, a->bn, t, end, n, to);
         SNN__UNROLL
         for (c = 0; c < n; c++) to[c] = bias + to[c];
+        return;
+    }
+    if (a->x.h && !a->x.period && !a->bias) {
+        SNN__UNROLL
+        for (c = 0; c < n; c++)
+            to[c] = t + c < end ? SNN__FLOAT(a->x.h[(size_t)(t + c) * a->bn + i]) : 0.0f;
         return;
     }
     SNN__UNROLL
@@ -871,8 +888,8 @@ SNN__KERNEL(snn__cu_unpack, snn__cu_bits)
 
 /* -- linear: what the product is added to; and input currents of a recurrence, x + b + V s */
 typedef struct snn__cu_fill {
-    snn__cu_signal x;     /* both NULL: zeros */
-    float *y;
+    snn__cu_signal x;     /* all NULL: zeros */
+    snn__cu_signal y;
     const float *bias;    /* NULL: zeros */
     const float *v, *s;   /* NULL: none */
     uint32_t n, row0, inner; /* y's row r is row0 + r of x; inner elements share a bias */
@@ -883,17 +900,17 @@ SNN__KERNEL(snn__cu_begin_rows, snn__cu_fill)
     SNN__NO_CONTRACT
     uint32_t j;
     const uint32_t row = snn__cu_divide(i, a->n, &j);
-    float y = a->x.f || a->x.u ? snn__cu_get(&a->x, a->row0 + row, a->n, j) : 0.0f;
+    float y = a->x.f || a->x.h || a->x.u ? snn__cu_get(&a->x, a->row0 + row, a->n, j) : 0.0f;
     if (a->bias) y += a->bias[j / a->inner];
     if (a->v) y += a->v[a->per_neuron ? j : 0] * a->s[i];
-    a->y[i] = y;
+    snn__cu_put(&a->y, i, y);
 }
 /* y = v x, or y += v x */
 SNN__KERNEL(snn__cu_times, snn__cu_fill)
 {
     uint32_t j;
     snn__cu_divide(i, a->n, &j);
-    a->y[i] = (a->inner ? a->y[i] : 0.0f) + a->v[a->per_neuron ? j : 0] * a->s[i];
+    a->y.f[i] = (a->inner ? a->y.f[i] : 0.0f) + a->v[a->per_neuron ? j : 0] * a->s[i];
 }
 
 /* rows of weights rounded to few bits, as snn_quantise_weights */
@@ -925,7 +942,7 @@ SNN__KERNEL(snn__cu_round_row, snn__cu_round)
  * SNN__CU_ALONG pixels in registers; weights are packed so that a tile's lie together. */
 enum { SNN__CU_WIDE = 8, SNN__CU_ALONG = 4 };
 typedef struct snn__cu_conv {
-    snn__cu_signal image, positions; /* what is read; .f of the other is written */
+    snn__cu_signal image, positions; /* one is read, the other written */
     const float *w, *bias;           /* packed */
     float *part;                     /* weights: [chunks][o][c taps] */
     int c, h, wide, o, oh, ow;
@@ -972,8 +989,8 @@ SNN__KERNEL(snn__cu_conv_gather, snn__cu_conv)
         const size_t image =
             snn__cu_row(&a->image, (uint32_t)row, (uint32_t)(a->c * a->h * a->wide));
         const float *w = a->w + (size_t)tile * (size_t)K * SNN__CU_WIDE;
-        float *y = a->positions.f + ((size_t)row * (size_t)a->o + (size_t)(g * a->og + o0)) *
-                                        (size_t)(a->oh * a->ow) + (size_t)((int)oy * a->ow + ox);
+        const size_t y = ((size_t)row * (size_t)a->o + (size_t)(g * a->og + o0)) *
+                             (size_t)(a->oh * a->ow) + (size_t)((int)oy * a->ow + ox);
         SNN__UNROLL
         for (r = 0; r < SNN__CU_ALONG; r++)
             SNN__UNROLL
@@ -1008,8 +1025,9 @@ SNN__KERNEL(snn__cu_conv_gather, snn__cu_conv)
             SNN__UNROLL
             for (q = 0; q < SNN__CU_WIDE; q++)
                 if (ox + r < a->ow && o0 + q < a->og) {
-                    float *to = y + (size_t)q * (size_t)(a->oh * a->ow) + r;
-                    *to = a->add ? *to + acc[r][q] : acc[r][q];
+                    const size_t to = y + (size_t)q * (size_t)(a->oh * a->ow) + (size_t)r;
+                    snn__cu_put(&a->positions, to,
+                                a->add ? a->positions.f[to] + acc[r][q] : acc[r][q]);
                 }
     }
 }
@@ -1031,8 +1049,8 @@ SNN__KERNEL(snn__cu_conv_scatter, snn__cu_conv)
         const size_t positions =
             snn__cu_row(&a->positions, (uint32_t)row, (uint32_t)(a->o * a->oh * a->ow));
         const float *w = a->w + (size_t)tile * (size_t)K * SNN__CU_WIDE;
-        float *y = a->image.f + ((size_t)row * (size_t)a->c + (size_t)(g * a->cg + c0)) *
-                                    (size_t)(a->h * a->wide) + (size_t)((int)iy * a->wide + ix);
+        const size_t y = ((size_t)row * (size_t)a->c + (size_t)(g * a->cg + c0)) *
+                             (size_t)(a->h * a->wide) + (size_t)((int)iy * a->wide + ix);
         SNN__UNROLL
         for (r = 0; r < SNN__CU_ALONG; r++)
             SNN__UNROLL
@@ -1072,8 +1090,8 @@ SNN__KERNEL(snn__cu_conv_scatter, snn__cu_conv)
             SNN__UNROLL
             for (q = 0; q < SNN__CU_WIDE; q++)
                 if (ix + r < a->wide && c0 + q < a->cg) {
-                    float *to = y + (size_t)q * (size_t)(a->h * a->wide) + r;
-                    *to = a->add ? *to + acc[r][q] : acc[r][q];
+                    const size_t to = y + (size_t)q * (size_t)(a->h * a->wide) + (size_t)r;
+                    snn__cu_put(&a->image, to, a->add ? a->image.f[to] + acc[r][q] : acc[r][q]);
                 }
     }
 }
@@ -1141,8 +1159,7 @@ SNN__KERNEL(snn__cu_conv_weights, snn__cu_conv)
 
 /* -- pooling; the window's first maximum is kept as its number in the window */
 typedef struct snn__cu_pool {
-    snn__cu_signal x;
-    float *y;
+    snn__cu_signal x, y;
     unsigned char *arg;    /* NULL: sums, times factor */
     const float *dy;
     float *dx;
@@ -1171,7 +1188,7 @@ SNN__KERNEL(snn__cu_pool_forward, snn__cu_pool)
                 arg = ky * a->kw + kx;
             }
         }
-    a->y[i] = a->arg ? best : best * a->factor;
+    snn__cu_put(&a->y, i, a->arg ? best : best * a->factor);
     if (a->arg) a->arg[i] = (unsigned char)arg;
 }
 SNN__KERNEL(snn__cu_pool_backward, snn__cu_pool) /* every pixel looks at the windows over it */
@@ -1194,8 +1211,7 @@ SNN__KERNEL(snn__cu_pool_backward, snn__cu_pool) /* every pixel looks at the win
 /* -- add, multiply, iand, concat, scale, dropout, graded spikes, delay: element by element */
 typedef struct snn__cu_mix {
     int op, which;          /* which: of the inputs, whose gradient */
-    snn__cu_signal x[2];
-    float *y;
+    snn__cu_signal x[2], y;
     const float *dy, *w;    /* w: graded spikes' */
     float *dx;
     int add;
@@ -1225,12 +1241,14 @@ SNN__KERNEL(snn__cu_mix_forward, snn__cu_mix)
     float v, w;
     if (a->op == SNN__CONCAT) {
         const int second = j >= a->split;
-        a->y[i] = second ? snn__cu_get(&a->x[1], row, a->out - a->split, j - a->split)
-                         : snn__cu_get(&a->x[0], row, a->split, j);
+        v = second ? snn__cu_get(&a->x[1], row, a->out - a->split, j - a->split)
+                   : snn__cu_get(&a->x[0], row, a->split, j);
+        snn__cu_put(&a->y, i, v);
         return;
     }
     if (a->op == SNN__DELAY) {
-        a->y[i] = row < a->per ? a->past[i] : snn__cu_get(&a->x[0], row - a->per, a->out, j);
+        v = row < a->per ? a->past[i] : snn__cu_get(&a->x[0], row - a->per, a->out, j);
+        snn__cu_put(&a->y, i, v);
         return;
     }
     v = snn__cu_get(&a->x[0], row, a->out, j);
@@ -1245,7 +1263,7 @@ SNN__KERNEL(snn__cu_mix_forward, snn__cu_mix)
     case SNN__DROPOUT: v = snn__cu_keep(a, row, j) * v; break;
     default: v = a->w[j / a->per] * v; break;
     }
-    a->y[i] = v;
+    snn__cu_put(&a->y, i, v);
 }
 /* one element of an input; of a constant one that goes into all steps, summed over them */
 SNN__KERNEL(snn__cu_mix_backward, snn__cu_mix)
@@ -1281,14 +1299,14 @@ SNN__KERNEL(snn__cu_mix_past, snn__cu_mix)
 {
     uint32_t j;
     const uint32_t row = snn__cu_divide(i, a->out, &j) + a->rows;
-    a->y[i] = row < a->per ? a->past[(size_t)row * a->out + j]
-                           : snn__cu_get(&a->x[0], row - a->per, a->out, j);
+    a->y.f[i] = row < a->per ? a->past[(size_t)row * a->out + j]
+                             : snn__cu_get(&a->x[0], row - a->per, a->out, j);
 }
 
 /* and the gradients that what was before these rows takes: y, from past */
 SNN__KERNEL(snn__cu_mix_dpast, snn__cu_mix)
 {
-    a->y[i] = i < (size_t)a->rows * a->out ? a->dy[i] : a->past[i - (size_t)a->rows * a->out];
+    a->y.f[i] = i < (size_t)a->rows * a->out ? a->dy[i] : a->past[i - (size_t)a->rows * a->out];
 }
 
 /* a signal as floats, where a matrix product wants them */
@@ -1695,6 +1713,7 @@ static snn__cu_signal snn__cu_out(const snn_net *net, const snn__node *q)
     snn__cu_signal s = snn__cu_at(net, q)->out;
     const size_t at = q->out_row0 * (size_t)q->n;
     if (s.f) s.f += at;
+    if (s.h) s.h += at;
     if (s.u) s.u += at;
     return s;
 }
@@ -1772,7 +1791,6 @@ static snn_status snn__cu_supports(snn_net *net, int node)
                          snn__op_name(q), q->name, what);
     if (net->desc.debug) what = "debug";
     if (net->desc.gradient_floor > 0.0f) what = "gradient_floor";
-    if (net->desc.half_traces) what = "half_traces";
     if (net->desc.spikes == SNN_SPIKES_SMOOTH) what = "SNN_SPIKES_SMOOTH";
     if (what)
         return snn__fail(net, SNN_ERR_UNSUPPORTED,
@@ -1804,7 +1822,7 @@ static int snn__cu_segment(const snn_net *net)
 /* the gradient of x can be written over x: a neuron alone reads it */
 static int snn__cu_over(const snn_net *net, const snn__node *q)
 {
-    return q->users == 1 && !q->record && q->signal != SNN__BITS &&
+    return q->users == 1 && !q->record && q->signal != SNN__BITS && !q->halved &&
            snn__op_table[q->op].kind != SNN__SOURCE &&
            net->node[q->last_user].op == SNN__NEURON &&
            (q->signal != SNN__CONSTANT || net->segments == 1);
@@ -1831,7 +1849,7 @@ static const float *snn__cu_left_bias(const snn_net *net, const snn__node *q)
 {
     const snn__node *to = &net->node[q->last_user];
     if (q->op != SNN__LINEAR || !q->i[SNN__LINEAR_BIAS] || q->users != 1 || q->record ||
-        to->op != SNN__NEURON || to->recurrence != SNN_RECURRENCE_NONE)
+        q->halved || to->op != SNN__NEURON || to->recurrence != SNN_RECURRENCE_NONE)
         return NULL;
     return snn__cu_param(net, q, 1);
 }
@@ -1961,7 +1979,8 @@ static void snn__cu_plan(snn_net *net, snn__arena *a)
         floats |= product && net->segments == 1; /* else made of bytes, a segment at a time */
         if (product && !floats && rows * n > wide) wide = rows * n;
         d->out.period = q->signal == SNN__CONSTANT ? (uint32_t)B : 0;
-        if (floats) d->out.f = snn__arena_floats(a, kept, n);
+        if (q->halved) d->out.h = (uint16_t *)snn__arena_take(a, kept, n * sizeof(uint16_t));
+        else if (floats) d->out.f = snn__arena_floats(a, kept, n);
         else d->out.u = (unsigned char *)snn__arena_take(a, kept, n);
         if (!i && q->signal == SNN__BITS)
             d->words = (uint32_t *)snn__arena_take(a, kept, (size_t)q->words * sizeof(uint32_t));
@@ -2531,15 +2550,16 @@ static void snn__cu_recurrent_forward(snn_net *net, const snn__node *q, snn__cu_
     a->x.f = snn__cu_current_steps(net, q);
     for (t = 0; t < net->len; t++) {
         fill.row0 = (uint32_t)(t * B);
-        fill.y = a->x.f + (size_t)t * (size_t)B * (size_t)wide;
+        fill.y.f = a->x.f + (size_t)t * (size_t)B * (size_t)wide;
         SNN__LAUNCH(&g->c, snn__cu_begin_rows, (size_t)B * (size_t)wide, fill);
         if (q->recurrence == SNN_RECURRENCE_LINEAR)
-            snn__cu_gemm(&g->c, 0, 1, B, wide, q->n, s, snn__cu_param(net, q, first), 1.0f, fill.y);
+            snn__cu_gemm(&g->c, 0, 1, B, wide, q->n, s, snn__cu_param(net, q, first), 1.0f,
+                         fill.y.f);
         if (q->recurrence == SNN_RECURRENCE_CONV2D) {
             const snn__node r = snn__cu_recurrent_conv(q);
             snn__cu_conv c = snn__cu_conv_open(r.i, &r.conv, (size_t)B);
             c.image.f = s;
-            c.positions.f = fill.y;
+            c.positions.f = fill.y.f;
             c.w = d->packed;
             c.add = 1;
             snn__cu_conv_run(g, &c, 0);
@@ -2581,7 +2601,7 @@ static void snn__cu_recurrent_backward(snn_net *net, const snn__node *q, snn__cu
             c.add = !spikes;
             snn__cu_conv_run(g, &c, 1);
         } else {
-            times.y = d->dstate[fed];
+            times.y.f = d->dstate[fed];
             times.s = dx + (size_t)t * step;
             times.v = w;
             times.n = (uint32_t)q->n;
@@ -2667,7 +2687,7 @@ static void snn__cu_mix_open(snn_net *net, const snn__node *q, snn__cu_mix *a)
     memset(a, 0, sizeof *a);
     a->op = q->op;
     for (k = 0; k < q->ins; k++) a->x[k] = snn__cu_out(net, snn__input_of(net, q, k));
-    a->y = snn__cu_out(net, q).f;
+    a->y = snn__cu_out(net, q);
     a->out = (uint32_t)q->n;
     a->split = (uint32_t)net->node[q->in[0]].n;
     a->batch = (uint32_t)net->desc.batch;
@@ -2694,7 +2714,7 @@ static void snn__cu_pool_open(snn_net *net, const snn__node *q, snn__cu_pool *a)
     const int first = net->t0 % net->window * net->desc.batch;
     memset(a, 0, sizeof *a);
     a->x = snn__cu_out(net, snn__input_of(net, q, 0));
-    a->y = snn__cu_out(net, q).f;
+    a->y = snn__cu_out(net, q);
     if (d->arg) a->arg = d->arg + (q->signal == SNN__CONSTANT ? 0 : (size_t)first * (size_t)q->n);
     a->dy = snn__cu_dout(net, q);
     a->channels = (uint32_t)q->shape[0];
@@ -2794,15 +2814,18 @@ static void snn__cu_node_forward(snn_net *net, snn__node *q)
     switch (q->op) {
     case SNN__LINEAR: {
         const int bias = q->i[SNN__LINEAR_BIAS] && !snn__cu_left_bias(net, q);
+        float *sum = q->halved ? d->dout : y.f; /* gradients are not there yet */
         snn__cu_fill a;
         memset(&a, 0, sizeof a);
-        a.y = y.f;
+        a.y = y;
         a.bias = bias ? snn__cu_param(net, q, 1) : NULL;
         a.n = (uint32_t)n;
         a.inner = 1;
-        if (bias) SNN__LAUNCH(&g->c, snn__cu_begin_rows, rows * n, a);
+        if (bias && !q->halved) SNN__LAUNCH(&g->c, snn__cu_begin_rows, rows * n, a);
         snn__cu_gemm(&g->c, 0, 1, (int)rows, q->n, p->n, snn__cu_factor(net, p),
-                     snn__cu_weights(net, q), bias ? 1.0f : 0.0f, y.f);
+                     snn__cu_weights(net, q), bias && !q->halved ? 1.0f : 0.0f, sum);
+        a.x.f = sum;
+        if (q->halved) SNN__LAUNCH(&g->c, snn__cu_begin_rows, rows * n, a);
         return;
     }
     case SNN__CONV1D:
@@ -2850,7 +2873,7 @@ static void snn__cu_node_forward(snn_net *net, snn__node *q)
         SNN__LAUNCH(&g->c, snn__cu_mix_forward, rows * n, a);
         if (q->op != SNN__DELAY) return;
         a.rows = (uint32_t)rows;
-        a.y = d->past_next;
+        a.y.f = d->past_next;
         SNN__LAUNCH(&g->c, snn__cu_mix_past, (size_t)a.per * n, a);
         snn__cu_copy(&g->c, d->past, d->past_next, (size_t)a.per * n * sizeof(float));
     }
@@ -2984,7 +3007,7 @@ static void snn__cu_node_backward(snn_net *net, snn__node *q)
         for (k = 0; k < q->ins; k++) snn__cu_mix_back(net, q, &a, k);
         if (!d->dpast || !net->t0) return;
         a.rows = (uint32_t)rows;
-        a.y = d->past_next;
+        a.y.f = d->past_next;
         SNN__LAUNCH(&g->c, snn__cu_mix_dpast, (size_t)a.per * n, a);
         snn__cu_copy(&g->c, d->dpast, d->past_next, (size_t)a.per * n * sizeof(float));
     }

@@ -65,7 +65,21 @@ static int snn__cu_unlisted(snn__cu *c);
 #define SNN__UNROLL
 #define SNN__FMA(a, b, c) ((a) * (b) + (c))
 #define SNN__LOAD8(to, from) memcpy(to, from, 8 * sizeof(float))
+#define SNN__HALF(x) shim_half(x)
+#define SNN__FLOAT(h) shim_float(h)
 
+static uint16_t shim_half(float x)
+{
+    uint16_t h;
+    snn__halve_plain(&h, &x, 1);
+    return h;
+}
+static float shim_float(uint16_t h)
+{
+    float x;
+    snn__widen_plain(&x, &h, 1);
+    return x;
+}
 static int shim_fails(snn__cu *c)
 {
     if (shim.fail_after && !--shim.fail_after && !c->error) c->error = "asked to fail";

@@ -5,7 +5,8 @@
  *     build/test_cuda [--verbose] [filter]
  *
  * Every row of test_snn.c's table of nets, so every layer and neuron, is built twice, and the twins
- * must agree: spikes exactly, membranes to 1e-5, gradients to 1e-4 of the largest, losses and
+ * must agree: spikes exactly, membranes to 1e-5 (with half_traces to a half's last place, as the
+ * last bit of a sum decides how it is rounded), gradients to 1e-4 of the largest, losses and
  * parameters after some training. By the first line the device is tests/cuda_shim.h, which runs the
  * very kernels in plain C; by the second a real one. */
 #define main test_snn_main
@@ -20,10 +21,12 @@
 #include "../snn_cuda.h"
 
 /* how a row's net is built: words of the names */
-static const char *const variants[] = {
-    "plain",          "recorded",         "dense",          "gradients1", "gradients3 recorded",
-    "gradients3 dense", "window4 gradients2", "window4 recorded"};
-enum { PLAIN, ALL_RECORDED, DENSE, SEGMENTS = 5, WINDOWS, VARIANTS = COUNT_OF(variants) };
+static const char *const variants[] = {"plain", "recorded", "dense", "gradients1",
+                                       "gradients3 recorded", "gradients3 dense",
+                                       "window4 gradients2", "window4 recorded", "half",
+                                       "half window4 gradients2"};
+enum { PLAIN, ALL_RECORDED, DENSE, SEGMENTS = 5, WINDOWS, RECORDED_WINDOWS, HALF, HALF_WINDOWS,
+       VARIANTS };
 
 static snn_cuda_desc launches; /* one by one, not as graphs */
 
@@ -40,6 +43,7 @@ static snn_net *twin(const net_row *r, int variant, int device, const snn_net_de
     d.seed = 3;
     if (strstr(how, "dense")) d.spikes = SNN_SPIKES_DENSE;
     if (strstr(how, "gradients")) d.gradient_steps = strstr(how, "gradients")[9] - '0';
+    d.half_traces = strstr(how, "half") != NULL;
     if (strstr(how, "window") && !says(r, "norm:threshold")) d.checkpoint = 4;
     launches.no_graphs = 1;
     if (device) d.backend = snn_cuda_backend(device == 2 ? &launches : NULL);
@@ -79,16 +83,17 @@ static void near_tensor(snn_tensor a, snn_tensor b, double tolerance, const char
 }
 static void near_signals(const snn_net *a, const snn_net *b)
 {
+    const double least = b->desc.half_traces ? 5e-4 : 1e-5;
     int i, k;
     for (i = 1; i < a->count; i++) {
         near_tensor(snn_net_spikes(a, i), snn_net_spikes(b, i),
                     b->node[b->node[i].root].op == SNN__NEURON &&
-                            !b->node[b->node[i].root].desc.output_membrane ? 0.0 : 1e-5,
+                            !b->node[b->node[i].root].desc.output_membrane ? 0.0 : least,
                     "spikes", i);
-        near_tensor(snn_net_membrane(a, i), snn_net_membrane(b, i), 1e-5, "membranes", i);
+        near_tensor(snn_net_membrane(a, i), snn_net_membrane(b, i), least, "membranes", i);
         for (k = 0; k < SNN_MAX_STATES; k++) {
-            near_tensor(snn_net_trace(a, i, k), snn_net_trace(b, i, k), 1e-5, "traces", i);
-            near_tensor(snn_net_state(a, i, k), snn_net_state(b, i, k), 1e-5, "states", i);
+            near_tensor(snn_net_trace(a, i, k), snn_net_trace(b, i, k), least, "traces", i);
+            near_tensor(snn_net_state(a, i, k), snn_net_state(b, i, k), least, "states", i);
         }
     }
 }
@@ -241,8 +246,10 @@ static void cuda_train(int row, int optimiser)
     ZERO(snn_optim_desc, o);
     const snn_param_group groups[2] = {{"fc1", 0.5f, 0.01f, 0, -.2f, .25f},
                                        {"lif", 0.0f, 0.0f, 1, 0.0f, 0.0f}};
-    if (!twins(r, optimiser % 3 == 1 ? SEGMENTS : optimiser % 3 == 2 ? WINDOWS : PLAIN, NULL,
-               &net[1], &net[0]))
+    if (!twins(r, optimiser == 7       ? HALF_WINDOWS
+                  : optimiser % 3 == 1 ? SEGMENTS
+                  : optimiser % 3 == 2 ? WINDOWS
+                                       : PLAIN, NULL, &net[1], &net[0]))
         return;
     y = row_labels(r, net[1]->node[net[1]->count - 1].n);
     row_loss(r, &l);
@@ -345,7 +352,7 @@ static void cuda_neuron(int kind, int options)
     r.B = 2;
     r.layers = layers;
     for (k = 0; k < 2; k++) {
-        const int variant = !k ? ALL_RECORDED : options % 3 ? VARIANTS - 1 - options % 2 : SEGMENTS;
+        const int variant = !k ? ALL_RECORDED : options % 3 ? WINDOWS + options % 2 : SEGMENTS;
         if (!twins(&r, variant, NULL, &net[1], &net[0])) return;
         near_pass(net, &r);
     }
@@ -462,7 +469,7 @@ static float graph_call(snn_net *net, const net_row *r, int i)
     return snn_train_step(net, &o, &l, x, y);
 }
 /* graphs, launches and the CPU agree, the first two in every bit; trouble: what the driver
- * refuses, or 5: everything is recorded, 6, 7: runs in segments, in windows */
+ * refuses, or 5: everything is recorded, 6 to 8: runs in segments, in windows, on halves too */
 static void cuda_graph(int row, int trouble)
 {
     const net_row *r = &rows[row];
@@ -477,8 +484,11 @@ static void cuda_graph(int row, int trouble)
     shim.no_pinned = trouble == 4;
 #endif
     for (k = 0; k < 3; k++) {
-        net[k] = twin(r, trouble == 7 ? WINDOWS : trouble == 6 ? SEGMENTS
-                         : trouble == 5 ? ALL_RECORDED : PLAIN, k, NULL);
+        net[k] = twin(r, trouble == 8   ? HALF_WINDOWS
+                         : trouble == 7 ? WINDOWS
+                         : trouble == 6 ? SEGMENTS
+                         : trouble == 5 ? ALL_RECORDED
+                                        : PLAIN, k, NULL);
         if (!net[k] || !net[k]->built) return;
     }
     for (i = 0; i < 39; i++) {
@@ -502,6 +512,51 @@ static void cuda_graph(int row, int trouble)
 #endif
 }
 
+/* Weights of few bits, whose sums are the same in any order: currents are rounded to the same
+ * halves, and every membrane is the same. */
+static void cuda_halves(int which, int b)
+{
+    static const char *const layers[] = {
+        "fc:40 | leaky b.8 t.4 | fc:24 | synaptic b.5 a.75 | fc:6 | leaky b.9 t.2",
+        "conv:6 k3 p1 | max:2 k2 | leaky b.5 t.3 | convt:3 k2 s2 | leaky b.5 t.2 | conv:4 k3 | "
+        "avg:2 k2 | leaky b.5 t.2 | flat | fc:6 | leaky b.5 t.2",
+        "conv:6 k3 p1 | leaky b.5 t.3 @a | conv:6 k3 p1 | leaky b.5 t.3 | add@a | leaky b.5 t.3 | "
+        "scale:.3 | rleaky b.5 t.2 | flat | fc:6 | leaky b.5 t.2"};
+    net_row r;
+    snn_net *net[3];
+    int i, k, same = 1;
+    size_t j;
+    (void)b;
+    memset(&r, 0, sizeof r);
+    r.name = "halves";
+    r.input = SNN_INPUT_SPIKES;
+    r.c = 3, r.h = 6, r.w = 6, r.T = 9, r.B = 3;
+    r.layers = layers[which];
+    for (i = 0; i < 3; i++) {
+        net[i] = twin(&r, i < 2 ? HALF_WINDOWS : WINDOWS, !i, NULL);
+        if (!net[i] || !net[i]->built) {
+            fail("%s", net[i] ? snn_net_error(net[i]) : "no net");
+            return;
+        }
+        for (k = 0; k < net[i]->params; k++) {
+            const snn_tensor v = snn_net_param(net[i], k)->value;
+            for (j = 0; j < snn_tensor_count(&v); j++)
+                v.data[j] = floorf(v.data[j] * 16384.0f) / 16384.0f;
+        }
+        CHECK(snn_net_params_changed(net[i]) == SNN_OK);
+        CHECK(snn_net_forward(net[i], row_input(&r, 500)) == SNN_OK);
+        push_all(net[i]);
+    }
+    near_gradients(net[0], net[1]);
+    for (i = 1; i < net[0]->count; i++)
+        for (k = 0; k < net[0]->node[i].states; k++) {
+            const snn_tensor is = snn_net_state(net[0], i, k), whole = snn_net_state(net[2], i, k);
+            near_tensor(is, snn_net_state(net[1], i, k), 0.0, "states", i);
+            same &= !memcmp(is.data, whole.data, snn_tensor_count(&is) * sizeof(float));
+        }
+    if (same) fail("nothing is rounded");
+}
+
 /* Device memory in signals of hidden layers, [T][B][n] floats. A layer has currents, whose place
  * their gradients take, spikes, which are floats where all steps are one segment and else bytes,
  * their gradients, and a state every 16 steps; the last has a neuron. */
@@ -511,11 +566,13 @@ static void cuda_memory(int a, int b)
                               "fc:64 | leaky b.9 | fc:64 | leaky b.9 | fc:64 | leaky b.9 | fc:1 | "
                               "leaky b.9"};
     static const struct {
-        int gradients, window;
+        int gradients, window, half;
         double signals;
-    } want[] = {{0, 0, 3 * 2 + 2 + 3. / 16}, /* the first currents are constant */
-                {64, 0, 3 * .25 + 2 + 3. / 16 + 3 / 8. + 1 / 8.}, /* and a segment of spikes */
-                {64, 128, (3 * .25 + 2 + 3. / 16) / 4 + 3 / 8. + 1 / 8.}};
+    } want[] = {{0, 0, 0, 3 * 2 + 2 + 3. / 16}, /* the first currents are constant */
+                {64, 0, 0, 3 * .25 + 2 + 3. / 16 + 3 / 8. + 1 / 8.}, /* and a segment of spikes */
+                {64, 128, 0, (3 * .25 + 2 + 3. / 16) / 4 + 3 / 8. + 1 / 8.},
+                {64, 0, 1, 3 * .25 + 1 + 3. / 16 + 3 / 8. + 1 / 8. + 2 / 8.}, /* and of gradients */
+                {64, 128, 1, (3 * .25 + 1 + 3. / 16) / 4 + 3 / 8. + 1 / 8. + 2 / 8.}};
     const double unit = 512 * 4 * 64 * sizeof(float);
     snn_net *net;
     int i;
@@ -526,6 +583,7 @@ static void cuda_memory(int a, int b)
         d.backend = snn_cuda_backend(NULL);
         d.gradient_steps = want[i].gradients;
         d.checkpoint = want[i].window;
+        d.half_traces = want[i].half;
         net = build_row(&r, &d);
         if (!net) return;
         is = (double)(snn_cuda_memory(net) - snn__cu_of(net)->c.workspace) -
@@ -533,8 +591,8 @@ static void cuda_memory(int a, int b)
              (double)sizeof(double) * 2 * SNN__CU_LANES;
         is /= unit;
         if (!(fabs(is - want[i].signals) <= 0.15)) /* the last layer, states */
-            fail("%d gradients, window %d: %.3f signals, should be %.3f", want[i].gradients,
-                 want[i].window, is, want[i].signals);
+            fail("%d gradients, window %d%s: %.3f signals, should be %.3f", want[i].gradients,
+                 want[i].window, want[i].half ? ", halves" : "", is, want[i].signals);
     }
     for (i = 0; i < 2; i++) { /* without being told: a small net is one segment */
         net_row wide = {"wide", SNN_INPUT_CONSTANT, 1, 0, 0, 40, 1024, "fc:600 | leaky b.9 | fc:1"};
@@ -632,15 +690,14 @@ static void cuda_sentences(int a, int b)
         sentence(open_row(&r, &d, NULL, 0), SNN_ERR_UNSUPPORTED, layers[i][1]);
     }
     r.layers = "fc:4 name=out | leaky b.9 t.1";
-    for (i = 0; i < 4; i++) {
+    for (i = 0; i < 3; i++) {
         static const char *const word[] = {"debug", "SNN_SPIKES_SMOOTH",
-                                           "gradient_floor", "half_traces"};
+                                           "gradient_floor"};
         ZERO(snn_net_desc, d);
         d.backend = snn_cuda_backend(NULL);
         if (i == 0) d.debug = 1;
         if (i == 1) d.spikes = SNN_SPIKES_SMOOTH;
         if (i == 2) d.gradient_floor = 0.5f;
-        if (i == 3) d.half_traces = 1;
         sentence(open_row(&r, &d, NULL, 0), SNN_ERR_UNSUPPORTED, word[i]);
     }
     for (i = 0; i < 4; i++) {
@@ -855,7 +912,7 @@ int main(int argc, char **argv)
             add(cuda_pass, i, k, "cuda/pass_%s_%s", rows[i].name, variants[k]);
         for (k = 0; k < 8; k++) add(cuda_train, i, k, "cuda/train_%s_%d", rows[i].name, k);
         add(cuda_repeat, i, 0, "cuda/repeat_%s", rows[i].name);
-        for (k = 0; k < 8; k++)
+        for (k = 0; k < 9; k++)
             if (!k || k > 5 || i % 6 == 0)
                 add(cuda_graph, i, k, "cuda/graph_%s_%d", rows[i].name, k);
     }
@@ -871,6 +928,7 @@ int main(int argc, char **argv)
     for (i = 0; i < (int)SNN_LOSS_COUNT; i++)
         for (k = 0; k < 5; k++)
             add(cuda_loss, i, k, "cuda/loss_%s_%d", snn_loss_name((snn_loss_kind)i), k);
+    for (i = 0; i < 3; i++) add(cuda_halves, i, 0, "cuda/halves_%d", i);
     add(cuda_memory, 0, 0, "cuda/memory");
     add(cuda_views, 0, 0, "cuda/views");
     add(cuda_sentences, 0, 0, "cuda/sentences");
