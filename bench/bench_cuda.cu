@@ -1,20 +1,21 @@
 /* bench_cuda - how fast snn_cuda.h is on this GPU
  *
  *     make cuda-bench    or    build/cuda/bench_cuda [--only WORD] [--seconds S] [--launches 1]
- *                                                    [--nmnist DIR]
+ *                                                    [--nmnist DIR] [--half 1] [--checkpoint K]
  *
  * Rows, each `name what value unit`, the median of rounds of S/5 seconds (1 in all), synchronised:
  *   copy    bytes read and written a second by a device-to-device copy: what the others are held to
- *   lif     fused Leaky over T steps, 64 samples x 65536 neurons, forward alone and with backward:
- *           us, the bytes that the algorithm moves (currents, spikes, checkpoints, gradients), and
- *           the share of the copy's bandwidth
- *   layer   Linear(n,n) and Leaky, batch 16, T 500: ms of forward and of forward and backward, and
- *           TFLOP/s of the products
+ *   lif     fused Leaky over T steps, 64 samples x 65536 neurons, forward alone and with backward,
+ *           and the same with half_traces: us, the bytes that the algorithm moves (currents,
+ *           spikes, stored states, gradients), and the share of the copy's bandwidth
+ *   layer   Linear(n,n) and Leaky, batch 16, T 500: ms of forward and of forward and backward,
+ *           TFLOP/s of the products, MB on the device; `lean` in fp32 with packed spikes as input
+ *           and half_traces
  *   net     t5_mlp, quick, t6, nmnist as in bench.c, batch 128 and 1024: ms of one training step,
  *           images a second, MB on the device. nmnist's spikes are packed, 32 in a word, before the
  *           clock starts; DIR has Train/<digit>/<name>.bin, without it they are drawn at the same
  *           rate and the row is called nmnist_synth
- * --launches 1: kernels one by one instead of graphs.
+ * --launches 1: kernels one by one instead of graphs. --half, --checkpoint: of the rows `net`.
  * All numbers are of this run; nothing is remembered or estimated. */
 #define SNN_IMPLEMENTATION
 #define SNN_CUDA_IMPLEMENTATION
@@ -24,7 +25,7 @@
 #include <time.h>
 
 static const char *only = "", *recordings = NULL;
-static int launches = 0;
+static int launches = 0, halves = 0, checkpoint = 0;
 static double seconds = 1.0;
 
 static double now(void)
@@ -82,8 +83,9 @@ static double copy_bandwidth(void)
     return 2.0 * (double)size / s;
 }
 
-/* input -> [linear ->] leaky; forward, and backward from gradients that are there already */
-static snn_net *layer(int batch, int steps, int n, int linear, snn_cuda_desc *cuda)
+/* input -> linear -> leaky with segments as the net has them; without linear in one */
+static snn_net *layer(int batch, int steps, int n, int linear, int half, int packed,
+                      snn_cuda_desc *cuda)
 {
     snn_net_desc desc = {};
     snn_linear_desc fc = {};
@@ -93,8 +95,9 @@ static snn_net *layer(int batch, int steps, int n, int linear, snn_cuda_desc *cu
     desc.batch = batch;
     desc.steps = steps;
     desc.moments = -1;
-    desc.gradient_steps = steps; /* one segment: its layers are called below */
-    desc.input = SNN_INPUT_DENSE;
+    desc.gradient_steps = linear ? 0 : steps;
+    desc.half_traces = half;
+    desc.input = packed ? SNN_INPUT_SPIKES : SNN_INPUT_DENSE;
     desc.backend = snn_cuda_backend(cuda);
     fc.out_features = n;
     lif.beta = 0.9f;
@@ -106,12 +109,13 @@ static snn_net *layer(int batch, int steps, int n, int linear, snn_cuda_desc *cu
     return net;
 }
 
-static void lif_rows(double copy)
+static void lif_rows(double copy, int half)
 {
-    const double B = 64, n = 65536;
+    const double B = 64, n = 65536, current = half ? 2 : 4;
+    const char *name = half ? "_half" : "";
     int T;
     for (T = 4; T <= 32; T *= 2) {
-        snn_net *net = layer((int)B, T, (int)n, 0, NULL);
+        snn_net *net = layer((int)B, T, (int)n, 0, half, 0, NULL);
         snn_tensor in = snn_net_input(net);
         snn__cu_net *g = snn__cu_of(net);
         snn__node *q = &net->node[net->count - 1];
@@ -124,19 +128,19 @@ static void lif_rows(double copy)
         if (snn_net_forward(net, NULL) != SNN_OK) stop(net);
         g->node[net->count - 1].rec[0] = g->node[net->count - 1].drec[0] = NULL; /* spikes alone */
         s = time_of([&] { snn__cu_node_forward(net, q); });
-        bytes = elements * 8 + B * n * 4 * (2 + slots);
-        printf("lif T%d_forward %.1f us  %.3f GB  %.1f %% of copy\n", T, s * 1e6, bytes * 1e-9,
-               100 * bytes / s / copy);
+        bytes = elements * (4 + current) + B * n * 4 * (2 + slots);
+        printf("lif T%d%s_forward %.1f us  %.3f GB  %.1f %% of copy\n", T, name, s * 1e6,
+               bytes * 1e-9, 100 * bytes / s / copy);
         s = time_of([&] {
             snn__cu_node_forward(net, q);
             x->add = 0;
             g->node[net->count - 1].add = 1;
             snn__cu_node_backward(net, q);
-            /* the currents are overwritten by their gradients: the work is the same */
+            /* floats are overwritten by their gradients: the work is the same */
         });
-        bytes += elements * 12 + B * n * 4 * (2 + slots);
-        printf("lif T%d_both %.1f us  %.3f GB  %.1f %% of copy\n", T, s * 1e6, bytes * 1e-9,
-               100 * bytes / s / copy);
+        bytes += elements * (8 + current) + B * n * 4 * (2 + slots);
+        printf("lif T%d%s_both %.1f us  %.3f GB  %.1f %% of copy\n", T, name, s * 1e6,
+               bytes * 1e-9, 100 * bytes / s / copy);
         if (g->c.error) fprintf(stderr, "%s\n", g->c.error), exit(2);
         snn_net_destroy(net);
     }
@@ -146,33 +150,44 @@ static void layer_rows(void)
 {
     int n, m;
     for (n = 512; n <= 16384; n *= 2)
-        for (m = 0; m < 3; m++) {
-            static const char *const name[] = {"fp32", "tf32", "bf16"};
+        for (m = 0; m < 4; m++) {
+            static const char *const name[] = {"fp32", "tf32", "bf16", "lean"};
             const double flop = 2.0 * 16 * 500 * n * n;
+            const int lean = m == 3;
             snn_cuda_desc cuda = {};
             snn_net *net;
             double forward, both;
-            cuda.math = (snn_cuda_math)m;
-            net = layer(16, 500, n, 1, &cuda);
-            snn_tensor in = snn_net_input(net);
-            for (size_t i = 0; i < snn_tensor_count(&in); i++)
-                in.data[i] = snn_uniform(1, 0, 0, (uint32_t)i) < 0.1f ? 1.0f : 0.0f;
+            cuda.math = lean ? SNN_CUDA_FLOAT32 : (snn_cuda_math)m;
+            net = layer(16, 500, n, 1, lean, lean, &cuda);
+            if (lean) {
+                int words;
+                uint32_t *bits = snn_net_input_words(net, &words);
+                for (size_t row = 0; row < 16 * 500; row++, bits += words)
+                    for (int i = 0; i < n; i++)
+                        if (snn_bernoulli(0.1f, 1, 0, (uint32_t)row, (uint32_t)i))
+                            bits[i / 32] |= 1u << (i % 32);
+            } else {
+                snn_tensor in = snn_net_input(net);
+                for (size_t i = 0; i < snn_tensor_count(&in); i++)
+                    in.data[i] = snn_uniform(1, 0, 0, (uint32_t)i) < 0.1f ? 1.0f : 0.0f;
+            }
             if (snn_net_forward(net, NULL) != SNN_OK) stop(net);
-            snn__cu_net *g = snn__cu_of(net);
-            forward = time_of([&] {
-                for (int k = 1; k < net->count; k++) snn__cu_node_forward(net, &net->node[k]);
+            snn_tensor dy = snn_net_dspikes(net, net->count - 1);
+            for (size_t i = 0; i < snn_tensor_count(&dy); i++)
+                dy.data[i] = snn_uniform(2, 0, 0, (uint32_t)i) - 0.5f;
+            if (snn_net_backward(net) != SNN_OK) stop(net); /* sends them */
+            forward = time_of([&] { snn__cu_forward_run(net, NULL); });
+            both = time_of([&] { /* from the output's gradients, which are there */
+                snn__cu_forward_run(net, NULL);
+                snn__cu_backward_run(net, NULL);
             });
-            both = time_of([&] {
-                for (int k = 1; k < net->count; k++) {
-                    snn__cu_node_forward(net, &net->node[k]);
-                    g->node[k].add = k == net->count - 1;
-                }
-                for (int k = net->count - 1; k > 0; k--) snn__cu_node_backward(net, &net->node[k]);
-            });
-            printf("layer n%d_%s %.3f ms forward (%.1f TFLOP/s)  %.3f ms both (%.1f TFLOP/s)\n", n,
-                   name[m], forward * 1e3, flop / forward * 1e-12, both * 1e3,
-                   2 * flop / both * 1e-12); /* the input takes no gradient: two products */
+            printf("layer n%d_%s %.3f ms forward (%.1f TFLOP/s)  %.3f ms both (%.1f TFLOP/s)  "
+                   "%.1f MB on the device\n", n, name[m], forward * 1e3, flop / forward * 1e-12,
+                   both * 1e3, 2 * flop / both * 1e-12, /* the input takes none: two products */
+                   (double)snn_cuda_memory(net) * 1e-6);
             fflush(stdout);
+            if (snn__cu_of(net)->c.error)
+                fprintf(stderr, "%s\n", snn__cu_of(net)->c.error), exit(2);
             snn_net_destroy(net);
         }
 }
@@ -253,6 +268,8 @@ static void net_row(const net_case *c, int batch, int m)
     desc.batch = batch;
     desc.steps = c->steps;
     desc.seed = 1;
+    desc.half_traces = halves;
+    desc.checkpoint = checkpoint;
     desc.input = c->rate > 0 ? SNN_INPUT_SPIKES : SNN_INPUT_CONSTANT;
     desc.backend = snn_cuda_backend(&cuda);
     conv.kernel = 5;
@@ -309,6 +326,8 @@ int main(int argc, char **argv)
         else if (!strcmp(argv[i], "--seconds")) seconds = atof(argv[i + 1]);
         else if (!strcmp(argv[i], "--launches")) launches = atoi(argv[i + 1]);
         else if (!strcmp(argv[i], "--nmnist")) recordings = argv[i + 1];
+        else if (!strcmp(argv[i], "--half")) halves = atoi(argv[i + 1]);
+        else if (!strcmp(argv[i], "--checkpoint")) checkpoint = atoi(argv[i + 1]);
     }
     if (cudaGetDeviceProperties(&p, 0) != cudaSuccess) {
         fprintf(stderr, "bench_cuda: no NVIDIA GPU\n");
@@ -317,7 +336,7 @@ int main(int argc, char **argv)
     copy = copy_bandwidth();
     printf("# %s, %d multiprocessors, %.0f GB\ncopy device %.1f GB/s\n", p.name,
            p.multiProcessorCount, (double)p.totalGlobalMem * 1e-9, copy * 1e-9);
-    if (wanted("lif")) lif_rows(copy);
+    for (k = 0; wanted("lif") && k < 2; k++) lif_rows(copy, k);
     if (wanted("layer")) layer_rows();
     for (i = 0; i < 4; i++)
         for (k = 0; wanted("net") && k < 4; k++) net_row(&nets[i], k % 2 ? 1024 : 128, k / 2);

@@ -9,9 +9,12 @@ one GPU
   --paths DIR ...  where snntorch, spikingjelly and norse lie, if Python does not find them itself
 
 The nets are those of bench_cuda's rows `net` (t5_mlp, quick, t6, nmnist_synth; batch 128 and 1024),
-`lif` (64 x 65536, T 4 to 32) and `layer` (Linear(n,n) and Leaky, batch 16, T 500, float32 and
-TF32), with the same layers, losses and Adam, on inputs of the same kind that already are on the
-GPU; ours sends its batch each step. What differs: for the fast sigmoid SpikingJelly has its
+`lif` (64 x 65536, T 4 to 32; `half`: ours with half_traces, peers in float16) and `layer`
+(Linear(n,n) and Leaky, batch 16, T 500, float32 and TF32; `lean`: ours with packed spikes as input
+and half_traces, peers as in float32), with the same layers, losses and Adam, on inputs of the same
+kind that already are on the GPU; ours sends its batch each step. A second table has MB: of ours
+what the net has on the device, of peers the most that torch had allocated in a step, inputs and
+given gradients among it. What differs: for the fast sigmoid SpikingJelly has its
 Sigmoid, Norse has SuperSpike for all; Norse's LIFBox scales its input by 1 - beta and resets to
 zero. Constant inputs pass the first layer once in SpikingJelly, at each step in snnTorch and Norse.
 Each peer runs in this process, one after the other, after warming up; a time is the median of
@@ -86,13 +89,19 @@ def cells_step(torch, name, batch, lif):
     return step
 
 
-def cells_layer(torch, node, n, steps=500, batch=16):
+def layer_data(torch, n, steps, batch, half):
+    """the input, which takes a gradient if neurons alone read it, and the output's gradient"""
+    shape = (steps, batch, n) if n else (steps, 64, 65536)
+    kind = torch.float16 if half else torch.float32
+    x = torch.rand(shape, device="cuda", dtype=kind)
+    x = (x < 0.1).to(kind) if n else (0.5 * x).requires_grad_()
+    return x, torch.rand(shape, device="cuda", dtype=kind)
+
+
+def cells_layer(torch, node, n, steps=500, batch=16, half=False):
     """Linear(n, n) and neurons, forward and backward from gradients that are there"""
     linear = torch.nn.Linear(n, n).cuda() if n else None
-    shape = (steps, batch, n) if n else (steps, 64, 65536)
-    x = torch.rand(shape, device="cuda")
-    x = (x < 0.1).float() if n else (0.5 * x).requires_grad_()
-    g = torch.rand(shape, device="cuda")
+    x, g = layer_data(torch, n, steps, batch, half)
 
     def step():
         h = linear(x) if n else x
@@ -180,16 +189,13 @@ def spikingjelly_step(torch, name, batch):
     return step
 
 
-def spikingjelly_layer(torch, n, steps=500, batch=16):
+def spikingjelly_layer(torch, n, steps=500, batch=16, half=False):
     from spikingjelly.activation_based import functional
 
     linear = torch.nn.Linear(n, n).cuda() if n else None
     node = spikingjelly_node(torch, 0.9, None).cuda()
     node.store_v_seq = False
-    shape = (steps, batch, n) if n else (steps, 64, 65536)
-    x = torch.rand(shape, device="cuda")
-    x = (x < 0.1).float() if n else (0.5 * x).requires_grad_()
-    g = torch.rand(shape, device="cuda")
+    x, g = layer_data(torch, n, steps, batch, half)
 
     def step():
         node(linear(x) if n else x).backward(g)
@@ -210,8 +216,9 @@ class Cells:
         return cells_step(self.torch, name, batch,
                           lambda name: self.cell(self.torch, *NETS[name][3:5]))
 
-    def layer(self, n, steps=500):
-        return cells_layer(self.torch, self.cell(self.torch, 0.9, None).cuda(), n, steps)
+    def layer(self, n, steps=500, half=False):
+        node = self.cell(self.torch, 0.9, None).cuda()
+        return cells_layer(self.torch, node.half() if half else node, n, steps, half=half)
 
 
 class SpikingJelly:
@@ -221,8 +228,8 @@ class SpikingJelly:
     def net(self, name, batch):
         return spikingjelly_step(self.torch, name, batch)
 
-    def layer(self, n, steps=500):
-        return spikingjelly_layer(self.torch, n, steps)
+    def layer(self, n, steps=500, half=False):
+        return spikingjelly_layer(self.torch, n, steps, half=half)
 
 
 def make_step(torch, peer, name):
@@ -231,7 +238,7 @@ def make_step(torch, peer, name):
     precise = not name.endswith("_tf32")
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = not precise
     if part == "lif":
-        return peer.layer(0, int(rest[1:]))
+        return peer.layer(0, int(rest[1:].removesuffix("_half")), rest.endswith("_half"))
     if part == "layer":
         return peer.layer(int(rest.split("_")[0][1:]))
     net, batch = name.removesuffix("_tf32").rsplit("_b", 1)
@@ -247,7 +254,7 @@ def main():
     parser.add_argument("--parts", nargs="*", default=["net", "lif", "layer"])
     options = parser.parse_args()
     sys.path[:0] = options.paths
-    table = {}
+    table, memory = {}, {}
     for number, part in enumerate(options.parts):
         out = subprocess.run([options.ours, "--only", part, "--seconds", str(options.seconds)],
                              capture_output=True, text=True)
@@ -260,10 +267,12 @@ def main():
             if word[0] == "net":
                 table[word[1]] = {"ours": float(word[2])}
             if word[0] == "lif" and word[1].endswith("_both"):
-                table["lif_" + word[1].split("_")[0]] = {"ours": float(word[2]) / 1000}
+                table["lif_" + word[1].removesuffix("_both")] = {"ours": float(word[2]) / 1000}
             if word[0] == "layer" and not word[1].endswith("bf16"):
                 table["layer_" + word[1].replace("_fp32", "")] = {
                     "ours": float(word[word.index("both") - 2])}
+            if "MB" in word and not word[1].endswith("bf16"):
+                memory[list(table)[-1]] = {"ours": float(word[word.index("MB") - 1])}
     try:
         import torch
 
@@ -278,6 +287,10 @@ def main():
             try:
                 step = make_step(torch, make, name)
                 table[name][peer] = median_seconds(torch, step, options.seconds) * 1000
+                torch.cuda.reset_peak_memory_stats()
+                step()
+                torch.cuda.synchronize()
+                memory.setdefault(name, {})[peer] = torch.cuda.max_memory_allocated() * 1e-6
             except ImportError as error:
                 print(f"# {peer}: {error}")
                 break
@@ -286,10 +299,11 @@ def main():
             finally:
                 step = None
                 torch.cuda.empty_cache()
-    print(f"{'ms':22}" + "".join(f"{c:>14}" for c in ("ours", *peers)))
-    for name, row in table.items():
-        print(f"{name:22}" + "".join(f"{row[c]:14.3f}" if c in row else f"{'-':>14}"
-                                     for c in ("ours", *peers)))
+    for unit, rows in (("ms", table), ("MB", memory)):
+        print(f"{unit:22}" + "".join(f"{c:>14}" for c in ("ours", *peers)))
+        for name, row in rows.items():
+            print(f"{name:22}" + "".join(f"{row[c]:14.3f}" if c in row else f"{'-':>14}"
+                                         for c in ("ours", *peers)))
 
 
 if __name__ == "__main__":
