@@ -35,7 +35,7 @@
  *   As on the CPU a net runs some steps at a time, a segment, layer by layer. Gradients are there
  *   for one segment, also signals that backward does not read again; where there are many segments
  *   spikes are bytes, which a matrix product gets as floats of one. gradient_steps says how long a
- *   segment is; else it is long enough to keep the device busy, some 32 MB of the widest layer and
+ *   segment is; else it is long enough to keep the device busy, some 16 MB of the widest layer and
  *   1024 rows, and small nets have one. Currents and spikes of all T steps stay, of a checkpoint
  *   interval with `checkpoint`, currents in 16 bits with half_traces; of states only one every 16,
  *   8 or 4 steps. What is recorded, as the last layer is, stays for all steps: spikes and membranes
@@ -1628,11 +1628,12 @@ SNN__KERNEL(snn__cu_collect_one, snn__cu_collect)
 /* What a net has on the device. As on the CPU it runs a segment of its steps at a time, layer by
  * layer: signals that backward reads again stay for a window, one or many segments, others and
  * gradients for a segment, recorded ones for the pass. Where a neuron alone reads currents, it
- * writes their gradient over them. */
+ * writes their gradient over them. What is there for a segment shares memory with what is not
+ * needed at the same moment of the pass, as planned by snn__buffer_place. */
 
 enum { SNN__CU_PART = 1 << 17 };     /* floats of a partial sum */
 /* a segment: numbers of the widest layer and rows of a matrix product, at least */
-enum { SNN__CU_SEGMENT = 1 << 23, SNN__CU_SEGMENT_ROWS = 1024 };
+enum { SNN__CU_SEGMENT = 1 << 22, SNN__CU_SEGMENT_ROWS = 1024 };
 enum { SNN__CU_TILES = 1 << 16 };    /* threads of a convolution's weight gradient, about */
 enum { SNN__CU_SIGNAL = 0, SNN__CU_DSIGNAL, SNN__CU_REC,
        SNN__CU_DREC = SNN__CU_REC + SNN_MAX_STATES,
@@ -1648,6 +1649,7 @@ typedef struct snn__cu_node {
     uint32_t *words;       /* packed input */
     unsigned char *arg;    /* max pool */
     float *packed, *packed_back, *rounded;
+    float *sum;            /* what a matrix product gave before it is rounded to halves */
     float *past, *past_next, *dpast; /* delay */
     float *held;           /* [windows+1][states][B][n]: at the start of each; at the end */
     float *mean, *inv;     /* norms */
@@ -1825,7 +1827,7 @@ static int snn__cu_over(const snn_net *net, const snn__node *q)
     return q->users == 1 && !q->record && q->signal != SNN__BITS && !q->halved &&
            snn__op_table[q->op].kind != SNN__SOURCE &&
            net->node[q->last_user].op == SNN__NEURON &&
-           (q->signal != SNN__CONSTANT || net->segments == 1);
+           (q->signal == SNN__CONSTANT ? net->segments == 1 : q->out_steps > 0);
 }
 /* steps of an output that are stored, 0: those of a segment. A recurrence stores its own sums. */
 static int snn__cu_out_steps(const snn_net *net, const snn__node *q)
@@ -1902,6 +1904,28 @@ static snn__node snn__cu_recurrent_conv(const snn__node *q)
     return r;
 }
 
+/* a matrix product reads q, as floats */
+static int snn__cu_multiplied(const snn_net *net, const snn__node *q)
+{
+    int j;
+    for (j = (int)(q - net->node) + 1; j < net->count; j++)
+        if (net->node[j].op == SNN__LINEAR && snn__input_of(net, &net->node[j], 0) == q) return 1;
+    return 0;
+}
+/* bytes of one number of an output. Of many segments spikes become floats when their turn comes. */
+static size_t snn__cu_number_size(const snn_net *net, const snn__node *q)
+{
+    if (q->halved) return sizeof(uint16_t);
+    if (q->signal != SNN__BITS || (q->record & SNN_RECORD_SPIKES)) return sizeof(float);
+    return net->segments == 1 && snn__cu_multiplied(net, q) ? sizeof(float) : 1;
+}
+static void snn__cu_give(snn__cu_signal *s, size_t size, void *memory)
+{
+    if (size == sizeof(float)) s->f = (float *)memory;
+    else if (size == 1) s->u = (unsigned char *)memory;
+    else s->h = (uint16_t *)memory;
+}
+
 static void snn__cu_plan_neuron(snn_net *net, snn__node *q, snn__arena *a)
 {
     snn__cu_node *d = snn__cu_at(net, q);
@@ -1913,7 +1937,7 @@ static void snn__cu_plan_neuron(snn_net *net, snn__node *q, snn__arena *a)
     d->kind = snn__cu_kind(def);
     d->every = recurrent || q->desc.inhibition ? 1 : snn__cu_stretch(def->states);
     d->slots = snn__cu_tiles(net->window, net->segment) * snn__cu_tiles(net->segment, d->every);
-    if ((q->out_steps < net->desc.steps && net->segments > 1) || snn__cu_over(net, q))
+    if (q->out_steps < net->desc.steps || snn__cu_over(net, q))
         d->count = snn__arena_floats(a, bn, 1);
     for (k = 0; k < q->states; k++) d->state[k] = snn__arena_floats(a, bn, 1);
     for (k = 0; train && k < q->states; k++) d->dstate[k] = snn__arena_floats(a, bn, 1);
@@ -1950,7 +1974,7 @@ static void snn__cu_plan(snn_net *net, snn__arena *a)
     const size_t B = (size_t)net->desc.batch, T = (size_t)net->desc.steps;
     const int windows = snn__cu_windows(net);
     size_t dparam = 0, sums = 0, conv = 0, norm = 0, stat = 0, wide = 0;
-    int i, k, j;
+    int i, k;
     g->floats = 0;
     for (k = 0; k < net->params; k++) {
         const size_t end = (size_t)(net->param[k].value.data - net->values) +
@@ -1964,28 +1988,34 @@ static void snn__cu_plan(snn_net *net, snn__arena *a)
         snn__node *q = &net->node[i];
         snn__cu_node *d = &g->node[i];
         const size_t rows = snn__plan_rows(net, q, net->segment), n = (size_t)q->n;
-        int floats = q->signal != SNN__BITS || (q->record & SNN_RECORD_SPIKES), product = 0;
-        size_t state = 0, kept, stored;
+        size_t state = 0, size, stored;
+        memset(q->buf, 0, sizeof q->buf);
         if (q->root != i) continue;
         q->out_steps = snn__cu_out_steps(net, q);
         q->dout_steps = q->signal == SNN__CONSTANT         ? 0
                         : q->record & SNN_RECORD_GRADIENT ? net->desc.steps
                         : snn__cu_over(net, q)            ? q->out_steps
                                                           : 0;
-        kept = q->out_steps ? snn__plan_rows(net, q, q->out_steps) : rows;
-        stored = q->dout_steps ? snn__plan_rows(net, q, q->dout_steps) : rows;
-        for (j = i + 1; j < net->count; j++) /* a matrix product reads floats */
-            product |= net->node[j].op == SNN__LINEAR && net->node[net->node[j].in[0]].root == i;
-        floats |= product && net->segments == 1; /* else made of bytes, a segment at a time */
-        if (product && !floats && rows * n > wide) wide = rows * n;
+        stored = snn__plan_rows(net, q, q->out_steps ? q->out_steps : net->segment);
+        size = snn__cu_number_size(net, q);
+        if (size == 1 && snn__cu_multiplied(net, q) && rows * n > wide) wide = rows * n;
         d->out.period = q->signal == SNN__CONSTANT ? (uint32_t)B : 0;
-        if (q->halved) d->out.h = (uint16_t *)snn__arena_take(a, kept, n * sizeof(uint16_t));
-        else if (floats) d->out.f = snn__arena_floats(a, kept, n);
-        else d->out.u = (unsigned char *)snn__arena_take(a, kept, n);
+        d->out.gain = size == 1 && q->gain ? g->values + (q->gain - net->values) : NULL;
+        if (q->out_steps || q->signal == SNN__CONSTANT)
+            snn__cu_give(&d->out, size, snn__arena_take(a, snn__mul_size(stored, n), size));
+        else snn__buffer_want(&q->buf[0], snn__mul_size(rows, n * size), i, q->last_user);
         if (!i && q->signal == SNN__BITS)
-            d->words = (uint32_t *)snn__arena_take(a, kept, (size_t)q->words * sizeof(uint32_t));
-        if (q->backward)
-            d->dout = snn__cu_over(net, q) ? d->out.f : snn__arena_floats(a, stored, n);
+            d->words = (uint32_t *)snn__arena_take(a, stored, (size_t)q->words * sizeof(uint32_t));
+        if (q->halved && q->op == SNN__LINEAR)
+            snn__buffer_want(&q->buf[2], snn__mul_size(rows, n * sizeof(float)), i, i);
+        if (q->backward && snn__cu_over(net, q)) d->dout = d->out.f;
+        else if (q->backward && ((q->record & SNN_RECORD_GRADIENT) ||
+                                 (q->signal == SNN__CONSTANT && net->segments > 1)))
+            d->dout = snn__arena_floats(
+                a, snn__plan_rows(net, q, q->dout_steps ? q->dout_steps : net->segment), n);
+        else if (q->backward)
+            snn__buffer_want(&q->buf[1], snn__mul_size(rows, n * sizeof(float)),
+                             2 * net->count - 1 - q->last_user, 2 * net->count - 1 - i);
         if (q->op == SNN__MAX_POOL2D)
             d->arg = (unsigned char *)snn__arena_take(a, snn__plan_rows(net, q, net->window), n);
         if (q->op == SNN__DELAY) {
@@ -2014,7 +2044,6 @@ static void snn__cu_plan(snn_net *net, snn__arena *a)
         }
         if (q->op != SNN__NEURON) continue;
         snn__cu_plan_neuron(net, q, a);
-        d->out.gain = d->out.u && q->gain ? g->values + (q->gain - net->values) : NULL;
         if (q->recurrence == SNN_RECURRENCE_CONV2D && q->backward) {
             const snn__node r = snn__cu_recurrent_conv(q);
             const size_t w = (size_t)(r.conv.o * r.conv.k) * snn__cu_chunks(&r, rows);
@@ -2025,6 +2054,16 @@ static void snn__cu_plan(snn_net *net, snn__arena *a)
             if (p * B * n > dparam) dparam = p * B * n;
             if (p * n > sums) sums = p * n;
         }
+    }
+    net->pool_size = snn__buffer_place(net);
+    net->pool = (char *)snn__arena_take(a, net->pool_size, 1);
+    for (i = 0; i < net->count; i++) {
+        snn__node *q = &net->node[i];
+        snn__cu_node *d = &g->node[i];
+        if (q->buf[0].size)
+            snn__cu_give(&d->out, snn__cu_number_size(net, q), snn__pooled(net, &q->buf[0]));
+        if (q->buf[1].size) d->dout = snn__pooled(net, &q->buf[1]);
+        if (q->buf[2].size) d->sum = snn__pooled(net, &q->buf[2]);
     }
     for (k = 0; k < 2; k++)
         g->part[k] = snn__arena_floats(a, net->desc.inference ? 0 : SNN__CU_PART, 1);
@@ -2814,7 +2853,7 @@ static void snn__cu_node_forward(snn_net *net, snn__node *q)
     switch (q->op) {
     case SNN__LINEAR: {
         const int bias = q->i[SNN__LINEAR_BIAS] && !snn__cu_left_bias(net, q);
-        float *sum = q->halved ? d->dout : y.f; /* gradients are not there yet */
+        float *sum = q->halved ? d->sum : y.f;
         snn__cu_fill a;
         memset(&a, 0, sizeof a);
         a.y = y;
