@@ -42,11 +42,12 @@
  *   and their gradients, four signals. snn_cuda_memory counts it all.
  *
  * WHAT IT DOES NOT DO
- *   learning rules in a net, neurons and surrogates of your own, gradient_floor, debug,
- *   SNN_SPIKES_SMOOTH; times and SNN_NONE of losses. Each is a sentence when the net is built or
- *   the call is made; nothing silently runs on the CPU. A learned parameter that others are derived
- *   from, as Lapicque's beta, goes through the host's formula once a segment, and what fetches it
- *   is no graph.
+ *   learning rules in a net, neurons and surrogates of your own, SNN_SPIKES_SMOOTH; times and
+ *   SNN_NONE of losses. Each is a sentence when the net is built or the call is made; nothing
+ *   silently runs on the CPU. A learned parameter that others are derived from, as Lapicque's beta,
+ *   goes through the host's formula once a segment, and what fetches it is no graph. gradient_floor
+ *   makes no kernel faster here, only the same gradients as on the CPU; with debug a call waits for
+ *   what its looks have found.
  */
 #ifndef SNN_CUDA_H_INCLUDED
 #define SNN_CUDA_H_INCLUDED
@@ -1343,7 +1344,8 @@ SNN__KERNEL(snn__cu_sum_rows, snn__cu_sums)
 
 /* one number of many, in doubles: each of SNN__CU_LANES threads adds every so many */
 enum { SNN__CU_LANES = 4096, SNN__CU_VALUES = 0, SNN__CU_NONZEROS, SNN__CU_SQUARES };
-enum { SNN__CU_THE_LOSS, SNN__CU_THE_NORM, SNN__CU_THE_COUNT, SNN__CU_TOTALS }; /* slots */
+enum { SNN__CU_THE_LOSS, SNN__CU_THE_NORM, SNN__CU_THE_COUNT, SNN__CU_THE_NODE, SNN__CU_THE_ROW,
+       SNN__CU_THE_ELEMENT, SNN__CU_TOTALS }; /* slots */
 typedef struct snn__cu_total {
     snn__cu_signal x;
     const double *d;       /* instead of x */
@@ -1370,6 +1372,74 @@ SNN__KERNEL(snn__cu_total_end, snn__cu_total) /* 64 threads in place, then one *
     size_t k;
     for (k = i; k < end; k += stride) sum += a->part[k];
     a->y[i] = a->add ? a->y[i] + a->factor * sum : sum;
+}
+
+/* -- debug: the first number of a pass that is NaN or infinite, -1 where there is none; the
+ * earliest look that finds one stays */
+typedef struct snn__cu_look {
+    const float *x[SNN_MAX_STATES]; /* count arrays of [rows][width] = n numbers */
+    int count, node;
+    size_t n, width, row0;
+    double *part, *found;           /* node + 1 (0: none yet), row, element */
+} snn__cu_look;
+SNN__KERNEL(snn__cu_look_lane, snn__cu_look)
+{
+    double first = -1.0;
+    size_t at;
+    int k;
+    for (at = i; at < a->n && first < 0.0; at += SNN__CU_LANES)
+        for (k = 0; k < a->count; k++)
+            if (!(a->x[k][at] - a->x[k][at] == 0.0f)) first = (double)at;
+    a->part[i] = first;
+}
+SNN__DEVICE double snn__cu_least(const double *x, size_t from, size_t end, size_t stride)
+{
+    double least = -1.0;
+    for (; from < end; from += stride)
+        if (x[from] >= 0.0 && (least < 0.0 || x[from] < least)) least = x[from];
+    return least;
+}
+SNN__KERNEL(snn__cu_look_fold, snn__cu_look) /* 64 threads, in place */
+{
+    a->part[i] = snn__cu_least(a->part, i, SNN__CU_LANES, 64);
+}
+SNN__KERNEL(snn__cu_look_end, snn__cu_look)
+{
+    const double least = snn__cu_least(a->part, i, 64, 1);
+    if (least < 0.0 || a->found[0] > 0.0) return;
+    a->found[0] = a->node + 1.0;
+    a->found[1] = (double)(a->row0 + (size_t)least / a->width);
+    a->found[2] = (double)((size_t)least % a->width);
+}
+
+/* -- gradient_floor: what is small beside the largest of its row counts as zero */
+enum { SNN__CU_ROW_LANES = 32 };
+typedef struct snn__cu_floor {
+    float *d, *part; /* [rows][n], [rows][lanes] */
+    uint32_t n;
+    float share;
+} snn__cu_floor;
+SNN__KERNEL(snn__cu_floor_lane, snn__cu_floor)
+{
+    uint32_t j;
+    const float *d = a->d + (size_t)snn__cu_divide(i, SNN__CU_ROW_LANES, &j) * a->n;
+    float most = 0.0f;
+    for (; j < a->n; j += SNN__CU_ROW_LANES)
+        most = SNN_FABSF(d[j]) > most ? SNN_FABSF(d[j]) : most;
+    a->part[i] = most;
+}
+SNN__KERNEL(snn__cu_floor_row, snn__cu_floor)
+{
+    float *part = a->part + i * SNN__CU_ROW_LANES;
+    int k;
+    for (k = 1; k < SNN__CU_ROW_LANES; k++) part[0] = part[k] > part[0] ? part[k] : part[0];
+    part[0] *= a->share;
+}
+SNN__KERNEL(snn__cu_floor_cut, snn__cu_floor)
+{
+    uint32_t j;
+    const uint32_t row = snn__cu_divide(i, a->n, &j);
+    if (SNN_FABSF(a->d[i]) < a->part[(size_t)row * SNN__CU_ROW_LANES]) a->d[i] = 0.0f;
 }
 
 /* -- norms. Rows that share statistics are a group, as in snn__norm_forward_task; a unit is a group
@@ -1668,6 +1738,7 @@ typedef struct snn__cu_net {
     size_t floats;         /* of values */
     float *part[2];        /* partial sums */
     float *wide;           /* the spikes that a matrix product reads, as floats */
+    float *least;          /* gradient_floor's, of the layer at hand */
     float *dparam, *sums;  /* of the neuron layer at hand */
     float *conv;           /* partial weight gradients */
     double *norm, *norm_stat; /* of the norm at hand: parts, results */
@@ -1791,13 +1862,9 @@ static snn_status snn__cu_supports(snn_net *net, int node)
     if (what)
         return snn__fail(net, SNN_ERR_UNSUPPORTED, "cuda: %s \"%s\": %s does not run on the device",
                          snn__op_name(q), q->name, what);
-    if (net->desc.debug) what = "debug";
-    if (net->desc.gradient_floor > 0.0f) what = "gradient_floor";
-    if (net->desc.spikes == SNN_SPIKES_SMOOTH) what = "SNN_SPIKES_SMOOTH";
-    if (what)
-        return snn__fail(net, SNN_ERR_UNSUPPORTED,
-                         "cuda: the net's desc asks for %s, which is not there on the device",
-                         what);
+    if (net->desc.spikes == SNN_SPIKES_SMOOTH)
+        return snn__fail(net, SNN_ERR_UNSUPPORTED, "cuda: the net's desc asks for "
+                         "SNN_SPIKES_SMOOTH, which is not there on the device");
     if (rows > 2147483647.0 || rows * q->n > 4294967295.0) /* thread ids are divided in 32 bits */
         return snn__fail(net, SNN_ERR_TOO_LARGE,
                          "cuda: %s \"%s\": more than 2^32 numbers in one signal",
@@ -1846,13 +1913,14 @@ static int snn__cu_out_steps(const snn_net *net, const snn__node *q)
     return 0;
 }
 /* the bias of a linear layer, where the neurons that alone read it can add it: a pass over the
- * currents less; NULL otherwise */
+ * currents less; NULL otherwise, and in debug, which says whose number it is */
 static const float *snn__cu_left_bias(const snn_net *net, const snn__node *q)
 {
     const snn__node *to = &net->node[q->last_user];
     if (q->op != SNN__LINEAR || !q->i[SNN__LINEAR_BIAS] || q->users != 1 || q->record ||
-        q->halved || to->op != SNN__NEURON || to->recurrence != SNN_RECURRENCE_NONE)
+        q->halved || net->desc.debug)
         return NULL;
+    if (to->op != SNN__NEURON || to->recurrence != SNN_RECURRENCE_NONE) return NULL;
     return snn__cu_param(net, q, 1);
 }
 static uint32_t snn__cu_chunks(const snn__node *q, size_t rows)
@@ -1904,6 +1972,12 @@ static snn__node snn__cu_recurrent_conv(const snn__node *q)
     return r;
 }
 
+/* gradient_floor cuts the gradients of q's output: as on the CPU, where a chain has one cut */
+static int snn__cu_floored(const snn_net *net, const snn__node *q)
+{
+    return net->desc.gradient_floor > 0.0f && q->backward && !q->chunk &&
+           snn__op_table[q->op].kind == SNN__ROW;
+}
 /* a matrix product reads q, as floats */
 static int snn__cu_multiplied(const snn_net *net, const snn__node *q)
 {
@@ -1935,7 +2009,8 @@ static void snn__cu_plan_neuron(snn_net *net, snn__node *q, snn__arena *a)
     const int recurrent = q->recurrence != SNN_RECURRENCE_NONE, train = !net->desc.inference;
     int k;
     d->kind = snn__cu_kind(def);
-    d->every = recurrent || q->desc.inhibition ? 1 : snn__cu_stretch(def->states);
+    d->every = snn__cu_stretch(def->states);
+    if (recurrent || q->desc.inhibition || net->desc.debug) d->every = 1;
     d->slots = snn__cu_tiles(net->window, net->segment) * snn__cu_tiles(net->segment, d->every);
     if (q->out_steps < net->desc.steps || snn__cu_over(net, q))
         d->count = snn__arena_floats(a, bn, 1);
@@ -1973,7 +2048,7 @@ static void snn__cu_plan(snn_net *net, snn__arena *a)
     snn__cu_net *g = snn__cu_of(net);
     const size_t B = (size_t)net->desc.batch, T = (size_t)net->desc.steps;
     const int windows = snn__cu_windows(net);
-    size_t dparam = 0, sums = 0, conv = 0, norm = 0, stat = 0, wide = 0;
+    size_t dparam = 0, sums = 0, conv = 0, norm = 0, stat = 0, wide = 0, least = 0;
     int i, k;
     g->floats = 0;
     for (k = 0; k < net->params; k++) {
@@ -1999,6 +2074,7 @@ static void snn__cu_plan(snn_net *net, snn__arena *a)
         stored = snn__plan_rows(net, q, q->out_steps ? q->out_steps : net->segment);
         size = snn__cu_number_size(net, q);
         if (size == 1 && snn__cu_multiplied(net, q) && rows * n > wide) wide = rows * n;
+        if (snn__cu_floored(net, q) && rows > least) least = rows;
         d->out.period = q->signal == SNN__CONSTANT ? (uint32_t)B : 0;
         d->out.gain = size == 1 && q->gain ? g->values + (q->gain - net->values) : NULL;
         if (q->out_steps || q->signal == SNN__CONSTANT)
@@ -2068,6 +2144,7 @@ static void snn__cu_plan(snn_net *net, snn__arena *a)
     for (k = 0; k < 2; k++)
         g->part[k] = snn__arena_floats(a, net->desc.inference ? 0 : SNN__CU_PART, 1);
     g->wide = snn__arena_floats(a, wide, 1);
+    g->least = snn__arena_floats(a, least, SNN__CU_ROW_LANES);
     g->dparam = snn__arena_floats(a, dparam, 1);
     g->sums = snn__arena_floats(a, sums, 1);
     g->conv = snn__arena_floats(a, conv, 1);
@@ -2331,6 +2408,43 @@ static void snn__cu_add_up(snn__cu_net *g, const snn__cu_signal *x, const double
     SNN__LAUNCH(&g->c, snn__cu_total_end, 1, a);
 }
 
+/* debug: looks at count arrays of n numbers in rows of width, which node q has written */
+static void snn__cu_look_at(snn_net *net, const snn__node *q, float *const *x, int count, size_t n,
+                            size_t width, size_t row0)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    snn__cu_look a;
+    int k;
+    memset(&a, 0, sizeof a);
+    for (k = 0; k < count; k++) a.x[k] = x[k];
+    a.count = count;
+    a.node = (int)(q - net->node);
+    a.n = n;
+    a.width = width;
+    a.row0 = row0;
+    a.part = g->fold;
+    a.found = g->totals + SNN__CU_THE_NODE;
+    SNN__LAUNCH(&g->c, snn__cu_look_lane, SNN__CU_LANES, a);
+    SNN__LAUNCH(&g->c, snn__cu_look_fold, 64, a);
+    SNN__LAUNCH(&g->c, snn__cu_look_end, 1, a);
+}
+static void snn__cu_look_begin(snn_net *net)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    if (net->desc.debug) snn__cu_zero(&g->c, g->totals + SNN__CU_THE_NODE, 3 * sizeof(double));
+}
+/* for snn__debug_report */
+static void snn__cu_look_end_of(snn_net *net)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    double found[3] = {0.0, 0.0, 0.0};
+    if (net->desc.debug)
+        snn__cu_fetch(&g->c, found, g->totals + SNN__CU_THE_NODE, sizeof found);
+    net->bad = (int)found[0];
+    net->bad_row = (size_t)found[1];
+    net->bad_element = (size_t)found[2];
+}
+
 /* -- prepared weights */
 
 static const float *snn__cu_weights(const snn_net *net, const snn__node *q)
@@ -2484,14 +2598,16 @@ static void snn__cu_scan_open(snn_net *net, const snn__node *q, snn__cu_scan *a)
     a->rounded = def->quantised ? def->quantised : def->states;
 }
 
-/* steps from .. to-1 forward; inhibition couples the neurons of a sample, step by step */
+/* steps from .. to-1 forward; step by step for inhibition, which couples the neurons of a sample,
+ * and debug */
 static void snn__cu_scan_steps(snn_net *net, const snn__node *q, snn__cu_scan *a, int from, int to)
 {
     snn__cu_net *g = snn__cu_of(net);
     const snn__cu_node *d = snn__cu_at(net, q);
+    const int look = net->desc.debug && !net->replay;
     for (; from < to; from = a->t1) {
         a->t0 = from;
-        a->t1 = d->winner ? from + 1 : to;
+        a->t1 = d->winner || look ? from + 1 : to;
         a->count_add = net->t0 + from > 0;
         if (d->winner) {
             a->drive = d->drive;
@@ -2500,6 +2616,9 @@ static void snn__cu_scan_steps(snn_net *net, const snn__node *q, snn__cu_scan *a
             a->drive = NULL;
         }
         snn__cu_neuron[d->kind](&g->c, a, 0);
+        if (look)
+            snn__cu_look_at(net, q, d->state, q->neuron.def->states, a->bn, a->n,
+                            (size_t)((net->t0 + from) * net->desc.batch));
     }
 }
 
@@ -2953,6 +3072,17 @@ static void snn__cu_node_backward(snn_net *net, snn__node *q)
     float *dout = snn__cu_dout(net, q), *dx;
     int add = 0;
     if (!d->add && q->op != SNN__NEURON) snn__cu_zero(&g->c, dout, rows * n * sizeof(float));
+    if (snn__cu_floored(net, q)) {
+        snn__cu_floor a;
+        memset(&a, 0, sizeof a);
+        a.d = dout;
+        a.part = g->least;
+        a.n = (uint32_t)n;
+        a.share = net->desc.gradient_floor;
+        SNN__LAUNCH(&g->c, snn__cu_floor_lane, rows * SNN__CU_ROW_LANES, a);
+        SNN__LAUNCH(&g->c, snn__cu_floor_row, rows, a);
+        SNN__LAUNCH(&g->c, snn__cu_floor_cut, rows * n, a);
+    }
     switch (q->op) {
     case SNN__LINEAR:
         if (q->i[SNN__LINEAR_BIAS])
@@ -3101,13 +3231,20 @@ static void snn__cu_segment_forward(snn_net *net, int t)
     for (i = 1; i < net->count; i++) {
         snn__node *q = &net->node[i];
         const int valid = q->signal == SNN__CONSTANT && (net->constant_valid || t || net->replay);
-        if (q->root == i && !valid) snn__cu_node_forward(net, q);
+        if (q->root != i || valid) continue;
+        snn__cu_node_forward(net, q);
+        if (net->desc.debug && !net->replay && q->op != SNN__NEURON && !q->halved) {
+            float *y = snn__cu_out(net, q).f;
+            snn__cu_look_at(net, q, &y, 1, snn__rows(net, q) * (size_t)q->n, (size_t)q->n,
+                            q->signal == SNN__CONSTANT ? 0 : (size_t)(t * net->desc.batch));
+        }
     }
 }
 static void snn__cu_forward_run(snn_net *net, const void *what)
 {
     int t;
     (void)what;
+    snn__cu_look_begin(net);
     if (snn__cu_of(net)->unprepared) snn__cu_prepare_weights(net);
     if (net->node[0].signal != SNN__CONSTANT || !net->constant_valid) snn__cu_unpack_input(net);
     for (t = 0; t < net->pass_steps; t += net->segment) snn__cu_segment_forward(net, t);
@@ -3124,6 +3261,7 @@ static snn_status snn__cu_forward(snn_net *net)
                 snn__cu_forward_run, NULL);
     net->constant_valid = !g->c.error;
     if (!g->c.error) g->unprepared = 0;
+    snn__cu_look_end_of(net);
     snn__cu_share(net, SNN__CU_SIGNAL, SNN__CU_DSIGNAL, 0);
     snn__cu_share(net, SNN__CU_REC, SNN__CU_DREC, 0);
     snn__cu_share(net, SNN__CU_STATE, SNN__CU_DSTATE, 0);
@@ -3132,6 +3270,37 @@ static snn_status snn__cu_forward(snn_net *net)
     return snn__cu_status(net, "forward");
 }
 
+/* the gradients that q's backward has written: of its inputs and parameters */
+static void snn__cu_look_back(snn_net *net, const snn__node *q)
+{
+    int k;
+    for (k = 0; k < q->ins; k++) {
+        const snn__node *p = snn__input_of(net, q, k);
+        float *d = snn__cu_dout(net, p);
+        if (d)
+            snn__cu_look_at(net, q, &d, 1, snn__rows(net, p) * (size_t)p->n, (size_t)p->n,
+                            p->signal == SNN__CONSTANT ? 0 : (size_t)(net->t0 * net->desc.batch));
+    }
+    for (k = 0; k < q->params; k++) {
+        const size_t n = snn_tensor_count(&net->param[q->param0 + k].value);
+        float *d = snn__cu_grad(net, q, k);
+        if (d) snn__cu_look_at(net, q, &d, 1, n, n, 0);
+    }
+}
+/* what backward is given */
+static void snn__cu_look_given(snn_net *net)
+{
+    int i, k;
+    for (i = net->count - 1; i >= 0; i--) {
+        const snn__node *q = &net->node[i];
+        const snn__cu_node *d = snn__cu_at(net, q);
+        const size_t n = (size_t)q->n, all = snn__cu_rows(net, q) * n;
+        if ((q->record & SNN_RECORD_GRADIENT) && d->dout)
+            snn__cu_look_at(net, q, &d->dout, 1, all, n, 0);
+        for (k = 0; k < SNN_MAX_STATES; k++)
+            if (d->drec[k]) snn__cu_look_at(net, q, &d->drec[k], 1, all, n, 0);
+    }
+}
 /* last: of the pass, with which its backward begins. What is constant adds up the gradients of all
  * segments, and passes them on after the first. */
 static void snn__cu_segment_backward(snn_net *net, int t, int last)
@@ -3144,8 +3313,9 @@ static void snn__cu_segment_backward(snn_net *net, int t, int last)
             g->node[i].add = (net->node[i].record & SNN_RECORD_GRADIENT) != 0;
     for (i = net->count - 1; i > 0; i--) {
         snn__node *q = &net->node[i];
-        if (q->root == i && q->backward && (q->signal != SNN__CONSTANT || !t))
-            snn__cu_node_backward(net, q);
+        if (q->root != i || !q->backward || (q->signal == SNN__CONSTANT && t)) continue;
+        snn__cu_node_backward(net, q);
+        if (net->desc.debug) snn__cu_look_back(net, q);
     }
 }
 static void snn__cu_backward_run(snn_net *net, const void *what)
@@ -3156,6 +3326,8 @@ static void snn__cu_backward_run(snn_net *net, const void *what)
     const int again = run > 0;
     int i, k, t;
     (void)what;
+    snn__cu_look_begin(net);
+    if (net->desc.debug) snn__cu_look_given(net);
     for (i = 0; i < net->count; i++) {
         const snn__node *q = &net->node[i];
         const size_t bn = (size_t)net->desc.batch * (size_t)q->n * sizeof(float);
@@ -3178,6 +3350,7 @@ static void snn__cu_backward_run(snn_net *net, const void *what)
 }
 static snn_status snn__cu_backward(snn_net *net)
 {
+    snn_status status;
     snn__cu_begin(&snn__cu_of(net)->c);
     snn__cu_share(net, SNN__CU_DSIGNAL, SNN__CU_REC, 1);
     snn__cu_share(net, SNN__CU_DREC, SNN__CU_STATE, 1);
@@ -3186,7 +3359,9 @@ static snn_status snn__cu_backward(snn_net *net)
     snn__cu_share(net, SNN__CU_DSIGNAL, SNN__CU_REC, 0);
     snn__cu_share(net, SNN__CU_DSTATE, SNN__CU_VIEWS, 0);
     snn__cu_share_grads(net, 0);
-    return snn__cu_status(net, "backward");
+    snn__cu_look_end_of(net);
+    status = snn__cu_status(net, "backward");
+    return status == SNN_OK ? snn__debug_report(net, "backward") : status;
 }
 
 /* first states of one sample, by the host's formula */

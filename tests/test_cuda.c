@@ -24,9 +24,9 @@
 static const char *const variants[] = {"plain", "recorded", "dense", "gradients1",
                                        "gradients3 recorded", "gradients3 dense",
                                        "window4 gradients2", "window4 recorded", "half",
-                                       "half window4 gradients2"};
+                                       "half window4 gradients2", "floor", "debug window4"};
 enum { PLAIN, ALL_RECORDED, DENSE, SEGMENTS = 5, WINDOWS, RECORDED_WINDOWS, HALF, HALF_WINDOWS,
-       VARIANTS };
+       FLOOR, DEBUG, VARIANTS };
 
 static snn_cuda_desc launches; /* one by one, not as graphs */
 
@@ -43,7 +43,9 @@ static snn_net *twin(const net_row *r, int variant, int device, const snn_net_de
     d.seed = 3;
     if (strstr(how, "dense")) d.spikes = SNN_SPIKES_DENSE;
     if (strstr(how, "gradients")) d.gradient_steps = strstr(how, "gradients")[9] - '0';
-    d.half_traces = strstr(how, "half") != NULL;
+    if (strstr(how, "floor")) d.gradient_floor = 0.05f;
+    if (strstr(how, "debug")) d.debug = 1;
+    if (strstr(how, "half")) d.half_traces = 1;
     if (strstr(how, "window") && !says(r, "norm:threshold")) d.checkpoint = 4;
     launches.no_graphs = 1;
     if (device) d.backend = snn_cuda_backend(device == 2 ? &launches : NULL);
@@ -533,6 +535,50 @@ static void cuda_graph(int row, int trouble)
 #endif
 }
 
+/* debug: the CPU's sentence, forward and backward, and the next pass is well again */
+static void cuda_debug(int which, int variant)
+{
+    net_row r = {"debug", SNN_INPUT_DENSE, 2, 3, 3, 9, 3, NULL};
+    const int forward = which < COUNT_OF(debug_rows);
+    snn_net *net[2];
+    float *wild = row_input(&r, 500);
+    int i, k;
+    ZERO(snn_net_desc, d);
+    d.debug = 1;
+    r.layers = forward ? debug_rows[which].layers : debug_rows[0].layers;
+    if (!twins(&r, variant, &d, &net[1], &net[0])) return;
+    for (k = 0; k < 2; k++) {
+        const snn_param *p =
+            forward ? snn_net_find_param(net[k], debug_rows[which].param) : NULL;
+        const size_t n = p ? snn_tensor_count(&p->value) : 0;
+        float *old = floats(n + 1);
+        snn_tensor t;
+        if (p) memcpy(old, p->value.data, n * sizeof(float));
+        if (p) p->value.data[n / 2] = debug_rows[which].value;
+        if (forward && !p) /* finite as an input, but not as a current */
+            for (i = 5 * 18; i < 6 * 18; i++)
+                wild[i] = snn_net_find_param(net[k], "fc1.weight")->value.data[i % 18] > 0.0f
+                              ? 3e38f
+                              : -3e38f;
+        else if (forward && debug_rows[which].value == 3e38f)
+            for (i = 0; i < 9 * 3 * 18; i++) wild[i] = 3.0f;
+        CHECK(snn_net_params_changed(net[k]) == SNN_OK);
+        CHECK((snn_net_forward(net[k], wild) == SNN_OK) == !forward);
+        if (!forward) {
+            t = which % 2 ? snn_net_dmembrane(net[k], 4) : snn_net_dspikes(net[k], 4);
+            t.data[snn_tensor_count(&t) * 2 / 3] = which % 2 ? INFINITY : (float)NAN;
+            CHECK(snn_net_backward(net[k]) == SNN_ERR_NAN);
+            t.data[snn_tensor_count(&t) * 2 / 3] = 0.0f;
+        }
+        if (p) memcpy(p->value.data, old, n * sizeof(float));
+    }
+    note("%s", snn_net_error(net[0]));
+    if (strcmp(snn_net_error(net[0]), snn_net_error(net[1])))
+        fail("\"%s\", should be \"%s\"", snn_net_error(net[0]), snn_net_error(net[1]));
+    for (k = 0; k < 2; k++) CHECK(snn_net_params_changed(net[k]) == SNN_OK);
+    near_pass(net, &r);
+}
+
 /* Weights of few bits, whose sums are the same in any order: currents are rounded to the same
  * halves, and every membrane is the same. */
 static void cuda_halves(int which, int b)
@@ -712,15 +758,11 @@ static void cuda_sentences(int a, int b)
         sentence(open_row(&r, &d, NULL, 0), SNN_ERR_UNSUPPORTED, layers[i][1]);
     }
     r.layers = "fc:4 name=out | leaky b.9 t.1";
-    for (i = 0; i < 3; i++) {
-        static const char *const word[] = {"debug", "SNN_SPIKES_SMOOTH",
-                                           "gradient_floor"};
+    {
         ZERO(snn_net_desc, d);
         d.backend = snn_cuda_backend(NULL);
-        if (i == 0) d.debug = 1;
-        if (i == 1) d.spikes = SNN_SPIKES_SMOOTH;
-        if (i == 2) d.gradient_floor = 0.5f;
-        sentence(open_row(&r, &d, NULL, 0), SNN_ERR_UNSUPPORTED, word[i]);
+        d.spikes = SNN_SPIKES_SMOOTH;
+        sentence(open_row(&r, &d, NULL, 0), SNN_ERR_UNSUPPORTED, "SNN_SPIKES_SMOOTH");
     }
     for (i = 0; i < 4; i++) {
         ZERO(snn_net_desc, d);
@@ -953,6 +995,11 @@ int main(int argc, char **argv)
         for (k = 0; k < 5; k++)
             add(cuda_loss, i, k, "cuda/loss_%s_%d", snn_loss_name((snn_loss_kind)i), k);
     for (i = 0; i < 3; i++) add(cuda_halves, i, 0, "cuda/halves_%d", i);
+    /* but for 0 times infinity: NaN in a matrix product, nothing where spikes are walked */
+    for (i = 0; i < 2 * (COUNT_OF(debug_rows) + 2); i++)
+        if (i / 2 >= COUNT_OF(debug_rows) || strcmp(debug_rows[i / 2].name, "last"))
+            add(cuda_debug, i / 2, i % 2 ? WINDOWS : PLAIN, "cuda/debug_%d_%s", i / 2,
+                variants[i % 2 ? WINDOWS : PLAIN]);
     add(cuda_memory, 0, 0, "cuda/memory");
     add(cuda_views, 0, 0, "cuda/views");
     add(cuda_sentences, 0, 0, "cuda/sentences");
