@@ -35,11 +35,12 @@
  *   As on the CPU a net runs some steps at a time, a segment, layer by layer. Gradients are there
  *   for one segment, also signals that backward does not read again; where there are many segments
  *   spikes are bytes, which a matrix product gets as floats of one. gradient_steps says how long a
- *   segment is; else it is long enough to keep the device busy, some 16 MB of the widest layer and
- *   1024 rows, and small nets have one. Currents and spikes of all T steps stay, of a checkpoint
- *   interval with `checkpoint`, currents in 16 bits with half_traces; of states only one every 16,
- *   8 or 4 steps. What is recorded, as the last layer is, stays for all steps: spikes and membranes
- *   and their gradients, four signals. snn_cuda_memory counts it all.
+ *   segment is; else it is long enough to keep the device busy, some 16 MB of the widest layer,
+ *   1024 rows and an eighth of the steps, and small nets have one. Currents and spikes of all T
+ *   steps stay, of a checkpoint interval with `checkpoint`, currents in 16 bits with half_traces;
+ *   of states only one every 16, 8 or 4 steps. What is recorded, as the last layer is, stays for
+ *   all steps: spikes and membranes and their gradients, four signals. snn_cuda_memory counts it
+ *   all.
  *
  * WHAT IT DOES NOT DO
  *   learning rules in a net, neurons and surrogates of your own, SNN_SPIKES_SMOOTH; times and
@@ -1702,8 +1703,9 @@ SNN__KERNEL(snn__cu_collect_one, snn__cu_collect)
  * needed at the same moment of the pass, as planned by snn__buffer_place. */
 
 enum { SNN__CU_PART = 1 << 17 };     /* floats of a partial sum */
-/* a segment: numbers of the widest layer and rows of a matrix product, at least */
-enum { SNN__CU_SEGMENT = 1 << 22, SNN__CU_SEGMENT_ROWS = 1024 };
+/* a segment: numbers of the widest layer and rows of a matrix product, at least; and how many of
+ * them, as each has its launches */
+enum { SNN__CU_SEGMENT = 1 << 22, SNN__CU_SEGMENT_ROWS = 1024, SNN__CU_SEGMENTS = 8 };
 enum { SNN__CU_TILES = 1 << 16 };    /* threads of a convolution's weight gradient, about */
 enum { SNN__CU_SIGNAL = 0, SNN__CU_DSIGNAL, SNN__CU_REC,
        SNN__CU_DREC = SNN__CU_REC + SNN_MAX_STATES,
@@ -1882,6 +1884,7 @@ static int snn__cu_segment(const snn_net *net)
     for (i = 1; i < net->count; i++)
         if (net->node[i].signal != SNN__CONSTANT && net->node[i].n > n) n = net->node[i].n;
     if (SNN__CU_SEGMENT / (n * B) > least) least = SNN__CU_SEGMENT / (n * B);
+    if ((W - 1.0) / SNN__CU_SEGMENTS > least) least = (W - 1.0) / SNN__CU_SEGMENTS;
     if (least >= W) return W;
     steps = (int)least + 1;
     count = (W + steps / 2) / steps;
