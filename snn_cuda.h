@@ -1874,22 +1874,20 @@ static snn_status snn__cu_supports(snn_net *net, int node)
     return SNN_OK;
 }
 
-/* gradient_steps: so many that kernels have threads enough, and small nets one segment; whole
- * stretches of the scan */
+/* gradient_steps: so many that kernels have threads enough, and small nets one segment; of whole
+ * stretches of the scan, about, and all of a length */
 static int snn__cu_segment(const snn_net *net)
 {
     const int W = net->desc.checkpoint, B = net->desc.batch;
     double least = (double)SNN__CU_SEGMENT_ROWS / B, n = 1.0;
-    int i, count, steps;
+    int i, steps;
     for (i = 1; i < net->count; i++)
         if (net->node[i].signal != SNN__CONSTANT && net->node[i].n > n) n = net->node[i].n;
     if (SNN__CU_SEGMENT / (n * B) > least) least = SNN__CU_SEGMENT / (n * B);
     if ((W - 1.0) / SNN__CU_SEGMENTS > least) least = (W - 1.0) / SNN__CU_SEGMENTS;
     if (least >= W) return W;
-    steps = (int)least + 1;
-    count = (W + steps / 2) / steps;
-    if (count <= 1) return W;
-    return ((W + count - 1) / count + SNN__CU_TAPE - 1) / SNN__CU_TAPE * SNN__CU_TAPE;
+    steps = snn__cu_tiles((int)least + 1, SNN__CU_TAPE) * SNN__CU_TAPE;
+    return W < 2 * steps ? W : snn__cu_tiles(W, snn__cu_tiles(W, steps));
 }
 /* the gradient of x can be written over x: a neuron alone reads it */
 static int snn__cu_over(const snn_net *net, const snn__node *q)

@@ -668,7 +668,7 @@ static void cuda_memory(int a, int b)
         d.backend = snn_cuda_backend(NULL);
         if (i) wide.B = 64;
         net = build_row(&wide, &d);
-        if (net && net->segment != (i ? 40 : 16))
+        if (net && net->segment != (i ? 40 : 14))
             fail("%d samples have segments of %d", wide.B, net->segment);
     }
 }
