@@ -151,7 +151,9 @@ static int snn__cu_unlisted(snn__cu *c);
 
 static void snn__cu_note(snn__cu *c, cudaError_t e)
 {
-    if (e != cudaSuccess && !c->error) c->error = cudaGetErrorString(e);
+    if (e == cudaSuccess) return;
+    if (!c->error) c->error = cudaGetErrorString(e);
+    cudaGetLastError(); /* or a later call would be told */
 }
 
 #define SNN__KERNEL(name, type)                                                                \
@@ -167,8 +169,10 @@ static void snn__cu_note(snn__cu *c, cudaError_t e)
         const size_t n_ = (count);                                                                 \
         if (n_ && !(c)->error &&                                                                   \
             !snn__cu_listed(c, (snn__cu_code)name, n_, &(args), sizeof(args))) {                   \
-            name<<<(unsigned)((n_ + 255) / 256), 256, 0, (c)->stream>>>(n_, args);                 \
-            snn__cu_note(c, cudaGetLastError());                                                   \
+            void *list_[2] = {(void *)&n_, (void *)&(args)}; /* not what others left as error */   \
+            snn__cu_note(c, cudaLaunchKernel((const void *)name,                                   \
+                                             dim3((unsigned)((n_ + 255) / 256)), dim3(256), list_, \
+                                             0, (c)->stream));                                     \
             snn__cu_launched(c);                                                                   \
         }                                                                                          \
     } while (0)
@@ -571,30 +575,39 @@ SNN__DEVICE float snn__cu_current(const snn__cu_scan *a, int t, int g, int I, ui
     const float x = snn__cu_element(&a->x, step + ((size_t)b * (size_t)I + (size_t)g) * a->n + j);
     return a->bias ? a->bias[(size_t)g * a->n + j] + x : x;
 }
-/* n of [T][bn] from step t on, up to step `end`: asked for together, as a thread waits for memory
- * longer than it computes */
-SNN__DEVICE void snn__cu_ahead(const float *x, size_t bn, int t, int end, int n, float *to)
+/* n of [T][bn] floats or halves from step t on, up to step `end`: asked for together, as a thread
+ * waits for memory longer than it computes */
+SNN__DEVICE void snn__cu_ahead(const float *x, const uint16_t *h, size_t bn, int t, int end, int n,
+                               float *to)
 {
+    const size_t first = (size_t)t * bn;
     int c;
+    if (t + n <= end && (x || h)) { /* nearly always: no comparisons */
+        if (x) {
+            SNN__UNROLL
+            for (c = 0, x += first; c < n; c++, x += bn) to[c] = *x;
+        } else {
+            SNN__UNROLL
+            for (c = 0, h += first; c < n; c++, h += bn) to[c] = SNN__FLOAT(*h);
+        }
+        return;
+    }
     SNN__UNROLL
-    for (c = 0; c < n; c++) to[c] = x && t + c < end ? x[(size_t)(t + c) * bn] : 0.0f;
+    for (c = 0; c < n; c++) {
+        const size_t at = first + (size_t)c * bn;
+        to[c] = t + c >= end ? 0.0f : x ? x[at] : h ? SNN__FLOAT(h[at]) : 0.0f;
+    }
 }
 /* the same of currents of neurons with one input */
 SNN__DEVICE void snn__cu_currents(const snn__cu_scan *a, size_t i, int t, int end, int n,
                                   uint32_t b, uint32_t j, float *to)
 {
     int c;
-    if (a->x.f && !a->x.period) {
+    if ((a->x.f || a->x.h) && !a->x.period) {
         const float bias = a->bias ? a->bias[j] : 0.0f;
-        snn__cu_ahead(a->x.f + i, a->bn, t, end, n, to);
+        snn__cu_ahead(a->x.f ? a->x.f + i : NULL, a->x.h ? a->x.h + i : NULL, a->bn, t, end, n, to);
         SNN__UNROLL
         for (c = 0; c < n; c++) to[c] = bias + to[c];
-        return;
-    }
-    if (a->x.h && !a->x.period && !a->bias) {
-        SNN__UNROLL
-        for (c = 0; c < n; c++)
-            to[c] = t + c < end ? SNN__FLOAT(a->x.h[(size_t)(t + c) * a->bn + i]) : 0.0f;
         return;
     }
     SNN__UNROLL
@@ -648,6 +661,7 @@ SNN__DEVICE void snn__cu_scan_forward(const snn__cu_scan *a, size_t i, int S, in
     const uint32_t b = snn__cu_divide(i, a->n, &j);
     const float f = a->winner ? 1.0f : a->param[SNN_MAX_PARAMS][a->per_neuron ? j : 0];
     float *saved = a->saved ? a->saved + (size_t)(a->t0 / a->every) * a->bn + i : NULL;
+    size_t at = (size_t)a->t0 * a->bn + i;
     int t, c, k, left = 0, spikes = 0;
     snn__cu_params(a, j, P, p);
     SNN__UNROLL
@@ -661,8 +675,7 @@ SNN__DEVICE void snn__cu_scan_forward(const snn__cu_scan *a, size_t i, int S, in
     for (t = a->t0; t < a->t1;) {
         if (I == 1) snn__cu_currents(a, i, t, a->t1, SNN__CU_AHEAD, b, j, input);
         SNN__UNROLL
-        for (c = 0; c < SNN__CU_AHEAD && t < a->t1; c++, t++) {
-            const size_t at = (size_t)t * a->bn + i;
+        for (c = 0; c < SNN__CU_AHEAD && t < a->t1; c++, t++, at += a->bn) {
             float drive, h, v;
             const float u = s[0];
             if (saved && left-- == 0) {
@@ -708,6 +721,7 @@ SNN__DEVICE void snn__cu_scan_backward(const snn__cu_scan *a, size_t i, int S, i
     uint32_t j;
     const uint32_t b = snn__cu_divide(i, a->n, &j);
     const float f = a->winner ? 1.0f : a->param[SNN_MAX_PARAMS][a->per_neuron ? j : 0];
+    size_t at;
     int k, c, slot;
     snn__cu_params(a, j, P, p);
     SNN__UNROLL
@@ -726,7 +740,7 @@ SNN__DEVICE void snn__cu_scan_backward(const snn__cu_scan *a, size_t i, int S, i
         for (k = 0; k < S; k++)
             s[k] = a->saved[((size_t)k * (size_t)a->slots + (size_t)slot) * a->bn + i];
         if (I == 1) snn__cu_currents(a, i, first, a->t1, C, b, j, input);
-        snn__cu_ahead(a->dout ? a->dout + i : NULL, a->bn, first, a->t1, C, dout);
+        snn__cu_ahead(a->dout ? a->dout + i : NULL, NULL, a->bn, first, a->t1, C, dout);
         SNN__UNROLL
         for (c = 0; c < C; c++) { /* forward again */
             drive[c] = 0.0f;
@@ -754,11 +768,12 @@ SNN__DEVICE void snn__cu_scan_backward(const snn__cu_scan *a, size_t i, int S, i
                         snn__rng_key(a->seed, a->stream, a->time + (uint32_t)(first + c)),
                         b * a->n + j));
         }
+        at = (size_t)(first + len) * a->bn + i;
         SNN__UNROLL
         for (c = C - 1; c >= 0; c--) { /* and back: snn__neuron_retreat of one neuron */
-            const size_t at = (size_t)(first + c) * a->bn + i;
             float g, h, gh;
             if (c >= len) continue;
+            at -= a->bn;
             h = snn__cu_fires(a, drive[c], first + c, b, j);
             SNN__UNROLL
             for (k = 0; k < S; k++) s[k] = tape[c * S + k];
@@ -799,8 +814,9 @@ SNN__DEVICE void snn__cu_scan_backward(const snn__cu_scan *a, size_t i, int S, i
             if (!a->dx) continue;
             SNN__UNROLL
             for (k = 0; k < I; k++) {
-                float *to = a->dx + (at - i) * (size_t)I +
-                            ((size_t)b * (size_t)I + (size_t)k) * a->n + j;
+                float *to = I == 1 ? a->dx + at
+                                   : a->dx + (at - i) * (size_t)I +
+                                         ((size_t)b * (size_t)I + (size_t)k) * a->n + j;
                 if (a->x.period) sum[k] += dx[k];
                 else *to = a->dx_add ? *to + dx[k] : dx[k];
             }
@@ -824,6 +840,33 @@ SNN__DEVICE void snn__cu_scan_backward(const snn__cu_scan *a, size_t i, int S, i
     a->dparam[(size_t)P * a->bn + i] = df;
 }
 
+/* Most layers have nothing of what few have. Told so, the compiler leaves out the questions, which
+ * in a step of a simple neuron are most of the work. */
+static int snn__cu_is_usual(const snn__cu_scan *a, int backward)
+{
+    int k;
+    for (k = 0; k < SNN_MAX_STATES; k++)
+        if (a->rec[k] || (backward && a->drec[k])) return 0;
+    if (backward && (!a->dout || !a->dx || a->dx_add || a->dparam_add || a->dfed)) return 0;
+    return (a->x.f || a->x.h) && !a->x.period && !a->levels && !a->winner && !a->drive &&
+           !a->fed && !a->count && !a->immediate && !a->output_membrane && !a->before_reset &&
+           a->t0 == 0;
+}
+SNN__DEVICE snn__cu_scan snn__cu_usual(const snn__cu_scan *a)
+{
+    snn__cu_scan b = *a;
+    int k;
+    b.x.u = NULL;
+    b.x.period = 0;
+    b.levels = NULL;
+    b.winner = NULL;
+    b.fed = b.saved_fed = b.dfed = b.drive = b.count = NULL;
+    b.immediate = b.output_membrane = b.before_reset = b.dx_add = b.dparam_add = b.t0 = 0;
+    SNN__UNROLL
+    for (k = 0; k < SNN_MAX_STATES; k++) b.rec[k] = NULL, b.drec[k] = NULL;
+    return b;
+}
+
 /* the kernels of every row of SNN_NEURON_LIST */
 #define SNN__X(id, name)                                                                       \
     SNN__KERNEL(snn__cu_##name##_forward, snn__cu_scan)                                            \
@@ -837,9 +880,27 @@ SNN__DEVICE void snn__cu_scan_backward(const snn__cu_scan *a, size_t i, int S, i
                               snn__##name##_step1, snn__##name##_grad1, snn__##name##_jump1,       \
                               snn__##name##_fall1);                                                \
     }                                                                                              \
+    SNN__KERNEL(snn__cu_##name##_usual_forward, snn__cu_scan)                                      \
+    {                                                                                              \
+        const snn__cu_scan b = snn__cu_usual(a);                                                   \
+        if (!b.x.f && !b.x.h) return; /* never, and the compiler knows from here on */             \
+        snn__cu_scan_forward(&b, i, snn__##name##_S, snn__##name##_P, snn__##name##_I,             \
+                             snn__##name##_step1, snn__##name##_jump1);                            \
+    }                                                                                              \
+    SNN__KERNEL(snn__cu_##name##_usual_backward, snn__cu_scan)                                     \
+    {                                                                                              \
+        const snn__cu_scan b = snn__cu_usual(a);                                                   \
+        if ((!b.x.f && !b.x.h) || !b.dout || !b.dx) return;                                        \
+        snn__cu_scan_backward(&b, i, snn__##name##_S, snn__##name##_P, snn__##name##_I,            \
+                              snn__##name##_step1, snn__##name##_grad1, snn__##name##_jump1,       \
+                              snn__##name##_fall1);                                                \
+    }                                                                                              \
     static void snn__cu_##name(snn__cu *c, const snn__cu_scan *a, int backward)                    \
     {                                                                                              \
-        if (backward) SNN__LAUNCH(c, snn__cu_##name##_backward, a->bn, *a);                        \
+        const int usual = snn__cu_is_usual(a, backward);                                           \
+        if (usual && backward) SNN__LAUNCH(c, snn__cu_##name##_usual_backward, a->bn, *a);         \
+        else if (usual) SNN__LAUNCH(c, snn__cu_##name##_usual_forward, a->bn, *a);                 \
+        else if (backward) SNN__LAUNCH(c, snn__cu_##name##_backward, a->bn, *a);                   \
         else SNN__LAUNCH(c, snn__cu_##name##_forward, a->bn, *a);                                  \
     }
 SNN_NEURON_LIST(SNN__X)
@@ -1318,23 +1379,25 @@ typedef struct snn__cu_plain {
 } snn__cu_plain;
 SNN__KERNEL(snn__cu_floats, snn__cu_plain) { a->y[i] = snn__cu_element(&a->x, i); }
 
-/* -- sums in a fixed order: thread (chunk, j) adds rows chunk, chunk + chunks ... */
+/* -- sums in a fixed order: thread (chunk, j, lane) adds of rows chunk, chunk + chunks ... the
+ * elements lane, lane + lanes ..., so that neighbours read neighbours */
 typedef struct snn__cu_sums {
     const float *x;
     snn__cu_signal times;  /* both NULL: ones */
     float *y;
     size_t rows, chunks;
     uint32_t n, inner;     /* x is [rows][n][inner] */
+    uint32_t lanes;        /* y is [chunks][n][lanes] */
     int add;
 } snn__cu_sums;
 SNN__KERNEL(snn__cu_sum_rows, snn__cu_sums)
 {
-    uint32_t j, p;
-    size_t r = snn__cu_divide(i, a->n, &j);
+    uint32_t j, p, lane;
+    size_t r = snn__cu_divide(snn__cu_divide(i, a->lanes, &lane), a->n, &j);
     const int multiply = a->times.f || a->times.u;
     float sum = 0.0f;
     for (; r < a->rows; r += a->chunks)
-        for (p = 0; p < a->inner; p++) {
+        for (p = lane; p < a->inner; p += a->lanes) {
             const uint32_t at = j * a->inner + p;
             float v = a->x[r * a->n * a->inner + at];
             if (multiply) v *= snn__cu_get(&a->times, (uint32_t)r, a->n * a->inner, at);
@@ -2165,7 +2228,10 @@ static void snn__cu_plan(snn_net *net, snn__arena *a)
     g->label_room = B > T ? B : T;
     g->labels = (int *)snn__arena_take(a, snn__cu_given(net), sizeof(int));
     g->weights = (float *)(void *)g->labels + g->label_room;
-    g->workspace = snn__arena_take(a, g->c.workspace, 1);
+    /* cuBLAS takes none that does not begin at a multiple of 256 bytes */
+    g->workspace = snn__arena_take(a, g->c.workspace ? g->c.workspace + 256 : 0, 1);
+    if (g->workspace)
+        g->workspace = (char *)g->workspace + (256 - (uintptr_t)g->workspace % 256) % 256;
 }
 
 static snn_status snn__cu_status(snn_net *net, const char *call)
@@ -2369,24 +2435,28 @@ static void snn__cu_sum(snn__cu_net *g, const float *x, const snn__cu_signal *ti
                         size_t n, size_t inner, float *y, int add)
 {
     snn__cu_sums a;
-    int which = 0;
+    int which = 0, last;
     memset(&a, 0, sizeof a);
     if (times) a.times = *times;
     for (;; which ^= 1) {
-        const size_t most = SNN__CU_PART / n, want = (rows + 15) / 16;
+        const size_t lanes = inner > 32 && n <= SNN__CU_PART / 64 ? 32 : 1;
+        const size_t each = rows * ((inner + lanes - 1) / lanes), most = SNN__CU_PART / (n * lanes);
+        const size_t want = (each + 15) / 16 < rows ? (each + 15) / 16 : rows;
         a.x = x;
         a.rows = rows;
         a.n = (uint32_t)n;
         a.inner = (uint32_t)inner;
-        a.chunks = rows * inner <= 64 || most < 2 ? 1 : want < most ? want : most;
-        a.y = a.chunks == 1 ? y : g->part[which];
-        a.add = a.chunks == 1 && add;
-        SNN__LAUNCH(&g->c, snn__cu_sum_rows, n * a.chunks, a);
-        if (a.chunks == 1) return;
+        a.lanes = (uint32_t)lanes;
+        a.chunks = (lanes == 1 && each <= 64) || most < 2 ? 1 : want < most ? want : most;
+        last = a.chunks == 1 && lanes == 1;
+        a.y = last ? y : g->part[which];
+        a.add = last && add;
+        SNN__LAUNCH(&g->c, snn__cu_sum_rows, n * lanes * a.chunks, a);
+        if (last) return;
         memset(&a.times, 0, sizeof a.times);
         x = a.y;
         rows = a.chunks;
-        inner = 1;
+        inner = lanes;
     }
 }
 /* totals[slot] = the sum of n values, their squares, or how many are not zero; or plus factor times

@@ -83,6 +83,17 @@ static double copy_bandwidth(void)
     return 2.0 * (double)size / s;
 }
 
+/* a forward and a backward pass, from gradients that are then there to be timed with */
+static void once_there_and_back(snn_net *net)
+{
+    snn_tensor dy;
+    if (snn_net_forward(net, NULL) != SNN_OK) stop(net);
+    dy = snn_net_dspikes(net, net->count - 1);
+    for (size_t i = 0; i < snn_tensor_count(&dy); i++)
+        dy.data[i] = snn_uniform(2, 0, 0, (uint32_t)i) - 0.5f;
+    if (snn_net_backward(net) != SNN_OK) stop(net); /* sends them */
+}
+
 /* input -> linear -> leaky with segments as the net has them; without linear in one */
 static snn_net *layer(int batch, int steps, int n, int linear, int half, int packed,
                       snn_cuda_desc *cuda)
@@ -125,7 +136,7 @@ static void lif_rows(double copy, int half)
         size_t i;
         for (i = 0; i < snn_tensor_count(&in); i++)
             in.data[i] = 0.5f * snn_uniform(1, 0, 0, (uint32_t)i);
-        if (snn_net_forward(net, NULL) != SNN_OK) stop(net);
+        once_there_and_back(net);
         g->node[net->count - 1].rec[0] = g->node[net->count - 1].drec[0] = NULL; /* spikes alone */
         s = time_of([&] { snn__cu_node_forward(net, q); });
         bytes = elements * (4 + current) + B * n * 4 * (2 + slots);
@@ -171,11 +182,7 @@ static void layer_rows(void)
                 for (size_t i = 0; i < snn_tensor_count(&in); i++)
                     in.data[i] = snn_uniform(1, 0, 0, (uint32_t)i) < 0.1f ? 1.0f : 0.0f;
             }
-            if (snn_net_forward(net, NULL) != SNN_OK) stop(net);
-            snn_tensor dy = snn_net_dspikes(net, net->count - 1);
-            for (size_t i = 0; i < snn_tensor_count(&dy); i++)
-                dy.data[i] = snn_uniform(2, 0, 0, (uint32_t)i) - 0.5f;
-            if (snn_net_backward(net) != SNN_OK) stop(net); /* sends them */
+            once_there_and_back(net);
             forward = time_of([&] { snn__cu_forward_run(net, NULL); });
             both = time_of([&] { /* from the output's gradients, which are there */
                 snn__cu_forward_run(net, NULL);

@@ -145,7 +145,9 @@ static void snn__cu_open(snn__cu *c, const snn_cuda_desc *d, int products)
 }
 static void snn__cu_lend(snn__cu *c, void *memory)
 {
-    if (c->workspace) memset(memory, 0xff, c->workspace);
+    if (!c->workspace) return;
+    if ((uintptr_t)memory % 256) c->error = "cuBLAS refuses its workspace"; /* as it would */
+    else memset(memory, 0xff, c->workspace);
 }
 static int snn__cu_alloc(snn__cu *c, size_t size)
 {
