@@ -5760,8 +5760,8 @@ struct snn_net {
     char error[256];
 };
 
-/* What a backend does; every call but size and supports is on a net that is planned. Those that
- * return a status say why by snn__fail. net->dirty: parameters are to be read from the host copy;
+/* What a backend does; every call but supports, segment and size is on a net that is planned. Those
+ * that return a status say why by snn__fail. net->dirty: parameters are to be read from the host copy;
  * net->constant_valid: the input and all that is constant have not changed since the last pass. */
 typedef struct snn__engine {
     const char *name;
@@ -6529,10 +6529,11 @@ static void snn__conv_plan(snn_net *net, snn__node *q, snn__arena *a)
         q->tile[axis] =
             (int32_t *)snn__arena_take(a, q->tiles ? 2 * (size_t)size : 0, sizeof(int32_t));
         for (i = 0; q->tile[axis] && q->tiles && i < size; i++) {
-            const int last = i + q->i[SNN__CONV_PH + axis], tile = net->node[q->tiles].i[axis];
-            const int least = last - q->i[SNN__CONV_KH + axis] + 1, most = axis ? s->ow : s->oh;
+            const int tile = net->node[q->tiles].i[SNN__POOL_KH + axis];
+            const int last = i + q->i[SNN__CONV_PH + axis], end = axis ? s->ow : s->oh;
+            const int least = last - q->i[SNN__CONV_KH + axis] + 1;
             q->tile[axis][2 * i] = (least > 0 ? least : 0) / tile;
-            q->tile[axis][2 * i + 1] = (last < most ? last : most - 1) / tile + 1;
+            q->tile[axis][2 * i + 1] = (last < end ? last : end - 1) / tile + 1;
         }
         for (i = 0; q->span_at[axis] && i < size; i++)
             q->span_at[axis][i + 1] =
@@ -6644,7 +6645,7 @@ static void snn__conv_see(const snn_net *net, const snn__node *q, const snn__tas
     uint32_t *bits = seen + 1 + all + SNN__LANES;
     int i, y, x;
     seen[0] = UINT32_MAX;
-    if (l->count * s->taps >= s->p) return;
+    if ((int64_t)l->count * s->taps >= s->p) return;
     memset(bits, 0, (size_t)(all + 31) / 32 * sizeof *bits);
     for (i = 0; i < l->count; i++) {
         const int32_t *rows, *columns;
@@ -7121,18 +7122,18 @@ static uint32_t *snn__pool_argmax(const snn_net *net, const snn__node *q, size_t
     const int t0 = q->signal == SNN__CONSTANT ? 0 : net->t0 % net->window;
     return q->argmax + ((size_t)t0 * (size_t)net->desc.batch + row) * snn__pool_words(q);
 }
-/* of these outputs, or NULL of all, the next one: its number and place; 0: that was the last */
+/* the next of these tiles (NULL: of all outputs), *k: how many so far, and its place; 0: none */
 static int snn__pool_next(const snn__node *q, const uint32_t *seen, int across, int *k, int *oy,
                           int *ox)
 {
-    for (; seen && ++*k <= (int)seen[0];) {
-        *oy = (int)seen[*k] / across;
-        *ox = (int)seen[*k] % across;
-        if (*oy < q->shape[1] && *ox < q->shape[2]) return 1;
+    const int count = seen ? (int)seen[0] : q->shape[1] * q->shape[2];
+    while (++*k <= count) {
+        const int at = seen ? (int)seen[*k] : *k - 1, wide = seen ? across : q->shape[2];
+        *oy = at / wide;
+        *ox = at % wide;
+        if (*oy < q->shape[1] && *ox < q->shape[2]) return 1; /* tiles may be cut, outputs not */
     }
-    if (seen || ++*k > q->shape[1] * q->shape[2]) return 0;
-    if (*k > 1 && ++*ox == q->shape[2]) *ox = 0, ++*oy;
-    return 1;
+    return 0;
 }
 static void snn__max_pool_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {

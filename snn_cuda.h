@@ -32,15 +32,17 @@
  *   agree in every bit: no sum depends on which thread came first.
  *
  * MEMORY
- *   As on the CPU a net runs some steps at a time, a segment, layer by layer. Gradients are there
+ *   As on the CPU a net runs some steps at a time, a segment, layer by layer; one with norms a
+ *   whole checkpoint interval, one for inference all T steps. Gradients are there
  *   for one segment, also signals that backward does not read again; where there are many segments
  *   spikes are bytes, which a matrix product gets as floats of one. gradient_steps says how long a
  *   segment is; else it is long enough to keep the device busy, some 16 MB of the widest layer,
  *   1024 rows and an eighth of the steps, and small nets have one. Currents and spikes of all T
  *   steps stay, of a checkpoint interval with `checkpoint`, currents in 16 bits with half_traces;
- *   of states only one every 16, 8 or 4 steps. What is recorded, as the last layer is, stays for
- *   all steps: spikes and membranes and their gradients, four signals. snn_cuda_memory counts it
- *   all.
+ *   of states only one every 16, 8 or 4 steps; of layers with recurrence or inhibition, and with
+ *   debug, all, and a recurrence has its currents twice. What is recorded, as the last layer is,
+ *   stays for all steps: spikes and membranes and their gradients, four signals. snn_cuda_memory
+ *   counts it all.
  *
  * WHAT IT DOES NOT DO
  *   learning rules in a net, neurons and surrogates of your own, SNN_SPIKES_SMOOTH; times and
@@ -849,8 +851,7 @@ static int snn__cu_is_usual(const snn__cu_scan *a, int backward)
         if (a->rec[k] || (backward && a->drec[k])) return 0;
     if (backward && (!a->dout || !a->dx || a->dx_add || a->dparam_add || a->dfed)) return 0;
     return (a->x.f || a->x.h) && !a->x.period && !a->levels && !a->winner && !a->drive &&
-           !a->fed && !a->count && !a->immediate && !a->output_membrane && !a->before_reset &&
-           a->t0 == 0;
+           !a->fed && !a->immediate && !a->output_membrane && !a->before_reset && a->t0 == 0;
 }
 SNN__DEVICE snn__cu_scan snn__cu_usual(const snn__cu_scan *a)
 {
@@ -860,7 +861,7 @@ SNN__DEVICE snn__cu_scan snn__cu_usual(const snn__cu_scan *a)
     b.x.period = 0;
     b.levels = NULL;
     b.winner = NULL;
-    b.fed = b.saved_fed = b.dfed = b.drive = b.count = NULL;
+    b.fed = b.saved_fed = b.dfed = b.drive = NULL;
     b.immediate = b.output_membrane = b.before_reset = b.dx_add = b.dparam_add = b.t0 = 0;
     SNN__UNROLL
     for (k = 0; k < SNN_MAX_STATES; k++) b.rec[k] = NULL, b.drec[k] = NULL;

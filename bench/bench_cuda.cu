@@ -114,6 +114,7 @@ static snn_net *layer(int batch, int steps, int n, int linear, int half, int pac
     lif.beta = 0.9f;
     if (snn_net_create(&net, &desc) != SNN_OK) return NULL;
     x = snn_input(net, n, 0, 0);
+    if (!linear && snn_net_record(net, x, SNN_RECORD_GRADIENT) != SNN_OK) stop(net); /* wanted */
     x = linear ? snn_linear(net, x, &fc) : snn_scale(net, x, 1.0f);
     snn_leaky(net, x, &lif);
     if (snn_net_build(net) != SNN_OK) stop(net);
