@@ -12,7 +12,7 @@ COMPILE = $(CC) $(CPPFLAGS) $(CFLAGS) $(OPENMP) $< -o $@ $(LDFLAGS) -lm
 
 # The GPU's companion; nothing else needs nvcc. -fmad=false: neurons compute the CPU's bits.
 NVCC ?= nvcc
-NVCCFLAGS ?= -O3 -std=c++17 -fmad=false -Xcompiler -Wall,-Wextra,-Wno-maybe-uninitialized
+NVCCFLAGS ?= -O3 -std=c++17 -fmad=false -Xcompiler -ffp-contract=off,-Wall,-Wextra,-Wno-maybe-uninitialized
 CUDA_ARCHS ?= 75 80 90
 CUDA_PROGRAMS := $(BUILD)/cuda/test_cuda $(BUILD)/cuda/mnist_cuda $(BUILD)/cuda/bench_cuda
 
@@ -80,7 +80,9 @@ $(BUILD)/%: tests/%.c snn.h
 $(BUILD)/test_cuda: tests/test_snn.c tests/cuda_shim.h snn_cuda.h
 $(BUILD)/test_cuda: CFLAGS += -ffp-contract=off
 
-NVCC_COMPILE = $(NVCC) $(NVCCFLAGS) $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a))
+# code for each of them, and of the last what a driver translates for those that came after it
+NVCC_COMPILE = $(NVCC) $(NVCCFLAGS) $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) \
+    -gencode arch=compute_$(lastword $(CUDA_ARCHS)),code=compute_$(lastword $(CUDA_ARCHS))
 $(BUILD)/cuda/test_cuda: tests/test_cuda.c tests/test_snn.c snn.h snn_cuda.h
 	@mkdir -p $(@D)
 	$(NVCC_COMPILE) -x cu $< -o $@ -lcublas

@@ -1166,10 +1166,11 @@ SNN__KERNEL(snn__cu_conv_weights, snn__cu_conv)
     const int tiles = snn__cu_tiles(a->og, SNN__CU_WIDE), ktiles = snn__cu_tiles(K, SNN__CU_ALONG);
     const uint32_t image = (uint32_t)(a->c * a->h * a->wide);
     const uint32_t positions = (uint32_t)(a->o * a->oh * a->ow);
-    uint32_t at, kt, tile, row, r1;
+    size_t line, end; /* of positions, through all rows */
+    uint32_t at, kt, tile;
     float acc[SNN__CU_ALONG][SNN__CU_WIDE];
     int channel[SNN__CU_ALONG], ky[SNN__CU_ALONG], kx[SNN__CU_ALONG];
-    int q, r, oy, ox;
+    int q, r, ox;
     at = snn__cu_divide(i, (uint32_t)ktiles, &kt);
     at = snn__cu_divide(at, (uint32_t)(a->groups * tiles), &tile);
     {
@@ -1185,32 +1186,33 @@ SNN__KERNEL(snn__cu_conv_weights, snn__cu_conv)
             SNN__UNROLL
             for (q = 0; q < SNN__CU_WIDE; q++) acc[r][q] = 0.0f;
         }
-        row = (uint32_t)((size_t)a->rows * at / a->chunks);
-        r1 = (uint32_t)((size_t)a->rows * (at + 1) / a->chunks);
-        for (; row < r1; row++) {
+        line = (size_t)a->rows * (size_t)a->oh * at / a->chunks;
+        end = (size_t)a->rows * (size_t)a->oh * (at + 1) / a->chunks;
+        for (; line < end; line++) {
+            uint32_t oy;
+            const uint32_t row = snn__cu_divide(line, (uint32_t)a->oh, &oy);
             const size_t pixel = snn__cu_row(&a->image, row, image);
             const size_t position = snn__cu_row(&a->positions, row, positions);
-            for (oy = 0; oy < a->oh; oy++)
-                for (ox = 0; ox < a->ow; ox++) {
-                    float p[SNN__CU_WIDE];
-                    SNN__UNROLL
-                    for (q = 0; q < SNN__CU_WIDE; q++) {
-                        const int o = o0 + q < a->og ? o0 + q : a->og - 1;
-                        p[q] = snn__cu_element(
-                            &a->positions,
-                            position + (uint32_t)(((g * a->og + o) * a->oh + oy) * a->ow + ox));
-                    }
-                    SNN__UNROLL
-                    for (r = 0; r < SNN__CU_ALONG; r++) {
-                        const int y = oy * a->sh + ky[r], x = ox * a->sw + kx[r];
-                        const uint32_t j = (uint32_t)((channel[r] * a->h + y) * a->wide + x);
-                        const float v = y < 0 || y >= a->h || x < 0 || x >= a->wide
-                                            ? 0.0f
-                                            : snn__cu_element(&a->image, pixel + j);
-                        SNN__UNROLL
-                        for (q = 0; q < SNN__CU_WIDE; q++) acc[r][q] = SNN__FMA(v, p[q], acc[r][q]);
-                    }
+            for (ox = 0; ox < a->ow; ox++) {
+                float p[SNN__CU_WIDE];
+                SNN__UNROLL
+                for (q = 0; q < SNN__CU_WIDE; q++) {
+                    const int o = o0 + q < a->og ? o0 + q : a->og - 1;
+                    p[q] = snn__cu_element(
+                        &a->positions,
+                        position + (uint32_t)(((g * a->og + o) * a->oh + (int)oy) * a->ow + ox));
                 }
+                SNN__UNROLL
+                for (r = 0; r < SNN__CU_ALONG; r++) {
+                    const int y = (int)oy * a->sh + ky[r], x = ox * a->sw + kx[r];
+                    const uint32_t j = (uint32_t)((channel[r] * a->h + y) * a->wide + x);
+                    const float v = y < 0 || y >= a->h || x < 0 || x >= a->wide
+                                        ? 0.0f
+                                        : snn__cu_element(&a->image, pixel + j);
+                    SNN__UNROLL
+                    for (q = 0; q < SNN__CU_WIDE; q++) acc[r][q] = SNN__FMA(v, p[q], acc[r][q]);
+                }
+            }
         }
         SNN__UNROLL
         for (r = 0; r < SNN__CU_ALONG; r++)
@@ -1407,8 +1409,10 @@ SNN__KERNEL(snn__cu_sum_rows, snn__cu_sums)
     a->y[i] = a->add ? a->y[i] + sum : sum;
 }
 
-/* one number of many, in doubles: each of SNN__CU_LANES threads adds every so many */
-enum { SNN__CU_LANES = 4096, SNN__CU_VALUES = 0, SNN__CU_NONZEROS, SNN__CU_SQUARES };
+/* one number of many, in doubles: each of SNN__CU_LANES threads adds every so many, then
+ * SNN__CU_FOLD do with what these found, then one */
+enum { SNN__CU_FOLD = 128, SNN__CU_LANES = SNN__CU_FOLD * SNN__CU_FOLD };
+enum { SNN__CU_VALUES, SNN__CU_NONZEROS, SNN__CU_SQUARES };
 enum { SNN__CU_THE_LOSS, SNN__CU_THE_NORM, SNN__CU_THE_COUNT, SNN__CU_THE_NODE, SNN__CU_THE_ROW,
        SNN__CU_THE_ELEMENT, SNN__CU_TOTALS }; /* slots */
 typedef struct snn__cu_total {
@@ -1430,9 +1434,10 @@ SNN__KERNEL(snn__cu_total_lane, snn__cu_total)
     }
     a->part[i] = sum;
 }
-SNN__KERNEL(snn__cu_total_end, snn__cu_total) /* 64 threads in place, then one */
+SNN__KERNEL(snn__cu_total_end, snn__cu_total) /* SNN__CU_FOLD threads in place, then one */
 {
-    const size_t stride = a->y == a->part ? 64 : 1, end = a->y == a->part ? SNN__CU_LANES : 64;
+    const int fold = a->y == a->part;
+    const size_t stride = fold ? SNN__CU_FOLD : 1, end = fold ? SNN__CU_LANES : SNN__CU_FOLD;
     double sum = 0.0;
     size_t k;
     for (k = i; k < end; k += stride) sum += a->part[k];
@@ -1464,13 +1469,13 @@ SNN__DEVICE double snn__cu_least(const double *x, size_t from, size_t end, size_
         if (x[from] >= 0.0 && (least < 0.0 || x[from] < least)) least = x[from];
     return least;
 }
-SNN__KERNEL(snn__cu_look_fold, snn__cu_look) /* 64 threads, in place */
+SNN__KERNEL(snn__cu_look_fold, snn__cu_look) /* SNN__CU_FOLD threads, in place */
 {
-    a->part[i] = snn__cu_least(a->part, i, SNN__CU_LANES, 64);
+    a->part[i] = snn__cu_least(a->part, i, SNN__CU_LANES, SNN__CU_FOLD);
 }
 SNN__KERNEL(snn__cu_look_end, snn__cu_look)
 {
-    const double least = snn__cu_least(a->part, i, 64, 1);
+    const double least = snn__cu_least(a->part, i, SNN__CU_FOLD, 1);
     if (least < 0.0 || a->found[0] > 0.0) return;
     a->found[0] = a->node + 1.0;
     a->found[1] = (double)(a->row0 + (size_t)least / a->width);
@@ -1993,8 +1998,8 @@ static uint32_t snn__cu_chunks(const snn__node *q, size_t rows)
     const snn__conv_shape *s = &q->conv;
     const size_t tiles = (size_t)(s->g * snn__cu_tiles(s->og, SNN__CU_WIDE)) *
                          (size_t)snn__cu_tiles(s->cg * s->taps, SNN__CU_ALONG);
-    const size_t chunks = SNN__CU_TILES / tiles + 1;
-    return (uint32_t)(chunks < rows ? chunks : rows);
+    const size_t chunks = SNN__CU_TILES / tiles + 1, lines = rows * (size_t)s->oh;
+    return (uint32_t)(chunks < lines ? chunks : lines);
 }
 static void snn__cu_plan_conv(const snn_net *net, snn__arena *a, const snn__conv_shape *s,
                               snn__cu_node *d, int back)
@@ -2473,7 +2478,7 @@ static void snn__cu_add_up(snn__cu_net *g, const snn__cu_signal *x, const double
     a.what = what;
     a.part = a.y = g->fold;
     SNN__LAUNCH(&g->c, snn__cu_total_lane, SNN__CU_LANES, a);
-    SNN__LAUNCH(&g->c, snn__cu_total_end, 64, a);
+    SNN__LAUNCH(&g->c, snn__cu_total_end, SNN__CU_FOLD, a);
     a.y = g->totals + slot;
     a.add = factor != 0.0;
     a.factor = factor;
@@ -2497,7 +2502,7 @@ static void snn__cu_look_at(snn_net *net, const snn__node *q, float *const *x, i
     a.part = g->fold;
     a.found = g->totals + SNN__CU_THE_NODE;
     SNN__LAUNCH(&g->c, snn__cu_look_lane, SNN__CU_LANES, a);
-    SNN__LAUNCH(&g->c, snn__cu_look_fold, 64, a);
+    SNN__LAUNCH(&g->c, snn__cu_look_fold, SNN__CU_FOLD, a);
     SNN__LAUNCH(&g->c, snn__cu_look_end, 1, a);
 }
 static void snn__cu_look_begin(snn_net *net)
