@@ -436,6 +436,9 @@ def main():
     if not os.access(args.ours, os.X_OK):
         fail("there is no program %s: make build/bench, or name it with --ours" % args.ours)
     args.ours = os.path.abspath(args.ours)
+    header = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "snn.h")
+    if os.path.getmtime(args.ours) < os.path.getmtime(header):
+        print("# WARNING: %s is older than snn.h: make build/bench" % args.ours)
     if not os.path.exists(os.path.join(args.mnist, "train-images-idx3-ubyte")):
         fail("there is no train-images-idx3-ubyte in %s" % args.mnist)
     if args.nmnist and not glob.glob(os.path.join(args.nmnist, "Train", "*", "*.bin")):
