@@ -5761,8 +5761,9 @@ struct snn_net {
 };
 
 /* What a backend does; every call but supports, segment and size is on a net that is planned. Those
- * that return a status say why by snn__fail. net->dirty: parameters are to be read from the host copy;
- * net->constant_valid: the input and all that is constant have not changed since the last pass. */
+ * that return a status say why by snn__fail. net->dirty: parameters are to be read from the host
+ * copy; net->constant_valid: the input and all that is constant have not changed since the last
+ * pass. */
 typedef struct snn__engine {
     const char *name;
     snn_status (*supports)(snn_net *net, int node); /* asked for every node before build */
