@@ -6862,7 +6862,7 @@ static void snn__conv_columns(const snn_net *net, const snn__node *q, const floa
                              (size_t)s->op, d + y * s->ow, (size_t)s->p, s->o,
                              whole ? s->p : s->ow, 0);
 }
-/* the bias gradient of a task */
+/* the bias gradient of a task: behind that of the weights */
 static float *snn__conv_dbias(const snn__node *q, const snn__task *t)
 {
     return SNN__SCRATCH(t, q, SNN__CONV_DW_PART, float) +
@@ -6947,7 +6947,7 @@ static void snn__conv_transpose_backward(snn_net *net, snn__node *q, snn__task *
     float *x = SNN__SCRATCH(t, q, SNN__CONV_DY, float);
     float *dx = SNN__SCRATCH(t, q, SNN__CONV_Y, float);
     float *dw = SNN__SCRATCH(t, q, SNN__CONV_DW_PART, float), *din;
-    float *db = dw + (size_t)(s->c * s->taps) * (size_t)s->ogp;
+    float *db = snn__conv_dbias(q, t);
     snn__list l;
     int i;
     snn__conv_columns(net, q, snn__row_in(net, q, t, row, 0), x);
@@ -6981,8 +6981,8 @@ static void snn__conv_end(snn_net *net, snn__node *q, int tasks)
                         part[(size_t)((o / s->og * s->cg + c) * s->taps + s->taps - 1 - k) *
                                  (size_t)s->ogp +
                              (size_t)(o % s->og)];
-        part += (size_t)(s->c * s->taps) * (size_t)s->ogp;
-        if (gb) snn__accumulate(gb, part, (size_t)(transposed ? s->c : s->o));
+        if (gb)
+            snn__accumulate(gb, snn__conv_dbias(q, &t), (size_t)(transposed ? s->c : s->o));
     }
 }
 
@@ -7123,13 +7123,14 @@ static uint32_t *snn__pool_argmax(const snn_net *net, const snn__node *q, size_t
     const int t0 = q->signal == SNN__CONSTANT ? 0 : net->t0 % net->window;
     return q->argmax + ((size_t)t0 * (size_t)net->desc.batch + row) * snn__pool_words(q);
 }
-/* the next of these tiles (NULL: of all outputs), *k: how many so far, and its place; 0: none */
-static int snn__pool_next(const snn__node *q, const uint32_t *seen, int across, int *k, int *oy,
+/* the next of these tiles (NULL: of all outputs), so many in a line; *k: how many so far; and its
+ * place; 0: none */
+static int snn__pool_next(const snn__node *q, const uint32_t *seen, int wide, int *k, int *oy,
                           int *ox)
 {
     const int count = seen ? (int)seen[0] : q->shape[1] * q->shape[2];
     while (++*k <= count) {
-        const int at = seen ? (int)seen[*k] : *k - 1, wide = seen ? across : q->shape[2];
+        const int at = seen ? (int)seen[*k] : *k - 1;
         *oy = at / wide;
         *ox = at % wide;
         if (*oy < q->shape[1] && *ox < q->shape[2]) return 1; /* tiles may be cut, outputs not */
@@ -7144,7 +7145,7 @@ static void snn__max_pool_forward(snn_net *net, snn__node *q, snn__task *t, size
     const size_t padded = SNN__PAD((size_t)channels);
     const snn__node *x = snn__input_of(net, q, 0);
     const uint32_t *seen = snn__conv_seen(x, t);
-    const int across = x->tiles ? snn__conv_tiles(net, x, 1) : 0;
+    const int wide = seen ? snn__conv_tiles(net, x, 1) : q->shape[2];
     float *best = SNN__SCRATCH(t, q, SNN__POOL_ROW, float);
     unsigned char *winners = SNN__SCRATCH(t, q, SNN__POOL_ARG, unsigned char);
     int32_t *at = SNN__SCRATCH(t, q, SNN__POOL_AT, int32_t);
@@ -7154,7 +7155,7 @@ static void snn__max_pool_forward(snn_net *net, snn__node *q, snn__task *t, size
                        (int)padded);
         memset(winners, 0, (size_t)q->n);
     }
-    while (snn__pool_next(q, seen, across, &i, &oy, &ox)) {
+    while (snn__pool_next(q, seen, wide, &i, &oy, &ox)) {
         const float *from = v.data + snn__pool_elements(q, in, &v, oy, ox, at, &count);
         /* what is too much of a position's padded numbers the next one overwrites */
         float *y = best + (size_t)(oy * q->shape[2] + ox) * padded;
@@ -7198,8 +7199,7 @@ static void snn__max_pool_backward(snn_net *net, snn__node *q, snn__task *t, siz
     unsigned char *winners = SNN__SCRATCH(t, q, SNN__POOL_ARG, unsigned char);
     const uint32_t *seen = NULL;
     snn__node *x = snn__input_of(net, q, 0);
-    const int across = x->tiles ? snn__conv_tiles(net, x, 1) : 0;
-    int i = 0, oy = 0, ox = 0, c, count = 0;
+    int i = 0, oy = 0, ox = 0, wide = q->shape[2], c, count = 0;
     if (!v.grad) return;
     snn__bytes_unfold((uint32_t *)(void *)winners, snn__pool_argmax(net, q, row),
                       snn__pool_words(q), snn__pool_bits(q));
@@ -7210,8 +7210,9 @@ static void snn__max_pool_backward(snn_net *net, snn__node *q, snn__task *t, siz
         const snn__list l = snn__conv_list(net, x, t, row);
         snn__conv_see(net, x, t, &l);
         seen = snn__conv_seen(x, t);
+        if (seen) wide = snn__conv_tiles(net, x, 1);
     }
-    while (snn__pool_next(q, seen, across, &i, &oy, &ox)) {
+    while (snn__pool_next(q, seen, wide, &i, &oy, &ox)) {
         const int p = oy * q->shape[2] + ox;
         const float *d = rows + (size_t)p * padded;
         const unsigned char *arg = winners + p * channels;

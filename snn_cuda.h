@@ -33,11 +33,11 @@
  *
  * MEMORY
  *   As on the CPU a net runs some steps at a time, a segment, layer by layer; one with norms a
- *   whole checkpoint interval, one for inference all T steps. Gradients are there
- *   for one segment, also signals that backward does not read again; where there are many segments
- *   spikes are bytes, which a matrix product gets as floats of one. gradient_steps says how long a
- *   segment is; else it is long enough to keep the device busy, some 16 MB of the widest layer,
- *   1024 rows and an eighth of the steps, and small nets have one. Currents and spikes of all T
+ *   whole checkpoint interval, one for inference all T steps. Gradients are there for one segment,
+ *   also signals that backward does not read again; where there are many segments spikes are bytes,
+ *   which a matrix product gets as floats of one. gradient_steps says how long a segment is; else
+ *   it is long enough to keep the device busy, some 16 MB of the widest layer, 1024 rows and an
+ *   eighth of the steps, and small nets have one. Currents and spikes of all T
  *   steps stay, of a checkpoint interval with `checkpoint`, currents in 16 bits with half_traces;
  *   of states only one every 16, 8 or 4 steps; of layers with recurrence or inhibition, and with
  *   debug, all, and a recurrence has its currents twice. What is recorded, as the last layer is,
