@@ -2290,7 +2290,7 @@ enum { SNN__FEW = 2 * SNN__LANES }; /* outputs, for which gather4 is faster than
 enum { SNN__FIRE_ABOVE, SNN__FIRE_AT, SNN__FIRE_NONZERO };
 typedef struct snn__kernels {
     snn_isa isa;
-    int wide_neurons; /* 1: the AVX2 copies of neurons and surrogates */
+    int wide_neurons; /* 1: the AVX2 copies of neurons, surrogates and optimisers */
     int mr, nr;
     /* c[mr][nr] += a[mr][k] b[k][nr];  a(i,p) = a[i*ra + p*ca], b(p,j) = b[p*ldb + j] */
     void (*tile)(int k, const float *a, size_t ra, size_t ca, const float *b, size_t ldb, float *c,
@@ -9746,7 +9746,7 @@ static double snn__bias(float b, int k)
 }
 
 /* shrink: AdamW's decay, else 1; decay: Adam's L2 term, else 0; rate, unbias: bias corrections */
-SNN__HD_CALL void snn__adam_pass(float *SNN__RESTRICT p, const float *SNN__RESTRICT g,
+SNN__HD void snn__adam_pass(float *SNN__RESTRICT p, const float *SNN__RESTRICT g,
                            float *SNN__RESTRICT m, float *SNN__RESTRICT v, size_t n, float b1,
                            float b2, float rate, float unbias, float eps, float shrink, float decay)
 {
@@ -9761,7 +9761,7 @@ SNN__HD_CALL void snn__adam_pass(float *SNN__RESTRICT p, const float *SNN__RESTR
     }
 }
 
-SNN__HD_CALL void snn__sgd_pass(float *SNN__RESTRICT p, const float *SNN__RESTRICT g, size_t n,
+SNN__HD void snn__sgd_pass(float *SNN__RESTRICT p, const float *SNN__RESTRICT g, size_t n,
                                 float lr, float decay)
 {
     size_t i;
@@ -9769,7 +9769,7 @@ SNN__HD_CALL void snn__sgd_pass(float *SNN__RESTRICT p, const float *SNN__RESTRI
 }
 
 /* b = keep b + add g;  p -= lr (now g + through b) */
-SNN__HD_CALL void snn__momentum_pass(float *SNN__RESTRICT p, const float *SNN__RESTRICT g,
+SNN__HD void snn__momentum_pass(float *SNN__RESTRICT p, const float *SNN__RESTRICT g,
                                float *SNN__RESTRICT b, size_t n, float lr, float decay, float keep,
                                float add, float now, float through)
 {
@@ -9781,7 +9781,7 @@ SNN__HD_CALL void snn__momentum_pass(float *SNN__RESTRICT p, const float *SNN__R
     }
 }
 
-SNN__HD_CALL void snn__rmsprop_pass(float *SNN__RESTRICT p, const float *SNN__RESTRICT g,
+SNN__HD void snn__rmsprop_pass(float *SNN__RESTRICT p, const float *SNN__RESTRICT g,
                               float *SNN__RESTRICT v, size_t n, float lr, float decay, float alpha,
                               float eps)
 {
@@ -9793,7 +9793,7 @@ SNN__HD_CALL void snn__rmsprop_pass(float *SNN__RESTRICT p, const float *SNN__RE
     }
 }
 
-SNN__HD_CALL void snn__rmsprop_momentum_pass(float *SNN__RESTRICT p, const float *SNN__RESTRICT g,
+SNN__HD void snn__rmsprop_momentum_pass(float *SNN__RESTRICT p, const float *SNN__RESTRICT g,
                                        float *SNN__RESTRICT v, float *SNN__RESTRICT b, size_t n,
                                        float lr, float decay, float alpha, float eps, float mu)
 {
@@ -9807,8 +9807,40 @@ SNN__HD_CALL void snn__rmsprop_momentum_pass(float *SNN__RESTRICT p, const float
     }
 }
 
-SNN_DEF snn_status snn_optim_update(const snn_optim_desc *d, int k, float *p, const float *g,
-                                    float *m1, float *m2, size_t n)
+/* step k, of a desc that is in order */
+SNN__INLINE void snn__optim_pass(const snn_optim_desc *r, int k, float *p, const float *g,
+                                 float *m1, float *m2, size_t n)
+{
+    const int momentum = r->momentum > 0.0f;
+    if (r->kind == SNN_ADAM || r->kind == SNN_ADAMW) {
+        const float rate = (float)((double)r->lr / snn__bias(r->beta1, k));
+        const float unbias = 1.0f / SNN_SQRTF((float)snn__bias(r->beta2, k));
+        const int apart = r->kind == SNN_ADAMW;
+        snn__adam_pass(p, g, m1, m2, n, r->beta1, r->beta2, rate, unbias, r->eps,
+                       apart ? 1.0f - r->lr * r->weight_decay : 1.0f,
+                       apart ? 0.0f : r->weight_decay);
+    } else if (r->kind == SNN_SGD && !momentum) {
+        snn__sgd_pass(p, g, n, r->lr, r->weight_decay);
+    } else if (r->kind == SNN_SGD) { /* the first step fills the buffer with g itself */
+        snn__momentum_pass(p, g, m1, n, r->lr, r->weight_decay, k > 1 ? r->momentum : 0.0f,
+                           k > 1 ? 1.0f - r->dampening : 1.0f, r->nesterov ? 1.0f : 0.0f,
+                           r->nesterov ? r->momentum : 1.0f);
+    } else if (!momentum) {
+        snn__rmsprop_pass(p, g, m1, n, r->lr, r->weight_decay, r->beta2, r->eps);
+    } else {
+        snn__rmsprop_momentum_pass(p, g, m1, m2, n, r->lr, r->weight_decay, r->beta2, r->eps,
+                                   r->momentum);
+    }
+}
+#if SNN__X86
+SNN__TARGET_AVX2 static void snn__optim_pass_avx2(const snn_optim_desc *r, int k, float *p,
+                                                  const float *g, float *m1, float *m2, size_t n)
+{
+    snn__optim_pass(r, k, p, g, m1, m2, n);
+}
+#endif
+static snn_status snn__optim_update(const snn_optim_desc *d, int wide, int k, float *p,
+                                    const float *g, float *m1, float *m2, size_t n)
 {
     snn_optim_desc r;
     int adam, momentum;
@@ -9826,26 +9858,20 @@ SNN_DEF snn_status snn_optim_update(const snn_optim_desc *d, int k, float *p, co
         return SNN_ERR_ARGUMENT;
     if (!m1 && (adam || momentum || r.kind == SNN_RMSPROP)) return SNN_ERR_NULL;
     if (!m2 && (adam || (momentum && r.kind == SNN_RMSPROP))) return SNN_ERR_NULL;
-
-    if (adam) {
-        const float rate = (float)((double)r.lr / snn__bias(r.beta1, k));
-        const float unbias = 1.0f / SNN_SQRTF((float)snn__bias(r.beta2, k));
-        const int apart = r.kind == SNN_ADAMW;
-        snn__adam_pass(p, g, m1, m2, n, r.beta1, r.beta2, rate, unbias, r.eps,
-                       apart ? 1.0f - r.lr * r.weight_decay : 1.0f, apart ? 0.0f : r.weight_decay);
-    } else if (r.kind == SNN_SGD && !momentum) {
-        snn__sgd_pass(p, g, n, r.lr, r.weight_decay);
-    } else if (r.kind == SNN_SGD) { /* the first step fills the buffer with g itself */
-        snn__momentum_pass(p, g, m1, n, r.lr, r.weight_decay, k > 1 ? r.momentum : 0.0f,
-                           k > 1 ? 1.0f - r.dampening : 1.0f, r.nesterov ? 1.0f : 0.0f,
-                           r.nesterov ? r.momentum : 1.0f);
-    } else if (!momentum) {
-        snn__rmsprop_pass(p, g, m1, n, r.lr, r.weight_decay, r.beta2, r.eps);
-    } else {
-        snn__rmsprop_momentum_pass(p, g, m1, m2, n, r.lr, r.weight_decay, r.beta2, r.eps,
-                                   r.momentum);
+#if SNN__X86
+    if (wide) {
+        snn__optim_pass_avx2(&r, k, p, g, m1, m2, n);
+        return SNN_OK;
     }
+#endif
+    (void)wide;
+    snn__optim_pass(&r, k, p, g, m1, m2, n);
     return SNN_OK;
+}
+SNN_DEF snn_status snn_optim_update(const snn_optim_desc *d, int k, float *p, const float *g,
+                                    float *m1, float *m2, size_t n)
+{
+    return snn__optim_update(d, 0, k, p, g, m1, m2, n);
 }
 
 /* -- schedules */
@@ -13172,9 +13198,9 @@ static void snn__optim_task(void *arg, int task) /* a part of the block of train
         snn_optim_desc one;
         size_t k;
         if (!snn__optim_of(job->d, p, &one, &g) || from >= to) continue;
-        snn_optim_update(&one, net->optim_step + 1, net->values + from, net->grads + from,
-                         net->moment[0] ? net->moment[0] + from : NULL,
-                         net->moment[1] ? net->moment[1] + from : NULL, to - from);
+        snn__optim_update(&one, net->kern->wide_neurons, net->optim_step + 1, net->values + from,
+                          net->grads + from, net->moment[0] ? net->moment[0] + from : NULL,
+                          net->moment[1] ? net->moment[1] + from : NULL, to - from);
         for (k = from; g && (g->lo != 0.0f || g->hi != 0.0f) && k < to; k++)
             net->values[k] = snn__clamp(net->values[k], g->lo, g->hi);
     }
