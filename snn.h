@@ -2286,8 +2286,15 @@ static void snn__parallel_for(const snn_threads *threads, double work, int count
 #define SNN__LANES 16 /* rows of prepared weights are padded to this many floats */
 #define SNN__PAD(n) (((n) + SNN__LANES - 1) / SNN__LANES * SNN__LANES)
 enum { SNN__FEW = 2 * SNN__LANES }; /* outputs, for which gather4 is faster than gather */
+enum { SNN__ABREAST = 8 };          /* neighbours of a lookup */
 
 enum { SNN__FIRE_ABOVE, SNN__FIRE_AT, SNN__FIRE_NONZERO };
+/* What SNN__ABREAST neighbouring windows see of a row of an image: `bits` of it, less than 32,
+ * behind `pad` zeros, from bit `at` for the first channel, `stride` further for each next one. A
+ * window is `width` bits, cut into parts of `part`. */
+typedef struct snn__windows {
+    uint32_t at, stride, bits, pad, channels, width, part;
+} snn__windows;
 typedef struct snn__kernels {
     snn_isa isa;
     int wide_neurons; /* 1: the AVX2 copies of neurons, surrogates and optimisers */
@@ -2308,10 +2315,15 @@ typedef struct snn__kernels {
      * y[p*ldy + 0..n) = init + sum_j w[idx[p*ldi + j]*ld + 0..n), j < count[p] */
     void (*gather4)(float *y, size_t ldy, const float *init, const float *w, size_t ld, int n,
                     const uint32_t *idx, size_t ldi, const int *count);
-    /* the lists from[first[r*step] .. last[r*step]) + delta + r*deltas for r < rows, one after the
-     * other, then SNN__LANES times spare; returns the length without. from has room for as many. */
-    int (*join)(uint32_t *to, const uint32_t *from, const uint32_t *first, const uint32_t *last,
-                size_t step, int rows, uint32_t delta, uint32_t deltas, uint32_t spare);
+    /* code[j*SNN__ABREAST + p] = (k << part | the bits that window p sees) * SNN__LANES, where the
+     * j-th part in which any window sees a bit is the k-th of all; returns how many there are. Has
+     * room for all of them. */
+    uint32_t (*codes)(uint32_t *code, const uint32_t *words, const snn__windows *v);
+    /* for SNN__LANES outputs of SNN__ABREAST neighbours p
+     * y[p*ldy ..] = init + sum_(r < rows, j < count[r*step])
+     *                        w[r*ldw + code[(r*step*ldc + j)*SNN__ABREAST + p] ..] */
+    void (*lookup)(float *y, size_t ldy, const float *init, const float *w, size_t ldw,
+                   const uint32_t *code, size_t ldc, const uint32_t *count, size_t step, int rows);
     /* w[idx[j]*ld + 0..n) += val[j] y[0..n) for each j */
     void (*scatter)(float *w, size_t ld, int n, const uint32_t *idx, const float *val, int count,
                     const float *y);
@@ -2403,8 +2415,11 @@ SNN__INLINE snn__u4_t snn__u4_make(uint32_t i, uint32_t j, uint32_t k, uint32_t 
     /* unrolled before the compiler decides what lives in registers; else sums would live on the
      * stack */
     #define SNN__EACH(i, n) _Pragma("GCC unroll 16") for (i = 0; i < (n); i++)
+    #define SNN__ABREAST_EACH(p) /* one vector, if it is still a loop when vectors are made */     \
+        _Pragma("GCC unroll 1") for (p = 0; p < SNN__ABREAST; p++)
 #else
     #define SNN__EACH(i, n) for (i = 0; i < (n); i++)
+    #define SNN__ABREAST_EACH(p) for (p = 0; p < SNN__ABREAST; p++)
 #endif
 static const float snn__zeros[8 * SNN__LANES] = {0.0f}; /* what a gather starts from */
 /* so many times SNN__LANES outputs, if that many registers there are */
@@ -2576,6 +2591,32 @@ static const float snn__zeros[8 * SNN__LANES] = {0.0f}; /* what a gather starts 
             }                                                                                      \
         }                                                                                          \
     }                                                                                              \
+    TARGET static void snn__lookup_##P(float *y, size_t ldy, const float *init, const float *w,    \
+                                       size_t ldw, const uint32_t *code, size_t ldc,               \
+                                       const uint32_t *count, size_t step, int rows)               \
+    {                                                                                              \
+        enum { V = SNN__LANES / SNN__##P##_W, G = NG < 8 * V ? NG / V : SNN__ABREAST };            \
+        int p, g, i, r;                                                                            \
+        if (!init) init = snn__zeros;                                                              \
+        for (p = 0; p < SNN__ABREAST; p += G) {                                                    \
+            const uint32_t *row = code + p;                                                        \
+            const float *from = w;                                                                 \
+            snn__##P##_t acc[G][V];                                                                \
+            SNN__EACH(g, G)                                                                        \
+                SNN__EACH(i, V) acc[g][i] = SNN__##P##_LOAD(init + i * SNN__##P##_W);              \
+            for (r = 0; r < rows; r++, row += step * ldc * SNN__ABREAST, from += ldw) {            \
+                const uint32_t *at = row, *end = row + count[(size_t)r * step] * SNN__ABREAST;     \
+                for (; at < end; at += SNN__ABREAST)                                               \
+                    SNN__EACH(g, G)                                                                \
+                        SNN__EACH(i, V)                                                            \
+                            acc[g][i] = SNN__##P##_ADD(                                            \
+                                SNN__##P##_LOAD(from + at[g] + i * SNN__##P##_W), acc[g][i]);      \
+            }                                                                                      \
+            SNN__EACH(g, G)                                                                        \
+                SNN__EACH(i, V)                                                                    \
+                    SNN__##P##_STORE(y + (size_t)(p + g) * ldy + i * SNN__##P##_W, acc[g][i]);     \
+        }                                                                                          \
+    }                                                                                              \
     TARGET SNN__INLINE void snn__scatter_part_##P(float *w, size_t ld, const uint32_t *idx,        \
                                                   const float *val, int count, const float *y,     \
                                                   int nv)                                          \
@@ -2722,38 +2763,33 @@ SNN__TARGET_AVX512 static int snn__list_floats_avx512(const float *x, int n, uin
 }
 #endif
 
-static int snn__join_plain(uint32_t *to, const uint32_t *from, const uint32_t *first,
-                           const uint32_t *last, size_t step, int rows, uint32_t delta,
-                           uint32_t deltas, uint32_t spare)
+SNN__INLINE uint32_t snn__codes_loop(uint32_t *code, const uint32_t *words, const snn__windows *of)
 {
-    int n = 0, j;
-    for (; rows > 0; rows--, first += step, last += step, delta += deltas) {
-        uint32_t i = *first, block[SNN__LANES];
-        for (; i < *last; i += SNN__LANES, n += SNN__LANES) {
-            for (j = 0; j < SNN__LANES; j++) block[j] = from[i + (uint32_t)j] + delta;
-            memcpy(to + n, block, sizeof block);
+    const snn__windows v = *of; /* which the compiler knows stays as it is */
+    const uint32_t before = (1u << (SNN__ABREAST - 1)) - 1; /* what the last window does not see */
+    uint32_t c, k, p, first = 0, n = 0, at = v.at;
+    for (c = 0; c < v.channels; c++, at += v.stride) {
+        const uint64_t low = words[at / 32], high = words[(at + v.bits - 1) / 32];
+        const uint32_t row = (uint32_t)((high << 32 | low) >> at % 32) & ((1u << v.bits) - 1);
+        for (k = 0; k < v.width; k += v.part, first += 1u << v.part) {
+            const uint32_t rest = v.width - k, seen = row << v.pad >> k;
+            const uint32_t mask = (1u << (rest < v.part ? rest : v.part)) - 1;
+            uint32_t *to = code + n * SNN__ABREAST;
+            SNN__ABREAST_EACH(p) to[p] = (first | (seen >> p & mask)) * SNN__LANES;
+            n += (seen & (mask << (SNN__ABREAST - 1) | before)) != 0;
         }
-        n -= (int)(i - *last);
     }
-    for (j = 0; j < SNN__LANES; j++) to[n + j] = spare;
     return n;
 }
-#if SNN__X86
-SNN__TARGET_AVX512 static int snn__join_avx512(uint32_t *to, const uint32_t *from,
-                                               const uint32_t *first, const uint32_t *last,
-                                               size_t step, int rows, uint32_t delta,
-                                               uint32_t deltas, uint32_t spare)
+static uint32_t snn__codes_plain(uint32_t *code, const uint32_t *words, const snn__windows *v)
 {
-    int n = 0;
-    for (; rows > 0; rows--, first += step, last += step, delta += deltas) {
-        const __m512i d = _mm512_set1_epi32((int)delta);
-        uint32_t i = *first;
-        for (; i < *last; i += 16, n += 16)
-            _mm512_storeu_si512(to + n, _mm512_add_epi32(_mm512_loadu_si512(from + i), d));
-        n -= (int)(i - *last);
-    }
-    _mm512_storeu_si512(to + n, _mm512_set1_epi32((int)spare));
-    return n;
+    return snn__codes_loop(code, words, v);
+}
+#if SNN__X86
+SNN__TARGET_AVX2 static uint32_t snn__codes_avx2(uint32_t *code, const uint32_t *words,
+                                                 const snn__windows *v)
+{
+    return snn__codes_loop(code, words, v);
 }
 #endif
 
@@ -3022,21 +3058,21 @@ SNN__TARGET_AVX512 static void snn__widen_avx512(float *y, const uint16_t *x, si
 #endif
 
 /* a table; P: of the template, the others as they are called below */
-#define SNN__KERNELS(name, isa, wide, mr, nr, P, join, fire, list, pool, turn)                     \
+#define SNN__KERNELS(name, isa, wide, mr, nr, P, fire, list, pool, turn)                           \
     static const snn__kernels snn__kernels_##name = {                                              \
         isa, wide, mr, nr, snn__tile_##P, snn__tile1_##P, snn__gather_##P, snn__gather_to_##P,     \
-        snn__gather4_##P, snn__join_##join, snn__scatter_##P, snn__fire_##fire,                    \
+        snn__gather4_##P, snn__codes_##turn, snn__lookup_##P, snn__scatter_##P, snn__fire_##fire,  \
         snn__list_bits_##list, snn__list_floats_##list, snn__maximum_##pool, snn__unpool_##pool,   \
         snn__add_won_##pool, snn__halve_##pool, snn__widen_##pool, snn__transpose_##turn,          \
         snn__add_##P};
-SNN__KERNELS(scalar, SNN_ISA_SCALAR, 0, 4, 4, s, plain, plain, plain, plain, plain)
+SNN__KERNELS(scalar, SNN_ISA_SCALAR, 0, 4, 4, s, plain, plain, plain, plain)
 #if SNN__VECTORS
-SNN__KERNELS(simd128, SNN_ISA_SIMD128, 0, 4, 8, v4, plain, plain, plain, plain, plain)
+SNN__KERNELS(simd128, SNN_ISA_SIMD128, 0, 4, 8, v4, plain, plain, plain, plain)
 #endif
 #if SNN__X86
-SNN__KERNELS(avx2_exact, SNN_ISA_AVX2, 1, 4, 16, v8, plain, avx2, plain, avx2, avx2)
-SNN__KERNELS(avx2, SNN_ISA_AVX2, 1, 6, 16, f8, plain, avx2, plain, avx2, avx2)
-SNN__KERNELS(avx512, SNN_ISA_AVX512, 1, 8, 32, f16, avx512, avx2, avx512, avx512, avx2)
+SNN__KERNELS(avx2_exact, SNN_ISA_AVX2, 1, 4, 16, v8, avx2, plain, avx2, avx2)
+SNN__KERNELS(avx2, SNN_ISA_AVX2, 1, 6, 16, f8, avx2, plain, avx2, avx2)
+SNN__KERNELS(avx512, SNN_ISA_AVX512, 1, 8, 32, f16, avx2, avx512, avx512, avx2)
 #endif
 
 static const snn__kernels *snn__kernels_select(snn_isa isa, int deterministic)
@@ -5621,8 +5657,8 @@ typedef struct snn__node {
         *saved; /* [segments+1][states][B][n] at the start of each segment; the last: at the end */
     const float *gain; /* value of a spike; NULL: 1 */
     /* prepared weights, padded; linear: [in][out], [out][in]; conv: [c][taps backwards][o],
-     * [o][taps][c], and for few outputs [taps][c][o]; norm: means, 1/deviations */
-    float *wt, *wk, *wg;
+     * [o][taps][c], sums of patterns; norm: means, 1/deviations */
+    float *wt, *wk, *wp;
     float *rounded;    /* weights of few bits */
     int32_t *run; /* conv: from a window's first element to each SNN__LANES of its padded runs */
     snn__span *span[2];  /* conv: the spans of each row, column of the image */
@@ -6289,14 +6325,14 @@ static void snn__linear_backward(snn_net *net, snn__node *q, snn__task *t, size_
  *   spread    for each nonzero of the image (set bit, for spikes) the weights w[c][taps][o] are
  *             added to the positions that see it. With stride and dilation 1 these are some rows of
  *             neighbours, and stored backwards the weights are too: a block is added to a block.
- *   gather    the same sums for few outputs and many spikes: for each position the weights
- *             w[taps][c][o] of the spikes in its window. These are runs of a list of all spikes in
- *             the order of pixels.
+ *   lookup    the same sums for many spikes: what a row of the kernel sees of a channel is a number
+ *             of a few bits, and the sum of the weights w of each such pattern is in a table. Eight
+ *             neighbours at once add up what their rows look up.
  *   weights   for each channel and row of its kernel, dy where the nonzeros saw it is added up in
  *             dw[c][taps][o]; with stride, dilation or groups a spread the other way round
  *   image     for each position, the rows of w [o][taps][c] of its nonzero dy are added up, then
  *             added to the pixels that it sees
- * A convolution is a spread or gather forward, weights and image backward; a transposed one is an
+ * A convolution is a spread or lookup forward, weights and image backward; a transposed one is an
  * image forward, its output, and a spread backward. */
 enum {
     SNN__CONV_OUT,
@@ -6316,9 +6352,10 @@ enum {
     SNN__CONV_OPW
 };
 enum { SNN__POOL_KH, SNN__POOL_KW, SNN__POOL_SH, SNN__POOL_SW, SNN__POOL_PH, SNN__POOL_PW };
-/* what leaves room for the rest in a first-level cache of 32 KB: inputs of a window, for SNN__LANES
- * outputs each; weights; and positions at a time, so that their lists are short */
-enum { SNN__CONV_NEAR = 512, SNN__CONV_WEIGHTS = 7168, SNN__CONV_BAND = 32 };
+/* what leaves room for the rest in a first-level cache of 32 KB: weights, and positions at a time,
+ * so that their lists are short; and in a second-level one: rows of tables, SNN__LANES wide */
+enum { SNN__CONV_WEIGHTS = 7168, SNN__CONV_BAND = 32, SNN__CONV_TABLE = 4096 };
+enum { SNN__CONV_PART = 5, SNN__CONV_WIDE = 24 }; /* inputs of a pattern, of its row, at most */
 enum {
     SNN__CONV_IDX = 4,
     SNN__CONV_VAL,
@@ -6326,8 +6363,8 @@ enum {
     SNN__CONV_DY,
     SNN__CONV_DIMAGE,
     SNN__CONV_DW_PART,
-    SNN__CONV_END, /* where windows are gathered */
-    SNN__CONV_WINDOWS,
+    SNN__CONV_COUNT, /* where patterns are looked up */
+    SNN__CONV_CODE,
     SNN__CONV_SEEN
 }; /* s[] */
 
@@ -6488,10 +6525,28 @@ static int snn__conv_spans(const snn__conv_shape *s, const int *i, int axis, int
     }
     return n;
 }
-/* And do a window's weights of SNN__LANES outputs stay in the fastest cache? Then y is, too. */
-static int snn__conv_gathers(const snn__node *q)
+/* A row of the kernel is cut into parts, the spikes that a part sees are a pattern, and what their
+ * weights add up to is looked up in q->wp, [o / SNN__LANES][ky][c][part][pattern][SNN__LANES]. */
+static int snn__conv_parts(const snn__node *q)
 {
-    return snn__conv_dense(q) && q->conv.k <= SNN__CONV_NEAR;
+    return (q->i[SNN__CONV_KW] + SNN__CONV_PART - 1) / SNN__CONV_PART;
+}
+static int snn__conv_part(const snn__node *q) /* inputs of one */
+{
+    return (q->i[SNN__CONV_KW] + snn__conv_parts(q) - 1) / snn__conv_parts(q);
+}
+static size_t snn__conv_table(const snn__node *q) /* patterns of a row */
+{
+    return (size_t)(q->conv.c * snn__conv_parts(q)) << snn__conv_part(q);
+}
+static int snn__conv_tabled(const snn__node *q)
+{
+    return snn__conv_dense(q) && q->i[SNN__CONV_KW] <= SNN__CONV_WIDE &&
+           snn__conv_table(q) * (size_t)q->i[SNN__CONV_KH] <= SNN__CONV_TABLE;
+}
+static int snn__conv_blocks(const snn__conv_shape *s) /* of neighbours, in a row of positions */
+{
+    return (s->ow + SNN__ABREAST - 1) / SNN__ABREAST;
 }
 /* positions at a time; where nothing is trained, memory counts more than speed */
 static int snn__conv_band(const snn_net *net) { return net->desc.inference ? 4 : SNN__CONV_BAND; }
@@ -6502,8 +6557,6 @@ static size_t snn__conv_room(const snn_net *net, const snn__conv_shape *s) /* of
     const size_t most = n > p ? n : p;
     return (most > band ? most : band) + SNN__LANES;
 }
-/* of nonzeros in a window, at most; with room for more */
-static size_t snn__conv_window(const snn__conv_shape *s) { return (size_t)s->k + 2 * SNN__LANES; }
 static void snn__conv_plan(snn_net *net, snn__node *q, snn__arena *a)
 {
     const snn__conv_shape *s = &q->conv;
@@ -6513,8 +6566,9 @@ static void snn__conv_plan(snn_net *net, snn__node *q, snn__arena *a)
     q->wt = !transposed || backward
                 ? snn__arena_floats(a, (size_t)s->c * (size_t)s->taps, (size_t)s->ogp)
                 : NULL;
-    q->wg = snn__conv_gathers(q)
-                ? snn__arena_floats(a, (size_t)s->k + 1, (size_t)s->op) /* the last row: zeros */
+    q->wp = snn__conv_tabled(q)
+                ? snn__arena_floats(a, snn__conv_table(q) * (size_t)q->i[SNN__CONV_KH],
+                                    (size_t)s->op)
                 : NULL;
     q->wk = transposed || backward ? snn__arena_floats(a, (size_t)s->o, (size_t)s->kp) : NULL;
     q->rounded = q->i[SNN__CONV_BITS]
@@ -6558,8 +6612,8 @@ static size_t snn__conv_partial(const snn__conv_shape *s)
 static void snn__conv_scratch(snn_net *net, snn__node *q, snn__arena *task, snn__arena *op)
 {
     const snn__conv_shape *s = &q->conv;
-    const size_t y = snn__mul_size((size_t)s->p + 3, (size_t)s->op);
-    const size_t list = snn__mul_size(snn__conv_room(net, s), snn__conv_gathers(q) ? 2 : 1);
+    const size_t y = snn__mul_size((size_t)s->p + SNN__ABREAST, (size_t)s->op);
+    const size_t list = snn__conv_room(net, s);
     const int transposed = q->op == SNN__CONV_TRANSPOSE2D,
               image = transposed || (!net->desc.inference && snn__input_of(net, q, 0)->backward);
     (void)op;
@@ -6567,10 +6621,12 @@ static void snn__conv_scratch(snn_net *net, snn__node *q, snn__arena *task, snn_
     q->s[SNN__CONV_IDX] = snn__scratch_take(task, list, sizeof(uint32_t));
     q->s[SNN__CONV_VAL] = snn__scratch_take(task, list, sizeof(float));
     q->s[SNN__CONV_Y] = snn__scratch_take(task, y, sizeof(float));
-    if (snn__conv_gathers(q)) {
-        q->s[SNN__CONV_END] = snn__scratch_take(task, (size_t)(s->h * s->w + 1), sizeof(uint32_t));
-        q->s[SNN__CONV_WINDOWS] = snn__scratch_take(
-            task, (size_t)snn__conv_band(net) * snn__conv_window(s), sizeof(uint32_t));
+    if (snn__conv_tabled(q)) {
+        const size_t rows = (size_t)(s->h * snn__conv_blocks(s));
+        q->s[SNN__CONV_COUNT] = snn__scratch_take(task, rows, sizeof(uint32_t));
+        q->s[SNN__CONV_CODE] = snn__scratch_take(
+            task, snn__mul_size(rows * SNN__ABREAST, (size_t)(s->c * snn__conv_parts(q))),
+            sizeof(uint32_t));
     }
     if (q->tiles)
         q->s[SNN__CONV_SEEN] = snn__scratch_take(
@@ -6586,12 +6642,34 @@ static void snn__conv_scratch(snn_net *net, snn__node *q, snn__arena *task, snn_
     if (net->desc.inference) return;
     q->s[SNN__CONV_DW_PART] = snn__scratch_take(task, snn__conv_partial(s), sizeof(float));
 }
+static void snn__conv_tabulate(snn__node *q, const float *w)
+{
+    const snn__conv_shape *s = &q->conv;
+    const int kw = q->i[SNN__CONV_KW], part = snn__conv_part(q);
+    float *to = q->wp;
+    int o, ky, c, k, i, j, n, p;
+    for (o = 0; o < s->op; o += SNN__LANES)
+        for (ky = 0; ky < q->i[SNN__CONV_KH]; ky++)
+            for (c = 0; c < s->c; c++)
+                for (k = 0; k < kw; k += part, to += (SNN__LANES << part)) {
+                    snn__zero(to, (size_t)SNN__LANES << part);
+                    for (i = 0; i < part && k + i < kw; i++) { /* those without i, and its weight */
+                        float weight[SNN__LANES] = {0.0f};
+                        for (j = 0; j < SNN__LANES && o + j < s->o; j++)
+                            weight[j] = w[((o + j) * s->c + c) * s->taps + ky * kw + k + i];
+                        for (n = 1 << i, p = 0; p < n; p++)
+                            for (j = 0; j < SNN__LANES; j++)
+                                to[(n + p) * SNN__LANES + j] = to[p * SNN__LANES + j] + weight[j];
+                    }
+                }
+}
 static void snn__conv_prepare(snn_net *net, snn__node *q)
 {
     const snn__conv_shape *s = &q->conv;
     const float *w = snn__weights(net, q); /* [o][cg][kh][kw] */
     int o, c, k;
     snn__weights_round(net, q, q->i[SNN__CONV_BITS]);
+    if (q->wp) snn__conv_tabulate(q, w);
     if (q->wt) snn__zero(q->wt, (size_t)(s->c * s->taps) * (size_t)s->ogp);
     if (q->wk) snn__zero(q->wk, (size_t)s->o * (size_t)s->kp);
     for (o = 0; o < s->o; o++)
@@ -6602,9 +6680,6 @@ static void snn__conv_prepare(snn_net *net, snn__node *q)
                 if (q->wt)
                     q->wt[(size_t)(image_c * s->taps + tap) * (size_t)s->ogp +
                           (size_t)(o % s->og)] = v;
-                if (q->wg)
-                    q->wg[((size_t)(o / SNN__LANES) * (size_t)(s->k + 1) + (size_t)(k * s->c + c)) *
-                              SNN__LANES + (size_t)(o % SNN__LANES)] = v;
                 if (q->wk) {
                     const int at = k * s->cg + c, run = at / s->run;
                     q->wk[(size_t)o * (size_t)s->kp +
@@ -6711,74 +6786,42 @@ static void snn__conv_spread(const snn_net *net, const snn__node *q, const snn__
         }
     }
 }
-/* Puts the list into the order of pixels, then channels, in which windows are summed; end[i + 1]:
- * where pixel i ends; and in the place of values, if all are 1, the same as rows of [pixels][c]. */
-static void snn__conv_sort(const snn_net *net, const snn__node *q, const snn__task *t, snn__list *l)
-{
-    const uint32_t pixels = (uint32_t)(q->conv.h * q->conv.w);
-    const snn__list from = *l;
-    uint32_t *code = SNN__SCRATCH(t, q, SNN__CONV_VAL, uint32_t);
-    uint32_t *end = SNN__SCRATCH(t, q, SNN__CONV_END, uint32_t), first = 0, c = 0, p, at, sum = 0;
-    int i;
-    l->idx += snn__conv_room(net, &q->conv);
-    if (l->value) l->value += snn__conv_room(net, &q->conv);
-    memset(end, 0, (pixels + 1) * sizeof *end);
-    for (i = 0; i < l->count; i++) {
-        while (from.idx[i] >= first + pixels) first += pixels;
-        end[from.idx[i] - first + 1]++;
-    }
-    for (p = 1; p <= pixels; p++) {
-        sum += end[p];
-        end[p] = sum - end[p];
-    }
-    for (first = 0, i = 0; i < l->count; i++) {
-        for (; from.idx[i] >= first + pixels; first += pixels) c++;
-        p = from.idx[i] - first;
-        at = end[p + 1]++;
-        l->idx[at] = from.idx[i];
-        if (l->value) l->value[at] = from.value[i];
-        else code[at] = p * (uint32_t)q->conv.c + c;
-    }
-}
-/* y = bias + the weights of the ones in each position's window, from the sorted list */
-static void snn__conv_gather(const snn_net *net, const snn__node *q, const snn__task *t,
-                             const float *bias, float *y)
+/* y = bias + what the patterns of each position's window look up */
+static void snn__conv_lookup(const snn_net *net, const snn__node *q, const snn__task *t,
+                             const uint32_t *words, const float *bias, float *y)
 {
     const snn__conv_shape *s = &q->conv;
-    const int kh = q->i[SNN__CONV_KH], kw = q->i[SNN__CONV_KW];
-    const size_t window = snn__conv_window(s), op = (size_t)s->op;
-    const uint32_t *code = SNN__SCRATCH(t, q, SNN__CONV_VAL, const uint32_t);
-    const uint32_t *end = SNN__SCRATCH(t, q, SNN__CONV_END, const uint32_t);
-    uint32_t *list = SNN__SCRATCH(t, q, SNN__CONV_WINDOWS, uint32_t);
-    const int whole = snn__conv_band(net);
-    int p, k, j, o, most, n[SNN__CONV_BAND], oy = 0, ox = 0;
-    for (p = 0; p < s->p; p += whole, y += (size_t)whole * op) {
-        const int band = whole < s->p - p ? whole : (s->p - p + 3) / 4 * 4;
-        for (k = 0; k < band; k++) {
-            const int y0 = oy - q->i[SNN__CONV_PH], x0 = ox - q->i[SNN__CONV_PW];
-            const int top = y0 < 0 ? 0 : y0, bottom = y0 + kh < s->h ? y0 + kh : s->h;
-            const uint32_t *row = end + top * s->w;
-            n[k] = net->kern->join(
-                list + (size_t)k * window, code, row + (x0 < 0 ? 0 : x0),
-                row + (x0 + kw < s->w ? x0 + kw : s->w), (size_t)s->w, bottom - top,
-                (uint32_t)(((top - y0) * kw - top * s->w - x0) * s->c),
-                (uint32_t)((kw - s->w) * s->c), (uint32_t)s->k);
-            if (++ox < s->ow) continue;
-            ox = 0;
-            oy += oy + 1 < s->oh; /* beyond the last position it is the last row again */
+    const int kh = q->i[SNN__CONV_KH], kw = q->i[SNN__CONV_KW], blocks = snn__conv_blocks(s);
+    const size_t room = (size_t)(s->c * snn__conv_parts(q)), op = (size_t)s->op;
+    const size_t ldw = snn__conv_table(q) * SNN__LANES;
+    uint32_t *code = SNN__SCRATCH(t, q, SNN__CONV_CODE, uint32_t);
+    uint32_t *count = SNN__SCRATCH(t, q, SNN__CONV_COUNT, uint32_t);
+    snn__windows v;
+    int row, b, o, at = 0;
+    v.stride = (uint32_t)(s->h * s->w);
+    v.channels = (uint32_t)s->c;
+    v.width = (uint32_t)kw;
+    v.part = (uint32_t)snn__conv_part(q);
+    for (row = 0; row < s->h; row++)
+        for (b = 0; b < blocks; b++, at++) {
+            const int x0 = b * SNN__ABREAST - q->i[SNN__CONV_PW], x1 = x0 + SNN__ABREAST - 1 + kw;
+            const int left = x0 > 0 ? x0 : 0, right = x1 < s->w ? x1 : s->w;
+            v.at = (uint32_t)(row * s->w + left);
+            v.bits = (uint32_t)(right - left);
+            v.pad = (uint32_t)(left - x0);
+            count[at] = net->kern->codes(code + (size_t)at * room * SNN__ABREAST, words, &v);
         }
-        for (k = 0; k < band; k += 4) { /* four up to the longest of them, zeros */
-            for (most = 0, j = k; j < k + 4; j++) most = n[j] > most ? n[j] : most;
-            for (j = k; j < k + 4; n[j++] = most)
-                for (o = n[j] + SNN__LANES; o < most; o++)
-                    list[(size_t)j * window + (size_t)o] = (uint32_t)s->k;
+    for (o = 0; o < s->op; o += SNN__LANES)
+        for (row = 0; row < s->oh; row++) { /* beyond its end it writes what the next one will */
+            const int y0 = row - q->i[SNN__CONV_PH], top = y0 > 0 ? y0 : 0;
+            const int bottom = y0 + kh < s->h ? y0 + kh : s->h;
+            const float *w = q->wp + (size_t)(o / SNN__LANES * kh + top - y0) * ldw;
+            for (b = 0, at = top * blocks; b < blocks; b++, at++)
+                net->kern->lookup(y + (size_t)(row * s->ow + b * SNN__ABREAST) * op + o, op,
+                                  bias ? bias + o : NULL, w, ldw,
+                                  code + (size_t)at * room * SNN__ABREAST, room, count + at,
+                                  (size_t)blocks, bottom - top);
         }
-        for (o = 0; o < s->op; o += SNN__LANES)
-            for (k = 0; k < band; k += 4)
-                net->kern->gather4(y + (size_t)k * op + o, op, bias ? bias + o : NULL,
-                                   q->wg + (size_t)o * (size_t)(s->k + 1), SNN__LANES, SNN__LANES,
-                                   list + (size_t)k * window, window, n + k);
-    }
 }
 /* dw += what the listed nonzeros saw of dy: for each channel and row of its kernel a gather over
  * the channel's nonzeros, so that weights stay in registers. The list is used up. */
@@ -6885,17 +6928,40 @@ static void snn__conv_bias(const snn_net *net, const snn__node *q, const snn__ta
     }
 }
 
+/* The row as bits, if it is ones, and enough of them that lookups are faster than a spread: one for
+ * every four rows of a block's channels. */
+static const uint32_t *snn__conv_ones(const snn_net *net, snn__node *q, const snn__task *t,
+                                      size_t row)
+{
+    const snn__conv_shape *s = &q->conv;
+    snn__node *x = snn__input_of(net, q, 0);
+    const uint32_t *words = NULL;
+    if (!q->wp) return NULL;
+    if (x->signal != SNN__BITS) {
+        const float *dense = snn__row_out(net, x, t, row);
+        uint32_t *packed = SNN__SCRATCH(t, q, SNN__CONV_IDX, uint32_t);
+        int i = 0;
+        while (i < x->n && (dense[i] == 0.0f || dense[i] == 1.0f)) i++;
+        if (i == x->n) net->kern->fire(packed, dense, x->n, SNN__FIRE_NONZERO);
+        if (i == x->n) words = packed;
+    } else if (!snn__has_values(x)) words = snn__row_bits(net, x, row);
+    return words && 4 * snn__count_bits(words, (size_t)(x->n + 31) / 32) >
+                        (size_t)(s->h * snn__conv_blocks(s) * s->c)
+               ? words
+               : NULL;
+}
 static void snn__conv_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
     const snn__conv_shape *s = &q->conv;
     const float *bias = q->i[SNN__CONV_BIAS] ? snn__param_value(net, q, 1) : NULL;
     float *y = SNN__SCRATCH(t, q, SNN__CONV_Y, float);
-    snn__list l = snn__conv_list(net, q, t, row);
-    const int many = snn__conv_gathers(q) && l.count > s->p; /* else a spread is faster */
-    if (q->tiles) snn__conv_see(net, q, t, &l);
-    if (many) snn__conv_sort(net, q, t, &l);
-    if (many && !l.value) snn__conv_gather(net, q, t, bias, y);
-    else { /* of values, many in the same order as ones */
+    const uint32_t *ones = snn__conv_ones(net, q, t, row);
+    if (ones) {
+        if (q->tiles) SNN__SCRATCH(t, q, SNN__CONV_SEEN, uint32_t)[0] = UINT32_MAX;
+        snn__conv_lookup(net, q, t, ones, bias, y);
+    } else {
+        const snn__list l = snn__conv_list(net, q, t, row);
+        if (q->tiles) snn__conv_see(net, q, t, &l);
         snn__conv_fill(net, q, snn__conv_seen(q, t), bias, y);
         snn__conv_spread(net, q, &l, y, q->wt, 0);
     }

@@ -719,8 +719,8 @@ static int print_case(const bench_case *c)
 
 /* depth of a tile; nonzeros, inputs and outputs of a gather; length of a row */
 enum { DEPTH = 256, FEW = 40, TABLE = 784, WIDE = 256, ROW = 2048, LISTED = ROW + SNN__LANES };
-enum { TILE, TILE1, GATHER, GATHER_VALUES, GATHER4, GATHER_TO, JOIN, SCATTER, FIRE, LIST_BITS,
-       LIST_FLOATS, MAXIMUM, UNPOOL, TRANSPOSE, ADD, KERNELS };
+enum { TILE, TILE1, GATHER, GATHER_VALUES, GATHER4, GATHER_TO, CODES, LOOKUP, SCATTER, FIRE,
+       LIST_BITS, LIST_FLOATS, MAXIMUM, UNPOOL, TRANSPOSE, ADD, KERNELS };
 static const struct {
     const char *name, *size;
     double flops, bytes; /* of a call; of tiles for each row and column of the result */
@@ -730,7 +730,8 @@ static const struct {
                            {"gather_values", "40-of-784x256", 2.0 * FEW * WIDE, 4.0 * FEW * WIDE},
                            {"gather4", "4x40-of-784x16", 4.0 * FEW * 16, 16.0 * FEW * 16},
                            {"gather_to", "4-of-256x240", 2.0 * 4 * 240, 4.0 * 4 * 240 + 8 * 240},
-                           {"join", "5-of-8", 0, 8.0 * FEW},
+                           {"codes", "20x12-bits", 0, 20 * 8 * 4 + 20 * 12 / 8.0},
+                           {"lookup", "8x20-of-640x16", 8.0 * 20 * 16, 8.0 * 20 * (4 * 16 + 4)},
                            {"scatter", "40-of-784x256", 2.0 * FEW * WIDE, 8.0 * FEW * WIDE},
                            {"fire", "2048", 0, ROW * 4 + ROW / 8},
                            {"list_bits", "2048-at-5%", 0, ROW / 8 + 0.05 * 4 * ROW},
@@ -744,7 +745,7 @@ typedef struct kernel_job {
     const snn__kernels *k;
     int which, mr, nr, listed; /* the tile is that of the table under test, for the plain one too */
     float a[8 * DEPTH], w[TABLE * WIDE], c[ROW + 80], x[ROW + 80], value[LISTED];
-    uint32_t index[LISTED], joined[FEW + SNN__LANES], words[ROW / 32], fired[ROW / 32];
+    uint32_t index[LISTED], code[20 * SNN__ABREAST], words[ROW / 32], fired[ROW / 32];
     unsigned char argmax[ROW];
     int32_t at[15];
 } kernel_job;
@@ -755,7 +756,8 @@ static void run_kernel(void *arg)
     const snn__kernels *k = j->k;
     const size_t nr = (size_t)j->nr;
     const int few[4] = {FEW, FEW, FEW, FEW};
-    const uint32_t ends[6] = {0, FEW / 5, FEW / 5 * 2, FEW / 5 * 3, FEW / 5 * 4, FEW};
+    const snn__windows seen = {0, 12, 12, 0, 20, 5, 5};
+    const uint32_t codes = 20;
     int r, s;
     switch (j->which) {
     case TILE:
@@ -771,7 +773,8 @@ static void run_kernel(void *arg)
     case GATHER_VALUES: k->gather(j->c, NULL, j->w, WIDE, WIDE, j->index, j->value, FEW); break;
     case GATHER4: k->gather4(j->c, 16, NULL, j->w, 16, 16, j->index, FEW, few); break;
     case GATHER_TO: k->gather_to(j->c, j->at, j->w, 240, 240, j->index, j->value, 4); break;
-    case JOIN: k->join(j->joined, j->index, ends, ends + 1, 1, 5, 1, 2, 0); break;
+    case CODES: k->codes(j->code, j->words, &seen); break;
+    case LOOKUP: k->lookup(j->c, 16, NULL, j->w, 0, j->code, 20, &codes, 1, 1); break;
     case SCATTER: k->scatter(j->w, WIDE, WIDE, j->index, j->value, FEW, j->a); break;
     case FIRE: k->fire(j->fired, j->x, ROW, 0); break;
     case LIST_BITS: j->listed = k->list_bits(j->words, ROW, j->index); break;
@@ -813,6 +816,7 @@ static void first_run(kernel_job *j, const snn__kernels *k, const snn__kernels *
     snn_spikes_pack(j->words, j->x, ROW);
     for (i = 0; i < LISTED; i++) j->value[i] = 0.5f, j->index[i] = (uint32_t)(i * 19 % TABLE);
     for (i = 0; which == GATHER_TO && i < LISTED; i++) j->index[i] %= 256;
+    for (i = 0; i < 20 * SNN__ABREAST; i++) j->code[i] = (uint32_t)(i / 8 * 32 + i * 19 % 32) * 16;
     for (i = 0; i < 15; i++) j->at[i] = which == GATHER_TO ? i / 3 * 96 + i % 3 * 16 : i * ROW / 4;
     run_kernel(j);
 }
@@ -835,7 +839,7 @@ static void print_kernels(const bench_case *c, double *result)
         compare(name, j->value, plain->value, j->listed);
         if (j->listed != plain->listed || memcmp(j->fired, plain->fired, sizeof j->fired) ||
             memcmp(j->argmax, plain->argmax, sizeof j->argmax) ||
-            memcmp(j->joined, plain->joined, sizeof j->joined) ||
+            memcmp(j->code, plain->code, sizeof j->code) ||
             memcmp(j->index, plain->index, (size_t)j->listed * sizeof j->index[0]))
             warn(name);
         ns = 1e9 * best_seconds(run_kernel, j);

@@ -1059,6 +1059,65 @@ static void kernels_pools(int isa, int exact)
     }
 }
 
+/* convolutions of ones: many, all, few, from bits and from floats, against sums in double */
+static void kernels_patterns(int isa, int exact)
+{
+    enum { B = 3 };
+    static const int rows[][8] = {/* C, H, W, O, kernel, padding */
+                                  {1, 6, 5, 3, 1, 1, 0, 0},    {3, 9, 11, 17, 3, 3, 1, 1},
+                                  {2, 12, 12, 33, 5, 5, 0, 2}, {2, 7, 40, 16, 2, 6, 0, 3},
+                                  {1, 20, 33, 5, 7, 11, 3, 5}, {1, 3, 50, 4, 2, 24, 1, 23},
+                                  {1, 2, 60, 4, 1, 25, 0, 0},  {8, 5, 3, 2, 5, 3, 4, 2},
+                                  {130, 3, 9, 2, 3, 3, 1, 1}};
+    int r, k, i, b, o, y, x, c, ky, kx;
+    for (r = 0; r < COUNT_OF(rows); r++) {
+        const int *n = rows[r], C = n[0], H = n[1], W = n[2], O = n[3], kh = n[4], kw = n[5];
+        const int oh = H + 2 * n[6] - kh + 1, ow = W + 2 * n[7] - kw + 1;
+        float *in = floats((size_t)(B * C * H * W)), *y0 = floats((size_t)(B * O * oh * ow));
+        for (i = 0; i < B * C * H * W; i++)
+            in[i] = (float)(uniform(0.0f, 1.0f, 920, (size_t)i) <
+                            (i < C * H * W ? 0.4f : i < 2 * C * H * W ? 1.5f : 0.03f));
+        for (k = 0; k < 2; k++) {
+            snn_net *net = NULL;
+            snn_tensor w, bias, out;
+            int node;
+            ZERO(snn_net_desc, d);
+            ZERO(snn_conv2d_desc, conv);
+            d.batch = B, d.steps = 1, d.isa = (snn_isa)isa, d.deterministic = exact;
+            d.input = k ? SNN_INPUT_SPIKES : SNN_INPUT_DENSE;
+            conv.out_channels = O, conv.kernel_h = kh, conv.kernel_w = kw;
+            conv.padding_h = n[6], conv.padding_w = n[7];
+            CHECK(snn_net_create(&net, &d) == SNN_OK);
+            keep_net(net);
+            node = snn_conv2d(net, snn_input(net, C, H, W), &conv);
+            CHECK(snn_net_build(net) == SNN_OK && snn_net_forward(net, in) == SNN_OK);
+            out = snn_net_spikes(net, node);
+            CHECK(snn_tensor_count(&out) == (size_t)(B * O * oh * ow));
+            if (k && memcmp(y0, out.data, sizeof(float) * snn_tensor_count(&out)))
+                fail("row %d: floats and bits differ", r);
+            memcpy(y0, out.data, sizeof(float) * snn_tensor_count(&out));
+            w = snn_net_param(net, 0)->value, bias = snn_net_param(net, 1)->value;
+            for (i = 0; i < B * O * oh * ow; i++) {
+                double sum;
+                b = i / (O * oh * ow), o = i / (oh * ow) % O, y = i / ow % oh, x = i % ow;
+                sum = (double)bias.data[o];
+                for (c = 0; c < C; c++)
+                    for (ky = 0; ky < kh; ky++)
+                        for (kx = 0; kx < kw; kx++) {
+                            const int iy = y + ky - n[6], ix = x + kx - n[7];
+                            if (iy >= 0 && iy < H && ix >= 0 && ix < W)
+                                sum += (double)in[((b * C + c) * H + iy) * W + ix] *
+                                       (double)w.data[((o * C + c) * kh + ky) * kw + kx];
+                        }
+                if (!(fabs((double)y0[i] - sum) < 1e-5)) {
+                    fail("row %d, sample %d, output %d, %d, %d", r, b, o, y, x);
+                    break;
+                }
+            }
+        }
+    }
+}
+
 /* all halves there and back, and the midpoints between them, on every instruction set */
 static void kernels_halves(int isa, int b)
 {
@@ -1079,6 +1138,13 @@ static void kernels_halves(int isa, int b)
     for (i = 0; i < 0x7bff; i++)
         if (back[i] != i + (i & 1)) fail("a tie above half %d is not rounded to even", i);
 }
+
+static const struct {
+    const char *name;
+    void (*check)(int isa, int exact);
+} kernel_checks[] = {
+    {"", kernels}, {"halves_", kernels_halves}, {"pools_", kernels_pools},
+    {"patterns_", kernels_patterns}};
 
 static void kernels_sizes(int a, int b)
 {
@@ -6770,10 +6836,9 @@ static void add_all(void)
         add(core_canary, i / 2, i % 2, "core/canary_%d_%s", i / 2, i % 2 ? "end" : "start");
     for (i = (int)SNN_ISA_SCALAR; i <= (int)snn_isa_best(); i++)
         for (k = 0; k < 2; k++)
-            for (m = 0; m < 3; m++)
-                add(m == 2 ? kernels_pools : m ? kernels_halves : kernels, i, k, "kernels/%s%s%s",
-                    m == 2 ? "pools_" : m ? "halves_" : "", snn_isa_name((snn_isa)i),
-                    k ? "_exact" : "");
+            for (m = 0; m < COUNT_OF(kernel_checks); m++)
+                add(kernel_checks[m].check, i, k, "kernels/%s%s%s", kernel_checks[m].name,
+                    snn_isa_name((snn_isa)i), k ? "_exact" : "");
     add(kernels_sizes, 0, 0, "kernels/sizes");
     add(surrogate_names, 0, 0, "surrogates/names");
     for (i = 0; i < (int)SNN_SURROGATE_COUNT; i++) {
