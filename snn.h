@@ -2242,7 +2242,7 @@ static snn_isa snn__isa_resolve(snn_isa wanted)
 
 /* work: about how many floats are touched in all. A little is not worth waking OpenMP's threads
  * for. */
-enum { SNN__SERIAL_WORK = 1 << 15 };
+enum { SNN__SERIAL_WORK = 1 << 14 };
 static void snn__parallel_for(const snn_threads *threads, double work, int count,
                               void (*task)(void *, int), void *arg)
 {
@@ -6112,13 +6112,16 @@ static int snn__list_row(const snn_net *net, const snn__node *x, const float *de
     return count;
 }
 
+/* of a sample of the rows: what hangs on it does not show in the numbers */
 static double snn__density(const snn_net *net, const snn__node *x, size_t rows)
 {
-    size_t first = snn__row_index(net, x, 0), n = rows * (size_t)x->n;
-    size_t count = x->signal == SNN__BITS ? snn__count_bits(x->bits + first * (size_t)x->words,
-                                                            rows * (size_t)x->words)
-                                          : snn__count_floats(x->out + first * (size_t)x->n, n);
-    return (double)count / (double)n;
+    const size_t step = 1 + rows / 64, first = snn__row_index(net, x, 0);
+    size_t count = 0, r;
+    for (r = 0; r < rows; r += step)
+        count += x->signal == SNN__BITS
+                     ? snn__count_bits(x->bits + (first + r) * (size_t)x->words, (size_t)x->words)
+                     : snn__count_floats(x->out + (first + r) * (size_t)x->n, (size_t)x->n);
+    return (double)count / (double)((rows + step - 1) / step * (size_t)x->n);
 }
 
 static void snn__linear_forward_task(void *arg, int task)
