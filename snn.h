@@ -2316,8 +2316,8 @@ typedef struct snn__kernels {
     void (*gather4)(float *y, size_t ldy, const float *init, const float *w, size_t ld, int n,
                     const uint32_t *idx, size_t ldi, const int *count);
     /* code[j*SNN__ABREAST + p] = (k << part | the bits that window p sees) * SNN__LANES, where the
-     * j-th part in which any window sees a bit is the k-th of all; returns how many there are. Has
-     * room for all of them. */
+     * j-th part in which any window sees a bit is the k-th of all; returns how many there are. code
+     * has room for all. */
     uint32_t (*codes)(uint32_t *code, const uint32_t *words, const snn__windows *v);
     /* for SNN__LANES outputs of SNN__ABREAST neighbours p
      * y[p*ldy ..] = init + sum_(r < rows, j < count[r*step])
@@ -6542,9 +6542,10 @@ static size_t snn__conv_table(const snn__node *q) /* patterns of a row */
 {
     return (size_t)(q->conv.c * snn__conv_parts(q)) << snn__conv_part(q);
 }
-static int snn__conv_tabled(const snn__node *q)
+static int snn__conv_tabled(const snn_net *net, const snn__node *q)
 {
-    return snn__conv_dense(q) && q->i[SNN__CONV_KW] <= SNN__CONV_WIDE &&
+    return snn__conv_dense(q) && snn__input_of(net, q, 0)->signal != SNN__CONSTANT &&
+           q->i[SNN__CONV_KW] <= SNN__CONV_WIDE &&
            snn__conv_table(q) * (size_t)q->i[SNN__CONV_KH] <= SNN__CONV_TABLE;
 }
 static int snn__conv_blocks(const snn__conv_shape *s) /* of neighbours, in a row of positions */
@@ -6569,7 +6570,7 @@ static void snn__conv_plan(snn_net *net, snn__node *q, snn__arena *a)
     q->wt = !transposed || backward
                 ? snn__arena_floats(a, (size_t)s->c * (size_t)s->taps, (size_t)s->ogp)
                 : NULL;
-    q->wp = snn__conv_tabled(q)
+    q->wp = snn__conv_tabled(net, q)
                 ? snn__arena_floats(a, snn__conv_table(q) * (size_t)q->i[SNN__CONV_KH],
                                     (size_t)s->op)
                 : NULL;
@@ -6624,7 +6625,7 @@ static void snn__conv_scratch(snn_net *net, snn__node *q, snn__arena *task, snn_
     q->s[SNN__CONV_IDX] = snn__scratch_take(task, list, sizeof(uint32_t));
     q->s[SNN__CONV_VAL] = snn__scratch_take(task, list, sizeof(float));
     q->s[SNN__CONV_Y] = snn__scratch_take(task, y, sizeof(float));
-    if (snn__conv_tabled(q)) {
+    if (snn__conv_tabled(net, q)) {
         const size_t rows = (size_t)(s->h * snn__conv_blocks(s));
         q->s[SNN__CONV_COUNT] = snn__scratch_take(task, rows, sizeof(uint32_t));
         q->s[SNN__CONV_CODE] = snn__scratch_take(
