@@ -5653,6 +5653,7 @@ typedef struct snn__node {
     int states; /* how many of them */
     snn_recurrence recurrence;
     float *levels; /* quantised states */
+    float *values; /* neurons: [params + derived + 1][snn__neuron_stride] what a scan reads */
     float
         *saved; /* [segments+1][states][B][n] at the start of each segment; the last: at the end */
     const float *gain; /* value of a spike; NULL: 1 */
@@ -7942,7 +7943,6 @@ static void snn__delay_backward(snn_net *net, snn__node *q, snn__task *t, size_t
  * before each step and the drives. With recurrence or inhibition, which couple the neurons of a
  * sample, a block is the whole sample. */
 enum {
-    SNN__SCAN_PARAM,
     SNN__SCAN_TAPE,
     SNN__SCAN_DRIVES,
     SNN__SCAN_WORK,
@@ -8035,11 +8035,35 @@ static size_t snn__recurrent_ld(const snn__node *q)
     return SNN__PAD((size_t)(snn__inputs(q) * q->n));
 }
 
+/* The parameters of all neurons, or what all blocks share: clamped, derived, and as the last the
+ * graded factor. */
+static int snn__neuron_stride(const snn__node *q)
+{
+    return q->desc.per_neuron ? q->n : q->block;
+}
+static void snn__neuron_values(const snn_net *net, snn__node *q)
+{
+    const snn_neuron_def *def = q->neuron.def;
+    const int stride = snn__neuron_stride(q), last = def->params + def->derived;
+    float *all[SNN_MAX_PARAMS + 1];
+    int k, i;
+    for (k = 0; k <= last; k++) {
+        const float *v = snn__param_value(net, q, k == last ? def->params : k);
+        const int clamp = k < def->params && (def->param[k].flags & SNN_PARAM_CLAMP01);
+        all[k] = q->values + k * stride;
+        for (i = 0; i < stride && (k < def->params || k == last); i++) {
+            const float x = v[q->desc.per_neuron ? i : 0];
+            all[k][i] = clamp ? snn__clamp(x, 0.0f, 1.0f) : x;
+        }
+    }
+    if (def->derived) def->derive(stride, all);
+}
 static void snn__neuron_prepare(snn_net *net, snn__node *q)
 {
     const int in = q->n, out = snn__inputs(q) * q->n;
     const float *w = snn__recurrent_value(net, q, 0);
     int o;
+    snn__neuron_values(net, q);
     if (q->recurrence != SNN_RECURRENCE_LINEAR) return;
     net->kern->transpose(q->wt, snn__recurrent_ld(q), w, (size_t)in, out, in, 0);
     for (o = 0; q->wk && o < out; o++)
@@ -8280,6 +8304,8 @@ static void snn__neuron_plan(snn_net *net, snn__node *q, snn__arena *a)
     if (q->desc.inhibition || q->recurrence != SNN_RECURRENCE_NONE || snn__inputs(q) > 1 ||
         q->block > q->n)
         q->block = q->n;
+    q->values = snn__arena_floats(a, (size_t)(def->params + def->derived) + 1,
+                                  (size_t)snn__neuron_stride(q));
     if (q->recurrence == SNN_RECURRENCE_LINEAR && !net->engine) {
         q->wt = snn__arena_floats(a, (size_t)q->n, snn__recurrent_ld(q));
         q->wk = net->desc.inference
@@ -8296,12 +8322,9 @@ static void snn__neuron_plan(snn_net *net, snn__node *q, snn__arena *a)
 static void snn__neuron_scratch(snn_net *net, snn__node *q, snn__arena *task, snn__arena *op)
 {
     const size_t block = (size_t)q->block, states = (size_t)q->states;
-    const size_t params =
-        (size_t)(q->neuron.def->params + q->neuron.def->derived) + 1; /* and the graded factor */
+    const size_t params = (size_t)(q->neuron.def->params + q->neuron.def->derived) + 1;
     const size_t wide = SNN__PAD((size_t)snn__inputs(q) * block);
     (void)op;
-    q->s[SNN__SCAN_PARAM] = snn__scratch_take(task, params * block, sizeof(float));
-    if (net->engine) return;
     q->s[SNN__SCAN_WORK] = snn__scratch_take(task, SNN__WORK_COUNT * block, sizeof(float));
     q->s[SNN__SCAN_DRIVES] = snn__scratch_take(
         task, (net->desc.inference ? 1 : (size_t)net->segment) * block, sizeof(float));
@@ -8333,35 +8356,19 @@ static void snn__scan_split(snn__scan *s)
     s->split_b = snn__task_count((size_t)b);
     s->split_n = SNN__TASKS / s->split_b < blocks ? SNN__TASKS / s->split_b : blocks;
 }
-/* parameters of neurons at .. at+n, the derived ones, and as the last the graded factor, as
- * arrays */
-static void snn__scan_params(const snn_net *net, const snn__node *q, const snn__task *t,
-                             snn_neuron_block *b, int at, int n)
+/* block of neurons at .. at+n; returns their graded factors */
+static const float *snn__scan_block(const snn__node *q, snn_neuron_block *b, int at, int n)
 {
-    const int loaded = b->param[0] != NULL && !q->desc.per_neuron; /* the same for all blocks */
-    const int m = q->desc.per_neuron ? n : q->block;
-    float *p = SNN__SCRATCH(t, q, SNN__SCAN_PARAM, float);
     const snn_neuron_def *def = q->neuron.def;
-    int k, i;
-    float *all[SNN_MAX_PARAMS + 1];
+    const float *v = q->values + (q->desc.per_neuron ? at : 0);
+    int k;
     b->n = n;
-    if (loaded) return;
-    for (k = 0; k <= def->params + def->derived; k++, p += q->block) {
-        const int graded = k == def->params + def->derived;
-        const float *v = snn__param_value(net, q, graded ? def->params : k < def->params ? k : 0);
-        const int clamp = k < def->params && (def->param[k].flags & SNN_PARAM_CLAMP01);
-        for (i = 0; i < m; i++) {
-            const float x = v[q->desc.per_neuron ? at + i : 0];
-            p[i] = clamp ? snn__clamp(x, 0.0f, 1.0f) : x;
-        }
-        all[k] = p;
-        if (!graded) b->param[k] = p;
-    }
-    if (def->derived) def->derive(m, all);
+    for (k = 0; k < def->params + def->derived; k++, v += snn__neuron_stride(q)) b->param[k] = v;
     b->stride = (size_t)q->n;
     b->sub = q->neuron.sub;
     b->zero = q->neuron.zero;
     b->equal = q->neuron.equal;
+    return v;
 }
 /* input current of step t, the recurrence's share included; feedback: what it reads, before the
  * step */
@@ -8424,7 +8431,7 @@ static void snn__scan_forward_task(void *arg, int id)
     snn__task task;
     float *work, *h, *spk, *v;
     size_t spikes = 0, bad = 0;
-    int k, t, i, block, sample, loaded = -1; /* the block whose parameters are in scratch */
+    int k, t, i, block, sample;
     task.memory = net->scratch + (size_t)id * net->task_size;
     work = SNN__SCRATCH(&task, q, SNN__SCAN_WORK, float);
     h = work + SNN__WORK_RETREAT * q->block;
@@ -8435,14 +8442,10 @@ static void snn__scan_forward_task(void *arg, int id)
     for (sample = B * bi / s->split_b; sample < B * (bi + 1) / s->split_b; sample++)
         for (block = blocks * ni / s->split_n; block < blocks * (ni + 1) / s->split_n; block++) {
             const int at = block * q->block, n = q->n - at < q->block ? q->n - at : q->block;
-            const float *f = SNN__SCRATCH(&task, q, SNN__SCAN_PARAM, const float) +
-                             (size_t)(neuron->def->params + neuron->def->derived) *
-                                 (size_t)q->block;
+            const float *f = snn__scan_block(q, &b, at, n);
             const size_t first = (size_t)sample * (size_t)q->n + (size_t)at;
             const float *feedback =
                 neuron->def->feedback ? q->state[neuron->def->feedback - 1] + first : NULL;
-            if (loaded != block) snn__scan_params(net, q, &task, &b, at, n);
-            loaded = block;
             for (k = 0; k < states; k++) b.state[k] = q->state[k] + first;
             spk = q->states > states ? q->state[states] + first : NULL;
             for (t = 0; t < net->len; t++) {
@@ -8554,7 +8557,7 @@ static void snn__scan_backward_task(void *arg, int id)
     snn__task task;
     snn_neuron_block b;
     float *tape, *drives, *work, *dparam, *sum, *step_dx, *drec, *h, *gs;
-    int k, t, i, block, sample, loaded = -1; /* the block whose parameters are in scratch */
+    int k, t, i, block, sample;
     task.memory = net->scratch + (size_t)id * net->task_size;
     tape = SNN__SCRATCH(&task, q, SNN__SCAN_TAPE, float); /* [len+1][states][K] */
     drives = SNN__SCRATCH(&task, q, SNN__SCAN_DRIVES, float);
@@ -8571,15 +8574,11 @@ static void snn__scan_backward_task(void *arg, int id)
     for (sample = B * bi / s->split_b; sample < B * (bi + 1) / s->split_b; sample++)
         for (block = blocks * ni / s->split_n; block < blocks * (ni + 1) / s->split_n; block++) {
             const int at = block * q->block, n = q->n - at < q->block ? q->n - at : q->block;
-            const float *graded = SNN__SCRATCH(&task, q, SNN__SCAN_PARAM, const float) +
-                                  (size_t)params * (size_t)q->block,
-                        *f = graded;
+            const float *graded = snn__scan_block(q, &b, at, n), *f = graded;
             const size_t first = (size_t)sample * n_all + (size_t)at;
             const int fed =
                 def->feedback ? def->feedback - 1 : states - 1; /* state that a recurrence reads */
             float *df = NULL;
-            if (loaded != block) snn__scan_params(net, q, &task, &b, at, n);
-            loaded = block;
             for (k = 0; k < params; k++) b.dparam[k] = dparam + (size_t)k * n_all + at;
             if (learns) df = dparam + (size_t)params * n_all + at;
             if (!df && !q->gain && !snn__graded_varies(q)) f = NULL;
@@ -8661,8 +8660,7 @@ static void snn__scan_backward_task(void *arg, int id)
     for (block = blocks * ni / s->split_n;
          def->derived && block < blocks * (ni + 1) / s->split_n; block++) {
         const int at = block * q->block, n = q->n - at < q->block ? q->n - at : q->block;
-        if (loaded != block) snn__scan_params(net, q, &task, &b, at, n);
-        loaded = block;
+        snn__scan_block(q, &b, at, n);
         for (k = 0; k < params; k++) b.dparam[k] = dparam + (size_t)k * n_all + at;
         def->underive(n, b.param, b.dparam);
     }
@@ -8700,13 +8698,12 @@ static void snn__neuron_backward(snn_net *net, snn__node *q, snn__task *t, size_
 static void snn__neuron_start(snn_net *net, snn__node *q)
 {
     snn_neuron_block b;
-    snn__task t;
     int at, sample, k;
     if (!q->neuron.def->start) return;
+    snn__neuron_values(net, q); /* what has changed since the last pass */
     memset(&b, 0, sizeof b);
-    t.memory = net->scratch;
     for (at = 0; at < q->n; at += q->block) {
-        snn__scan_params(net, q, &t, &b, at, q->n - at < q->block ? q->n - at : q->block);
+        snn__scan_block(q, &b, at, q->n - at < q->block ? q->n - at : q->block);
         for (sample = 0; sample < net->desc.batch; sample++) {
             for (k = 0; k < q->neuron.def->states; k++)
                 b.state[k] = q->state[k] + (size_t)sample * (size_t)q->n + at;
@@ -12200,20 +12197,19 @@ static void snn__plan(snn_net *net, snn__arena *a)
     } else snn__plan_buffers(net, a);
     for (i = 0; i < net->count; i++)
         if (net->node[i].rule.kind) snn__rule_plan(net, &net->node[i], a);
-    for (i = 0; i < net->count; i++) {
+    for (i = 0; i < net->count && !net->engine; i++) {
         snn__arena task, op;
         q = &net->node[i];
         if (!snn__op_table[q->op].forward || q->chunk) continue;
-        if (net->engine && q->op != SNN__NEURON) continue;
         memset(&task, 0, sizeof task);
         memset(&op, 0, sizeof op);
         task.size = op.size = SIZE_MAX;
-        for (p = q; p; p = net->engine ? NULL : snn__chain_previous(net, p))
+        for (p = q; p; p = snn__chain_previous(net, p))
             snn__op_table[p->op].scratch(net, p, &task, &op);
         a->overflow |= task.overflow | op.overflow;
         if (task.used > net->task_size) net->task_size = task.used;
         if (op.used > net->op_size) net->op_size = op.used;
-        if (!net->engine && snn__op_tasks(net, q) > net->tasks) net->tasks = snn__op_tasks(net, q);
+        if (snn__op_tasks(net, q) > net->tasks) net->tasks = snn__op_tasks(net, q);
     }
     net->scratch = (char *)snn__arena_take(a, (size_t)net->tasks, net->task_size);
     net->op_scratch = (char *)snn__arena_take(a, net->op_size, 1);
@@ -13804,7 +13800,7 @@ static int snn__convert_find(const snn__convert *c, const snn_net *net, int i)
     return snn_net_node(net, c->ann->node[i].name);
 }
 /* lam of neurons i into their parameters; gain: of their input */
-static void snn__convert_set(const snn__convert *c, const snn_net *net, int i, float gain)
+static void snn__convert_set(const snn__convert *c, snn_net *net, int i, float gain)
 {
     /* the last: a spike's value */
     static const int field[] = {0, SNN__LIF_GAIN, SNN__LIF_START, SNN__LIF_PARAMS};
@@ -13820,6 +13816,7 @@ static void snn__convert_set(const snn__convert *c, const snn_net *net, int i, f
                                 : n->lambda[j * (size_t)n->groups / size] *
                                       (k == 2 ? c->d.start : 1.0f);
     }
+    net->dirty = 1;
 }
 
 /* The old net again, spiking or not. probe: for one step at a time, to look at what neurons get. */

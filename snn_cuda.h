@@ -2548,23 +2548,16 @@ static void snn__cu_pack_conv(snn__cu_net *g, const snn__cu_node *d, const snn__
     }
 }
 /* derived parameters, by the host's formula: only needed again when it is trained */
-static void snn__cu_derive(snn_net *net, const snn__node *q)
+static void snn__cu_derive(snn_net *net, snn__node *q)
 {
     snn__cu_net *g = snn__cu_of(net);
     const snn_neuron_def *def = q->neuron.def;
-    const int n = q->desc.per_neuron ? q->n : 1;
-    snn_neuron_block b;
-    snn__task t;
-    int at, k;
-    memset(&b, 0, sizeof b);
-    t.memory = net->scratch;
-    for (at = 0; at < n; at += q->block) {
-        const int m = n - at < q->block ? n - at : q->block;
-        snn__scan_params(net, q, &t, &b, at, m);
-        for (k = 0; k < def->derived; k++)
-            snn__cu_send(&g->c, snn__cu_at(net, q)->derived + k * n + at, b.param[def->params + k],
-                         (size_t)m * sizeof(float));
-    }
+    const int n = q->desc.per_neuron ? q->n : 1, stride = snn__neuron_stride(q);
+    int k;
+    snn__neuron_values(net, q);
+    for (k = 0; k < def->derived; k++)
+        snn__cu_send(&g->c, snn__cu_at(net, q)->derived + k * n,
+                     q->values + (def->params + k) * stride, (size_t)n * sizeof(float));
 }
 /* parameters as the host has them, and what only the host computes of them */
 static void snn__cu_prepare(snn_net *net)
@@ -2886,16 +2879,11 @@ static void snn__cu_collect_params(snn_net *net, const snn__node *q)
         float value[SNN_MAX_PARAMS][SNN__PIECE];
         const float *p[SNN_MAX_PARAMS];
         float *dp[SNN_MAX_PARAMS];
-        snn_neuron_block b;
-        snn__task t;
         size_t at, i, m;
-        memset(&b, 0, sizeof b);
-        t.memory = net->scratch;
         for (at = 0; at < len; at += SNN__PIECE) {
             m = len - at < SNN__PIECE ? len - at : (size_t)SNN__PIECE;
-            snn__scan_params(net, q, &t, &b, (int)at, (int)m);
             for (k = 0; k < all; k++) {
-                p[k] = b.param[k];
+                p[k] = q->values + k * snn__neuron_stride(q) + at;
                 dp[k] = value[k];
                 for (i = 0; i < SNN__PIECE; i++) value[k][i] = 0.0f;
                 snn__cu_fetch(&g->c, value[k], g->sums + (size_t)k * len + at, m * sizeof(float));
@@ -3442,18 +3430,17 @@ static snn_status snn__cu_backward(snn_net *net)
 }
 
 /* first states of one sample, by the host's formula */
-static void snn__cu_first_states(snn_net *net, const snn__node *q)
+static void snn__cu_first_states(snn_net *net, snn__node *q)
 {
     snn__cu_net *g = snn__cu_of(net);
     const snn_neuron_def *def = q->neuron.def;
     snn_neuron_block b;
-    snn__task t;
     int k, at;
     if (!net->dirty) snn__cu_fetch_values(net);
+    snn__neuron_values(net, q);
     memset(&b, 0, sizeof b);
-    t.memory = net->scratch;
     for (at = 0; at < q->n; at += q->block) {
-        snn__scan_params(net, q, &t, &b, at, q->n - at < q->block ? q->n - at : q->block);
+        snn__scan_block(q, &b, at, q->n - at < q->block ? q->n - at : q->block);
         for (k = 0; k < def->states; k++) {
             b.state[k] = q->state[k] + at;
             snn__zero(b.state[k], (size_t)b.n);
