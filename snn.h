@@ -2262,19 +2262,20 @@ static void snn__parallel_for(const snn_threads *threads, double work, int count
     for (i = 0; i < count; i++) task(arg, i);
 }
 
-/* From here to the end of >>neurons, and in >>optim, code is compiled for speed whatever the
- * file's flags
- * are (in >>layers a little less, for the compiler's time), and without fusing multiply and add
- * unless a
- * kernel says so. */
+/* SNN__FAST("O3") to SNN__FAST_END is compiled so whatever the file's flags are (in >>layers with
+ * "O2", for the compiler's time), and without fusing multiply and add unless a kernel says so. */
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__CUDACC__) &&                        \
     !defined(SNN_NO_KERNEL_PRAGMA)
-    #define SNN__KERNEL_PRAGMA 1
-    #pragma GCC push_options
-    #pragma GCC optimize("O3", "no-trapping-math", "no-math-errno", "fp-contract=off")
+    #define SNN__PRAGMA(x) _Pragma(#x)
+    #define SNN__FAST(level)                                                                   \
+        _Pragma("GCC push_options") SNN__PRAGMA(                                               \
+            GCC optimize(level, "no-trapping-math", "no-math-errno", "fp-contract=off"))
+    #define SNN__FAST_END _Pragma("GCC pop_options")
 #else
-    #define SNN__KERNEL_PRAGMA 0
+    #define SNN__FAST(level)
+    #define SNN__FAST_END
 #endif
+SNN__FAST("O3")
 
 /* ---- >>kernels ----------------------------------------------------------------------------- */
 /* The inner loops that decide the speed, once for each instruction set from one template.
@@ -2303,9 +2304,8 @@ typedef struct snn__kernels {
     void (*tile)(int k, const float *a, size_t ra, size_t ca, const float *b, size_t ldb, float *c,
                  size_t ldc);
     void (*tile1)(int k, const float *a, size_t ca, const float *b, size_t ldb, float *c);
-    /* y[0..n) = init[0..n) + sum_j val[j] w[idx[j]*ld + 0..n);  init NULL: zeros; val NULL: ones;
-     * n a multiple
-     * of SNN__LANES */
+    /* y[0..n) = init[0..n) + sum_j val[j] w[idx[j]*ld + 0..n), n a multiple of SNN__LANES;
+     * init NULL: zeros; val NULL: ones */
     void (*gather)(float *y, const float *init, const float *w, size_t ld, int n,
                    const uint32_t *idx, const float *val, int count);
     /* the same from zero, then each SNN__LANES of the sums added at y + to[0], to[1] .. */
@@ -5559,13 +5559,8 @@ SNN_DEF void snn_neuron_backward(const snn_neuron_model *m, int n, float *dx, fl
         }
 }
 
-#if SNN__KERNEL_PRAGMA
-    #pragma GCC pop_options
-#endif
-#if SNN__KERNEL_PRAGMA
-    #pragma GCC push_options
-    #pragma GCC optimize("O2", "no-trapping-math", "no-math-errno", "fp-contract=off")
-#endif
+SNN__FAST_END
+SNN__FAST("O2")
 
 /* ---- >>layers ------------------------------------------------------------------------------ */
 /* The node of the graph, and one forward/backward pair for each kind of layer.
@@ -7058,8 +7053,7 @@ static void snn__conv_end(snn_net *net, snn__node *q, int tasks)
 }
 
 /* -- pooling: max (gradient to the first maximum of the window), average (sum/(kh kw), padding
- * counted),
- *    sum. Reads a convolution's channels-last scratch directly when chained to one. */
+ * counted), sum. Reads a convolution's channels-last scratch directly when chained to one. */
 enum { SNN__POOL_ROW = 4, SNN__POOL_ARG, SNN__POOL_AT };
 
 static snn_status snn__pool_infer(snn_net *net, snn__node *q)
@@ -7294,10 +7288,8 @@ static void snn__max_pool_backward(snn_net *net, snn__node *q, snn__task *t, siz
     }
 }
 
-static float snn__pool_factor(const snn__node *q)
-{
-    return q->f[0];
-} /* 1 for the sum, 1/(kh kw) for the average */
+/* 1 for the sum, 1/(kh kw) for the average */
+static float snn__pool_factor(const snn__node *q) { return q->f[0]; }
 static snn_status snn__avg_pool_infer(snn_net *net, snn__node *q)
 {
     snn_status status = snn__pool_infer(net, q);
@@ -8740,9 +8732,7 @@ static const char *snn__op_name(const snn__node *q)
     return q->op == SNN__NEURON ? q->neuron.def->name : snn__op_table[q->op].name;
 }
 
-#if SNN__KERNEL_PRAGMA
-    #pragma GCC pop_options
-#endif
+SNN__FAST_END
 
 /* ---- >>encode ------------------------------------------------------------------------------ */
 /* Data into spikes and labels into targets, time first; every draw is counter-based. */
@@ -9771,10 +9761,7 @@ SNN_DEF double snn_accuracy(snn_metric metric, int T, int B, int C, const float 
     for (b = 0; b < r.B; b++) hits += snn__best_class(&r, b) == y[b];
     return (double)hits / (double)r.B;
 }
-#if SNN__KERNEL_PRAGMA
-    #pragma GCC push_options
-    #pragma GCC optimize("O3", "no-trapping-math", "no-math-errno", "fp-contract=off")
-#endif
+SNN__FAST("O3")
 
 /* ---- >>optim ------------------------------------------------------------------------------- */
 /* One pass over n parameters per step; all that depends on the step is a constant of that pass. */
@@ -9990,9 +9977,7 @@ SNN_DEF float snn_schedule(const snn_schedule_desc *d, int k)
     }
 }
 
-#if SNN__KERNEL_PRAGMA
-    #pragma GCC pop_options
-#endif
+SNN__FAST_END
 
 /* ---- >>rules ------------------------------------------------------------------------------- */
 /* Learning without gradients: rules that look at the spikes of the two sides of a synapse. */
@@ -10049,10 +10034,7 @@ static snn_status snn__stdp_begin(snn__stdp *s, const snn_stdp_desc *desc, int i
 }
 
 /* What is compiled for speed, see >>kernels. */
-#if SNN__KERNEL_PRAGMA
-    #pragma GCC push_options
-    #pragma GCC optimize("O3", "no-trapping-math", "no-math-errno", "fp-contract=off")
-#endif
+SNN__FAST("O3")
 static void snn__stdp_trace(const snn_stdp_desc *d, float *trace, const float *spikes, size_t n,
                             float decay)
 {
@@ -10278,9 +10260,7 @@ SNN_DEF snn_status snn_stdp_conv2d(const snn_stdp_desc *desc, const snn_conv2d_d
     snn__stdp_traces(&s.d, trace_post, second_post, post, n_post, s.decay_post, first, 1);
     return SNN_OK;
 }
-#if SNN__KERNEL_PRAGMA
-    #pragma GCC pop_options
-#endif
+SNN__FAST_END
 
 SNN_DEF snn_status snn_reward_update(const snn_reward_desc *d, int B, size_t n, float *w, float *z,
                                      const float *e, snn_reward *state, const float *r)
@@ -10494,10 +10474,7 @@ SNN_DEF snn_status snn_homeostasis(int n, float *theta, float *threshold, const 
     return SNN_OK;
 }
 
-#if SNN__KERNEL_PRAGMA
-    #pragma GCC push_options
-    #pragma GCC optimize("O3", "no-trapping-math", "no-math-errno", "fp-contract=off")
-#endif
+SNN__FAST("O3")
 
 /* -- dense layers, online and local rules */
 
@@ -10601,9 +10578,7 @@ static void snn__alpha_scan(float decay, float gain, size_t T, size_t n, const f
         }
     }
 }
-#if SNN__KERNEL_PRAGMA
-    #pragma GCC pop_options
-#endif
+SNN__FAST_END
 
 static int snn__share(float x) { return x >= 0.0f && x <= 1.0f; }
 

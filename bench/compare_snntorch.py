@@ -21,6 +21,8 @@ were timed (ru_maxrss), Python and PyTorch included. Both read the images that t
 whole set. ratio: how many times ours theirs takes.
 
 A case with something after a + is the same in another mode, and both are measured again:
+  +same   one image for all steps of the stream, which ours is told (snn_net_step's NULL)
+          and computes the first product once
   +half   ours with a checkpoint, so that half of the steps are stored and half computed again
   +ftz    theirs after torch.set_flush_denormal(True), to see whether subnormal numbers slow it down
   +blas   theirs with the libblas.so.3 of --blas. PyTorch from a package of the system multiplies
@@ -112,7 +114,8 @@ def peer(args):
     if case == "stream":
         warm_up = 200
         images, _ = mnist(args.mnist, 100, torch)
-        batches = 20 * [(image,) for image in images.flatten(1).split(1)]
+        images = images[:1] if args.same else images
+        batches = 2000 // len(images) * [(image,) for image in images.flatten(1).split(1)]
     elif case == "nmnist":
         frames, digits = read_recordings(args.nmnist, 32, 300)
         batches = [(torch.from_numpy(frames), torch.from_numpy(digits))] * (args.steps + 1)
@@ -203,7 +206,7 @@ def conv_step(case, libraries):
 
 
 def stream_step(case, libraries):
-    """784-1000-10, one sample, one time step at a time, no gradient, a new image every step."""
+    """784-1000-10, one sample, one time step at a time, no gradient."""
     torch, nn, snntorch, _, _, _ = libraries
     hidden, output = nn.Linear(784, 1000), nn.Linear(1000, 10)
     lif1, lif2 = snntorch.Leaky(beta=0.95), snntorch.Leaky(beta=0.95)
@@ -312,6 +315,7 @@ def run_peer(args, case, threads, other=None):
     command += ["--steps", str(min(args.steps, 3) if name == "nmnist" else args.steps)]
     command += ["--nmnist", args.nmnist] if args.nmnist else []
     command += ["--flush"] if "ftz" in modes else []
+    command += ["--same"] if "same" in modes else []
     environment = peer_environment(args.blas if "blas" in modes else None)
     environment["OMP_NUM_THREADS"] = str(threads)
     command += ["--" + other, getattr(args, other)] if other else []
@@ -331,7 +335,7 @@ def run_peer(args, case, threads, other=None):
 def run_ours(args, case, threads):
     """bench.c times a case in a process of its own, too, and prints that one's peak."""
     name, *modes = case.split("+")
-    name += "_half" if "half" in modes else ""
+    name += "_half" if "half" in modes else "_same" if "same" in modes else ""
     command = [args.ours, name, "--mnist", args.mnist, "--threads", str(threads), "--csv"]
     command += ["--steps", str(min(args.steps, 3) if "nmnist" in name else args.steps)]
     command += ["--nmnist", args.nmnist] if args.nmnist else []
@@ -428,6 +432,7 @@ def main():
     parser.add_argument("--peer", help=argparse.SUPPRESS)  # this process is one of theirs
     parser.add_argument("--peer-threads", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--flush", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--same", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.peer:
         return peer(args)
@@ -450,7 +455,7 @@ def main():
         if case == "nmnist" and not args.nmnist:
             print("# nmnist is left out: --nmnist was not given")
             continue
-        modes = {"t5_mlp": ["", "+ftz"], "nmnist": ["", "+half"]}.get(case, [""])
+        modes = {"t5_mlp": ["", "+ftz"], "nmnist": ["", "+half"], "stream": ["", "+same"]}.get(case, [""])
         cases += [case + blas + mode for blas in ["", "+blas"][: 2 if args.blas else 1]
                   for mode in modes]
 
