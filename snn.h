@@ -3366,8 +3366,16 @@ SNN_DEF void snn_spikes_pack(uint32_t *words, const float *x, int n)
 }
 SNN_DEF void snn_spikes_unpack(float *x, const uint32_t *words, int n, float gain)
 {
-    int i;
-    for (i = 0; i < n; i++) x[i] = words[i >> 5] >> (i & 31) & 1u ? gain : 0.0f;
+    static const uint32_t bit[8] = {1, 2, 4, 8, 16, 32, 64, 128}; /* a vector, so without a branch */
+    uint32_t g, u;
+    int i, k;
+    memcpy(&g, &gain, sizeof g);
+    for (i = 0; i + 8 <= n; i += 8)
+        for (k = 0; k < 8; k++) {
+            u = (words[i >> 5] >> (i & 31) & bit[k]) == bit[k] ? g : 0;
+            memcpy(x + i + k, &u, sizeof u);
+        }
+    for (; i < n; i++) x[i] = words[i >> 5] >> (i & 31) & 1u ? gain : 0.0f;
 }
 
 /* sizes: a product or sum that overflows becomes SIZE_MAX and stays there */
@@ -5932,6 +5940,9 @@ static int snn__is_conv(const snn__node *q)
  * the same order either way, so the choice does not show in the numbers. */
 enum { SNN__LINEAR_OUT, SNN__LINEAR_BIAS, SNN__LINEAR_INIT, SNN__LINEAR_BITS }; /* i[] */
 enum { SNN__LINEAR_ROWS = 16, SNN__LINEAR_TILE = 128, SNN__LINEAR_COLUMN = 16 };
+/* A large dy is gathered from in blocks that stay in the second-level cache for all columns; so
+ * many of its outputs. */
+enum { SNN__LINEAR_LARGE = 1 << 20, SNN__LINEAR_DY = 1 << 17, SNN__LINEAR_OUTS = 256 };
 enum { SNN__LINEAR_CHUNK = 4 * SNN__GEMM_M }; /* rows of a product that are unpacked or halved */
 enum { SNN__LAZY = 32 }; /* to so few outputs neurons compute dx = dy w themselves */
 #define SNN__SPARSE_SHARE 0.4 /* nonzero share under which walking the nonzeros wins */
@@ -6033,7 +6044,8 @@ typedef struct snn__linear_job {
     snn__node *q, *x;
     size_t rows;
     int tasks;
-    const float *dy;
+    const float *dy; /* backward: rows from row0, outputs from out0 */
+    size_t row0, out0, outs;
 } snn__linear_job;
 static void snn__linear_prepare_task(void *arg, int task)
 {
@@ -6212,21 +6224,21 @@ static void snn__transpose_bits(uint32_t *a)
             a[k + j] ^= t;
         }
 }
-/* dw of a range of columns, over all rows: one writer an element. 32 columns at a time, their
- * nonzeros are bits [row][column], turned to [column][row] and listed. */
+/* dw of a range of columns, over the job's rows and outputs: one writer an element. 32 columns at a
+ * time, their nonzeros are bits [row][column], turned to [column][row] and listed. */
 static void snn__linear_backward_task(void *arg, int task)
 {
     const snn__linear_job *job = (const snn__linear_job *)arg;
     snn_net *net = job->net;
     snn__node *q = job->q, *x = job->x;
     snn__task t;
-    const size_t ld = SNN__PAD((size_t)q->n), in = (size_t)x->n, out = (size_t)q->n;
+    const size_t ld = SNN__PAD(job->outs), in = (size_t)x->n, out = (size_t)q->n;
     const size_t groups = (job->rows + 31) / 32;
-    const float *dense = x->signal == SNN__BITS ? NULL : x->out + snn__row_index(net, x, 0) * in;
+    const float *dense = x->signal == SNN__BITS ? NULL : x->out + snn__row_index(net, x, job->row0) * in;
     const int few = ld <= SNN__FEW && !snn__has_values(x); /* four columns at once */
     const size_t list = groups * 32 + SNN__LANES;
     size_t word, r, i, j, k;
-    float *dw = snn__param_grad(net, q, 0), *val, *acc;
+    float *dw = snn__param_grad(net, q, 0) + job->out0 * in, *val, *acc;
     uint32_t *idx, *words, *columns;
     int count[4];
     t.memory = net->scratch + (size_t)task * net->task_size;
@@ -6241,7 +6253,7 @@ static void snn__linear_backward_task(void *arg, int task)
         for (r = 0; r < job->rows; r++)
             if (dense)
                 net->kern->fire(words + r, dense + r * in + first, (int)n, SNN__FIRE_NONZERO);
-            else words[r] = snn__row_bits(net, x, r)[word];
+            else words[r] = snn__row_bits(net, x, job->row0 + r)[word];
         for (; r < groups * 32; r++) words[r] = 0;
         for (r = 0; r < groups; r++) {
             snn__transpose_bits(words + r * 32);
@@ -6249,6 +6261,8 @@ static void snn__linear_backward_task(void *arg, int task)
         }
         for (i = 0; i < n; i += SNN__LINEAR_COLUMN) {
             const size_t m = n - i < SNN__LINEAR_COLUMN ? n - i : (size_t)SNN__LINEAR_COLUMN;
+            if (job->row0) /* go on with the sums of the rows before */
+                net->kern->transpose(acc, ld, dw + first + i, in, (int)job->outs, (int)m, 0);
             for (j = 0; j < m; j++) {
                 const size_t at = few ? j % 4 : 0;
                 count[at] = net->kern->list_bits(columns + (i + j) * groups, (int)(groups * 32),
@@ -6258,13 +6272,14 @@ static void snn__linear_backward_task(void *arg, int task)
                 if (few && j + 1 == m)
                     for (k = at + 1; k < 4; k++) count[k] = 0;
                 if (!few)
-                    net->kern->gather(acc + j * ld, NULL, job->dy, out, (int)ld, idx,
-                                      snn__has_values(x) ? val : NULL, count[0]);
+                    net->kern->gather(acc + j * ld, job->row0 ? acc + j * ld : NULL, job->dy, out,
+                                      (int)ld, idx, snn__has_values(x) ? val : NULL, count[0]);
                 else if (at == 3 || j + 1 == m)
                     net->kern->gather4(acc + (j - at) * ld, ld, NULL, job->dy, out, (int)ld, idx,
                                        list, count);
             }
-            net->kern->transpose(dw + first + i, in, acc, ld, (int)m, q->n, 1);
+            net->kern->transpose(dw + first + i, in, acc, ld, (int)m, (int)job->outs,
+                                 job->row0 == 0);
         }
     }
 }
@@ -6285,14 +6300,23 @@ static void snn__linear_backward(snn_net *net, snn__node *q, snn__task *t, size_
     }
     if (snn__param_grad(net, q, 0)) {
         if (rows < 8 || snn__density(net, x, rows) < SNN__SPARSE_SHARE) {
+            const int large = out > SNN__FEW && rows * out > SNN__LINEAR_LARGE;
+            const size_t outs = large && out > SNN__LINEAR_OUTS ? (size_t)SNN__LINEAR_OUTS : out;
+            const size_t block = large ? SNN__LINEAR_DY / SNN__PAD(outs) / 32 * 32 : rows;
             job.net = net;
             job.q = q;
             job.x = x;
-            job.rows = rows;
-            job.dy = dy;
             job.tasks = snn__task_count((size_t)x->words);
-            snn__parallel_for(&net->desc.threads, (double)rows * (double)(in + out), job.tasks,
-                              snn__linear_backward_task, &job);
+            for (r = 0; r < rows; r += block)
+                for (o = 0; o < out; o += outs) {
+                    job.row0 = r;
+                    job.rows = rows - r < block ? rows - r : block;
+                    job.out0 = o;
+                    job.outs = out - o < outs ? out - o : outs;
+                    job.dy = dy + r * out + o;
+                    snn__parallel_for(&net->desc.threads, (double)job.rows * (double)(in + job.outs),
+                                      job.tasks, snn__linear_backward_task, &job);
+                }
         } else if (x->signal != SNN__BITS)
             snn__gemm(net->kern, &net->desc.threads, q->n, x->n, (int)rows, dy, 1, out,
                       x->out + snn__row_index(net, x, 0) * in, in, snn__param_grad(net, q, 0), in,
