@@ -6284,6 +6284,17 @@ static void snn__linear_backward_task(void *arg, int task)
     }
 }
 
+static void snn__linear_bias_task(void *arg, int task)
+{
+    const snn__linear_job *job = (const snn__linear_job *)arg;
+    const size_t out = (size_t)job->q->n, first = (size_t)task * SNN__LINEAR_TILE;
+    const size_t n = out - first < SNN__LINEAR_TILE ? out - first : (size_t)SNN__LINEAR_TILE;
+    size_t r;
+    for (r = 0; r < job->rows; r++)
+        snn__accumulate(snn__param_grad(job->net, job->q, 1) + first,
+                        job->dy + r * out + first, n);
+}
+
 static void snn__linear_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
     snn__linear_job job;
@@ -6293,19 +6304,20 @@ static void snn__linear_backward(snn_net *net, snn__node *q, snn__task *t, size_
     size_t r, o;
     (void)t;
     (void)row;
-    if (q->i[SNN__LINEAR_BIAS] && snn__param_grad(net, q, 1)) {
-        float *db = snn__param_grad(net, q, 1);
-        for (r = 0; r < rows; r++)
-            for (o = 0; o < out; o++) db[o] += dy[r * out + o];
-    }
+    job.net = net;
+    job.q = q;
+    job.x = x;
+    job.rows = rows;
+    job.dy = dy;
+    if (q->i[SNN__LINEAR_BIAS] && snn__param_grad(net, q, 1))
+        snn__parallel_for(&net->desc.threads, (double)rows * (double)out,
+                          (int)((out + SNN__LINEAR_TILE - 1) / SNN__LINEAR_TILE),
+                          snn__linear_bias_task, &job);
     if (snn__param_grad(net, q, 0)) {
         if (rows < 8 || snn__density(net, x, rows) < SNN__SPARSE_SHARE) {
             const int large = out > SNN__FEW && rows * out > SNN__LINEAR_LARGE;
             const size_t outs = large && out > SNN__LINEAR_OUTS ? (size_t)SNN__LINEAR_OUTS : out;
             const size_t block = large ? SNN__LINEAR_DY / SNN__PAD(outs) / 32 * 32 : rows;
-            job.net = net;
-            job.q = q;
-            job.x = x;
             job.tasks = snn__task_count((size_t)x->words);
             for (r = 0; r < rows; r += block)
                 for (o = 0; o < out; o += outs) {
@@ -12715,13 +12727,42 @@ static void snn__states(snn_net *net, int save, int slot)
     for (i = 0; i < net->count; i++) snn__state_save(net, &net->node[i], slot, save);
 }
 
+typedef struct snn__input_job {
+    const snn_net *net;
+    const float *x;
+    size_t rows, bad[SNN__TASKS]; /* a task's first NaN or infinity, or SIZE_MAX */
+    int tasks;
+} snn__input_job;
+static void snn__input_check_task(void *arg, int task)
+{
+    snn__input_job *job = (snn__input_job *)arg;
+    const size_t n = (size_t)job->net->node[0].n;
+    const size_t first = job->rows * (size_t)task / (size_t)job->tasks * n;
+    const size_t last = job->rows * (size_t)(task + 1) / (size_t)job->tasks * n;
+    const size_t at = first + snn__first_bad(job->x + first, last - first);
+    job->bad[task] = at < last ? at : SIZE_MAX;
+}
+static void snn__input_load_task(void *arg, int task)
+{
+    const snn__input_job *job = (const snn__input_job *)arg;
+    const snn__node *q = &job->net->node[0];
+    const size_t n = (size_t)q->n, last = job->rows * (size_t)(task + 1) / (size_t)job->tasks;
+    size_t r = job->rows * (size_t)task / (size_t)job->tasks;
+    float *to = q->signal == SNN__BITS ? q->rec_spk : q->out;
+    if (to && to != job->x) memcpy(to + r * n, job->x + r * n, (last - r) * n * sizeof(float));
+    for (; q->signal == SNN__BITS && r < last; r++)
+        job->net->kern->fire(q->bits + r * (size_t)q->words, job->x + r * n, q->n,
+                             SNN__FIRE_NONZERO);
+}
 /* the input of `steps` steps into the net; checked */
 static snn_status snn__input_load(snn_net *net, const float *x, int steps)
 {
     snn__node *q = &net->node[0];
     const size_t rows = (size_t)net->desc.batch * (size_t)(q->signal == SNN__CONSTANT ? 1 : steps),
                  n = (size_t)q->n;
+    snn__input_job job;
     size_t i;
+    int k;
     if (!x && q->signal == SNN__BITS) {
         for (i = 0; i < rows; i++) {
             uint32_t *row = q->bits + i * (size_t)q->words;
@@ -12730,16 +12771,18 @@ static snn_status snn__input_load(snn_net *net, const float *x, int steps)
         }
         return SNN_OK;
     }
-    if (!x) x = q->out;
-    i = snn__first_bad(x, rows * n);
-    if (i < rows * n)
-        return snn__fail(net, SNN_ERR_NAN, "input: element %u of row %u is NaN or infinite", i % n,
-                         i / n);
-    if (q->signal == SNN__BITS) {
-        for (i = 0; i < rows; i++)
-            net->kern->fire(q->bits + i * (size_t)q->words, x + i * n, q->n, SNN__FIRE_NONZERO);
-        if (q->rec_spk) memcpy(q->rec_spk, x, rows * n * sizeof(float));
-    } else if (x != q->out) memcpy(q->out, x, rows * n * sizeof(float));
+    job.net = net;
+    job.x = x ? x : q->out;
+    job.rows = rows;
+    job.tasks = snn__task_count(rows);
+    snn__parallel_for(&net->desc.threads, (double)(rows * n), job.tasks, snn__input_check_task,
+                      &job);
+    for (k = 0; k < job.tasks; k++)
+        if (job.bad[k] != SIZE_MAX)
+            return snn__fail(net, SNN_ERR_NAN, "input: element %u of row %u is NaN or infinite",
+                             job.bad[k] % n, job.bad[k] / n);
+    snn__parallel_for(&net->desc.threads, (double)(rows * n), job.tasks, snn__input_load_task,
+                      &job);
     return SNN_OK;
 }
 
