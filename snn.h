@@ -3241,11 +3241,13 @@ static void snn__gemm_block(void *arg, int task)
     }
 }
 
+/* threads NULL: by the caller's alone */
 static void snn__gemm(const snn__kernels *kern, const snn_threads *threads, int m, int n, int k,
                       const float *a, size_t ra, size_t ca, const float *b, size_t ldb, float *c,
                       size_t ldc, const float *bias, int add)
 {
     snn__gemm_job g;
+    int i, blocks;
     g.kern = kern;
     g.m = m;
     g.n = n;
@@ -3260,9 +3262,10 @@ static void snn__gemm(const snn__kernels *kern, const snn_threads *threads, int 
     g.bias = bias;
     g.add = add;
     g.blocks_n = (n + SNN__GEMM_N - 1) / SNN__GEMM_N;
-    snn__parallel_for(threads, (double)m * n * k / 16,
-                      (m + SNN__GEMM_M - 1) / SNN__GEMM_M * g.blocks_n,
-                      snn__gemm_block, &g);
+    blocks = (m + SNN__GEMM_M - 1) / SNN__GEMM_M * g.blocks_n;
+    if (threads) snn__parallel_for(threads, (double)m * n * k / 16, blocks, snn__gemm_block, &g);
+    else
+        for (i = 0; i < blocks; i++) snn__gemm_block(&g, i);
 }
 
 /* ---- >>core -------------------------------------------------------------------------------- */
@@ -6132,6 +6135,26 @@ static double snn__density(const snn_net *net, const snn__node *x, size_t rows)
     return (double)count / (double)((rows + step - 1) / step * (size_t)x->n);
 }
 
+/* sum of (a - am) (b - bm) over some rows; b NULL: of a. Eight partial sums a row, then doubles. */
+static double snn__moment(const float *a, float am, const float *b, float bm, size_t rows,
+                          size_t stride, int n)
+{
+    double sum = 0.0;
+    size_t r;
+    int i, k;
+    for (r = 0; r < rows; r++, a += stride, b = b ? b + stride : NULL) {
+        float part[8] = {0, 0, 0, 0, 0, 0, 0, 0}, rest = 0.0f;
+        for (i = 0; b && i + 8 <= n; i += 8)
+            for (k = 0; k < 8; k++) part[k] += (a[i + k] - am) * (b[i + k] - bm);
+        for (; !b && i + 8 <= n; i += 8)
+            for (k = 0; k < 8; k++) part[k] += a[i + k];
+        for (; i < n; i++) rest += b ? (a[i] - am) * (b[i] - bm) : a[i];
+        for (k = 0; k < 8; k++) rest += part[k];
+        sum += (double)rest;
+    }
+    return sum;
+}
+
 static void snn__linear_forward_task(void *arg, int task)
 {
     const snn__linear_job *job = (const snn__linear_job *)arg;
@@ -6359,7 +6382,8 @@ static void snn__linear_backward(snn_net *net, snn__node *q, snn__task *t, size_
  * [pixel][c]:
  *   spread    for each nonzero of the image (set bit, for spikes) the weights w[c][taps][o] are
  *             added to the positions that see it. With stride and dilation 1 these are some rows of
- *             neighbours, and stored backwards the weights are too: a block is added to a block.
+ *             neighbours, and stored backwards the weights are too: a block is added to a block. An
+ *             image with few zeros is unfolded instead, [c][taps][position], for the matrix product.
  *   lookup    the same sums for many spikes: what a row of the kernel sees of a channel is a number
  *             of a few bits, and the sum of the weights w of each such pattern is in a table. Eight
  *             neighbours at once add up what their rows look up.
@@ -6390,6 +6414,7 @@ enum { SNN__POOL_KH, SNN__POOL_KW, SNN__POOL_SH, SNN__POOL_SW, SNN__POOL_PH, SNN
 /* what leaves room for the rest in a first-level cache of 32 KB: weights, and positions at a time,
  * so that their lists are short; and in a second-level one: rows of tables, SNN__LANES wide */
 enum { SNN__CONV_WEIGHTS = 7168, SNN__CONV_BAND = 32, SNN__CONV_TABLE = 4096 };
+enum { SNN__CONV_FEW = 8 }; /* outputs of a group that are too few for the matrix product */
 enum { SNN__CONV_PART = 5, SNN__CONV_WIDE = 24 }; /* inputs of a pattern, of its row, at most */
 enum {
     SNN__CONV_IDX = 4,
@@ -6400,7 +6425,8 @@ enum {
     SNN__CONV_DW_PART,
     SNN__CONV_COUNT, /* where patterns are looked up */
     SNN__CONV_CODE,
-    SNN__CONV_SEEN
+    SNN__CONV_SEEN,
+    SNN__CONV_COLUMNS
 }; /* s[] */
 
 /* of an image of c x h x w and a convolution from it to o channels */
@@ -6586,6 +6612,12 @@ static int snn__conv_blocks(const snn__conv_shape *s) /* of neighbours, in a row
 }
 /* positions at a time; where nothing is trained, memory counts more than speed */
 static int snn__conv_band(const snn_net *net) { return net->desc.inference ? 4 : SNN__CONV_BAND; }
+/* rows of positions whose windows are unfolded at a time */
+static int snn__conv_rows(const snn_net *net, const snn__conv_shape *s)
+{
+    const int rows = snn__conv_band(net) / s->ow;
+    return rows < 1 ? 1 : rows < s->oh ? rows : s->oh;
+}
 static size_t snn__conv_room(const snn_net *net, const snn__conv_shape *s) /* of a list */
 {
     const size_t n = (size_t)(s->c * s->h * s->w), p = net->desc.inference ? 0 : (size_t)s->p;
@@ -6669,6 +6701,12 @@ static void snn__conv_scratch(snn_net *net, snn__node *q, snn__arena *task, snn_
             task,
             2 * ((size_t)(snn__conv_tiles(net, q, 0) * snn__conv_tiles(net, q, 1)) + SNN__LANES),
             sizeof(uint32_t));
+    q->s[SNN__CONV_COLUMNS] = snn__scratch_take(
+        task, transposed ? !net->desc.inference : snn__input_of(net, q, 0)->signal != SNN__BITS
+                  ? snn__mul_size((size_t)(s->cg * s->taps),
+                                  (size_t)(snn__conv_rows(net, s) * s->ow))
+                  : 0,
+        sizeof(float));
     q->s[SNN__CONV_DIMAGE] = snn__scratch_take(
         task, image ? snn__mul_size((size_t)(s->hp * s->wp), (size_t)s->c) + SNN__LANES : 0,
         sizeof(float));
@@ -6728,7 +6766,14 @@ typedef struct snn__list {
     uint32_t *idx;
     float *value;
     int count;
+    const float *dense; /* the image, if most is listed; else NULL */
 } snn__list;
+/* Too few outputs do not fill a tile of the product. */
+static const float *snn__conv_dense_image(const snn__conv_shape *s, const float *image, int count)
+{
+    const int most = (double)count > SNN__SPARSE_SHARE * s->c * s->h * s->w;
+    return most && s->og >= SNN__CONV_FEW ? image : NULL;
+}
 static snn__list snn__conv_list(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
     snn__node *x = snn__input_of(net, q, 0);
@@ -6738,6 +6783,9 @@ static snn__list snn__conv_list(snn_net *net, snn__node *q, snn__task *t, size_t
     l.count = snn__list_row(net, x, x->signal == SNN__BITS ? NULL : snn__row_out(net, x, t, row),
                             row, 0, (size_t)x->n, l.idx, l.value);
     if (!snn__has_values(x)) l.value = NULL;
+    l.dense = x->signal == SNN__BITS
+                  ? NULL
+                  : snn__conv_dense_image(&q->conv, snn__row_out(net, x, t, row), l.count);
     return l;
 }
 /* The tiles that the listed nonzeros reach: seen[0] of them, and which, ascending. NULL: so many
@@ -6787,10 +6835,57 @@ static void snn__conv_fill(const snn_net *net, const snn__node *q, const uint32_
             snn__fill_rows(y + (row * s->ow + x0) * s->op, bias, wide, s->op);
     }
 }
+/* columns[c][taps][position] = what the positions of some rows see of a group's channels, or zero */
+static void snn__conv_unfold(const snn__node *q, const float *x, int row, int rows, float *columns)
+{
+    const snn__conv_shape *s = &q->conv;
+    const int *i = q->i, kw = i[SNN__CONV_KW], stride = i[SNN__CONV_SW];
+    int c, tap, r, ox;
+    for (c = 0; c < s->cg; c++, x += s->h * s->w)
+        for (tap = s->taps - 1; tap >= 0; tap--) /* backwards, as the weights */
+            for (r = row; r < row + rows; r++, columns += s->ow) {
+                const int y = r * i[SNN__CONV_SH] + tap / kw * i[SNN__CONV_DH] - i[SNN__CONV_PH];
+                const int x0 = tap % kw * i[SNN__CONV_DW] - i[SNN__CONV_PW];
+                const int from = y * s->w + x0;
+                int first = 0, last = x0 < s->w ? (s->w - 1 - x0) / stride + 1 : 0;
+                if (y < 0 || y >= s->h) last = 0;
+                if (last > s->ow) last = s->ow;
+                while (first < last && first * stride + x0 < 0) first++;
+                if (first >= last) first = last = s->ow;
+                for (ox = 0; ox < first; ox++) columns[ox] = 0.0f;
+                if (stride == 1 && first < last)
+                    memcpy(columns + first, x + from + first,
+                           (size_t)(last - first) * sizeof(float));
+                else
+                    for (; ox < last; ox++) columns[ox] = x[from + ox * stride];
+                for (ox = last; ox < s->ow; ox++) columns[ox] = 0.0f;
+            }
+}
+/* as snn__conv_spread, for all of an image */
+static void snn__conv_product(const snn_net *net, const snn__node *q, const snn__task *t,
+                              const float *x, float *y, float *w, int to_weights)
+{
+    const snn__conv_shape *s = &q->conv;
+    const int k = s->cg * s->taps, most = snn__conv_rows(net, s);
+    float *columns = SNN__SCRATCH(t, q, SNN__CONV_COLUMNS, float);
+    int g, row;
+    for (g = 0; g < s->g; g++, x += s->cg * s->h * s->w, w += k * s->ogp)
+        for (row = 0; row < s->oh; row += most) {
+            const int rows = most < s->oh - row ? most : s->oh - row, n = rows * s->ow;
+            float *at = y + (size_t)(row * s->ow) * (size_t)s->op + g * s->og;
+            snn__conv_unfold(q, x, row, rows, columns);
+            if (to_weights)
+                snn__gemm(net->kern, NULL, k, s->og, n, columns, (size_t)n, 1, at, (size_t)s->op, w,
+                          (size_t)s->ogp, NULL, 1);
+            else
+                snn__gemm(net->kern, NULL, n, s->og, k, columns, 1, (size_t)n, w, (size_t)s->ogp,
+                          at, (size_t)s->op, NULL, 1);
+        }
+}
 /* For each listed nonzero: to the positions y add its weights w, or (to_weights) the other way
  * round. Elements come channel by channel, so one channel's weights stay in the fastest cache. */
-static void snn__conv_spread(const snn_net *net, const snn__node *q, const snn__list *l, float *y,
-                             float *w, int to_weights)
+static void snn__conv_spread(const snn_net *net, const snn__node *q, const snn__task *t,
+                             const snn__list *l, float *y, float *w, int to_weights)
 {
     const snn__conv_shape *s = &q->conv;
     const uint32_t pixels = (uint32_t)(s->h * s->w), width = (uint32_t)s->w;
@@ -6798,6 +6893,10 @@ static void snn__conv_spread(const snn_net *net, const snn__node *q, const snn__
     const size_t ldw = kw * ogp, ldy = (size_t)s->ow * op;
     uint32_t first = 0, c = 0;
     int i, a, b;
+    if (l->dense) {
+        snn__conv_product(net, q, t, l->dense, y, w, to_weights);
+        return;
+    }
     for (i = 0; i < l->count; i++) {
         const float v = l->value ? l->value[i] : 1.0f;
         uint32_t row, column;
@@ -6999,7 +7098,7 @@ static void snn__conv_forward(snn_net *net, snn__node *q, snn__task *t, size_t r
         const snn__list l = snn__conv_list(net, q, t, row);
         if (q->tiles) snn__conv_see(net, q, t, &l);
         snn__conv_fill(net, q, snn__conv_seen(q, t), bias, y);
-        snn__conv_spread(net, q, &l, y, q->wt, 0);
+        snn__conv_spread(net, q, t, &l, y, q->wt, 0);
     }
     if (q->hwc) return;
     net->kern->transpose(snn__row_out(net, q, t, row), (size_t)s->p, y, (size_t)s->op, s->p, s->o,
@@ -7022,7 +7121,7 @@ static void snn__conv_backward(snn_net *net, snn__node *q, snn__task *t, size_t 
     snn__list l = snn__conv_list(net, q, t, row);
     if (!q->hwc) snn__conv_columns(net, q, snn__row_dout(net, q, t, row), dy);
     if (snn__conv_dense(q)) snn__conv_weights(net, q, &l, dy, dw);
-    else snn__conv_spread(net, q, &l, dy, dw, 1);
+    else snn__conv_spread(net, q, t, &l, dy, dw, 1);
     if (!q->tiles) snn__conv_bias(net, q, t, dy, snn__conv_dbias(q, t));
     if (!x->backward) return;
     snn__zero(image, (size_t)(s->hp * s->wp) * (size_t)s->c);
@@ -7035,11 +7134,12 @@ static void snn__conv_transpose_forward(snn_net *net, snn__node *q, snn__task *t
     const float *bias = q->i[SNN__CONV_BIAS] ? snn__param_value(net, q, 1) : NULL;
     float *x = SNN__SCRATCH(t, q, SNN__CONV_DY, float), *out = snn__row_out(net, q, t, row);
     float *image = SNN__SCRATCH(t, q, SNN__CONV_DIMAGE, float);
-    int i;
+    int c, i;
     snn__conv_columns(net, q, snn__row_in(net, q, t, row, 0), x);
     snn__zero(image, (size_t)(s->hp * s->wp) * (size_t)s->c);
     snn__conv_image(net, q, t, x, image);
-    for (i = 0; i < q->n; i++) out[i] = bias ? bias[i / (s->h * s->w)] : 0.0f;
+    for (c = 0; c < s->c; c++)
+        for (i = 0; i < s->h * s->w; i++) out[c * s->h * s->w + i] = bias ? bias[c] : 0.0f;
     snn__conv_cut(net, q, image, out, 1);
 }
 static void snn__conv_transpose_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
@@ -7051,17 +7151,19 @@ static void snn__conv_transpose_backward(snn_net *net, snn__node *q, snn__task *
     float *dw = SNN__SCRATCH(t, q, SNN__CONV_DW_PART, float), *din;
     float *db = snn__conv_dbias(q, t);
     snn__list l;
-    int i;
+    int c;
     snn__conv_columns(net, q, snn__row_in(net, q, t, row, 0), x);
     l.idx = SNN__SCRATCH(t, q, SNN__CONV_IDX, uint32_t);
     l.value = SNN__SCRATCH(t, q, SNN__CONV_VAL, float);
     l.count = net->kern->list_floats(dout, q->n, l.idx, l.value);
-    snn__conv_spread(net, q, &l, x, dw, 1);
-    for (i = 0; i < q->n; i++) db[i / (s->h * s->w)] += dout[i];
+    l.dense = snn__conv_dense_image(s, dout, l.count);
+    snn__conv_spread(net, q, t, &l, x, dw, 1);
+    for (c = 0; c < s->c; c++)
+        db[c] += (float)snn__moment(dout + c * s->h * s->w, 0, NULL, 0, 1, 0, s->h * s->w);
     din = snn__row_din(net, q, t, row, 0);
     if (!din) return;
     snn__zero(dx, (size_t)s->p * (size_t)s->op);
-    snn__conv_spread(net, q, &l, dx, q->wt, 0);
+    snn__conv_spread(net, q, t, &l, dx, q->wt, 0);
     net->kern->transpose(din, (size_t)s->p, dx, (size_t)s->op, s->p, s->o, 1);
 }
 static void snn__conv_end(snn_net *net, snn__node *q, int tasks)
@@ -7611,26 +7713,6 @@ static void snn__no_scratch(snn_net *net, snn__node *q, snn__arena *task, snn__a
     (void)q;
     (void)task;
     (void)op;
-}
-
-/* sum of (a - am) (b - bm) over some rows; b NULL: of a. Eight partial sums a row, then doubles. */
-static double snn__moment(const float *a, float am, const float *b, float bm, size_t rows,
-                          size_t stride, int n)
-{
-    double sum = 0.0;
-    size_t r;
-    int i, k;
-    for (r = 0; r < rows; r++, a += stride, b = b ? b + stride : NULL) {
-        float part[8] = {0, 0, 0, 0, 0, 0, 0, 0}, rest = 0.0f;
-        for (i = 0; b && i + 8 <= n; i += 8)
-            for (k = 0; k < 8; k++) part[k] += (a[i + k] - am) * (b[i + k] - bm);
-        for (; !b && i + 8 <= n; i += 8)
-            for (k = 0; k < 8; k++) part[k] += a[i + k];
-        for (; i < n; i++) rest += b ? (a[i] - am) * (b[i] - bm) : a[i];
-        for (k = 0; k < 8; k++) rest += part[k];
-        sum += (double)rest;
-    }
-    return sum;
 }
 
 typedef struct snn__norm_job {
