@@ -6701,12 +6701,10 @@ static void snn__conv_scratch(snn_net *net, snn__node *q, snn__arena *task, snn_
             task,
             2 * ((size_t)(snn__conv_tiles(net, q, 0) * snn__conv_tiles(net, q, 1)) + SNN__LANES),
             sizeof(uint32_t));
-    q->s[SNN__CONV_COLUMNS] = snn__scratch_take(
-        task, transposed ? !net->desc.inference : snn__input_of(net, q, 0)->signal != SNN__BITS
-                  ? snn__mul_size((size_t)(s->cg * s->taps),
-                                  (size_t)(snn__conv_rows(net, s) * s->ow))
-                  : 0,
-        sizeof(float));
+    if (transposed ? !net->desc.inference : snn__input_of(net, q, 0)->signal != SNN__BITS)
+        q->s[SNN__CONV_COLUMNS] = snn__scratch_take(
+            task, snn__mul_size((size_t)(s->cg * s->taps),
+                                (size_t)(snn__conv_rows(net, s) * s->ow)), sizeof(float));
     q->s[SNN__CONV_DIMAGE] = snn__scratch_take(
         task, image ? snn__mul_size((size_t)(s->hp * s->wp), (size_t)s->c) + SNN__LANES : 0,
         sizeof(float));

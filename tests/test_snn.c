@@ -1879,6 +1879,10 @@ static const net_row gradient_rows[] = {
      "convt:3 k3 s2 p1 op1 | leaky b.8 t.4 | convt:2 k2 nobias | leaky b.8 t.3"},
     {"conv_transpose_groups", SNN_INPUT_CONSTANT, 4, 3, 3, 4, 2,
      "convt:6 kh3 kw2 g2 d2 | leaky b.8 t.4 | convt:2 k3 s3 p1 g2 | max:2 | leaky b.8 t.3"},
+    {"conv_transpose_wide", SNN_INPUT_DENSE, 16, 3, 4, 3, 2,
+     "convt:10 k3 s2 p1 op1 | leaky b.8 t.4 | convt:2 k2 nobias | leaky b.8 t.3"},
+    {"conv_dense_wide", SNN_INPUT_DENSE, 4, 5, 6, 3, 2,
+     "conv:16 k3 s2 p1 g2 | leaky b.8 t.4 mem | conv:9 k2 d2 p1 s2 | leaky b.8 t.3"},
     {"norm_batch", SNN_INPUT_DENSE, 2, 4, 4, 4, 3,
      "conv:3 k2 nobias | norm:batch | leaky b.8 t.5 | flat | fc:4 nobias | norm:batch noaff | "
      "leaky b.8 t.4"},
@@ -1930,7 +1934,8 @@ static const net_row gradient_rows[] = {
 static const char *const window_layers[] = {
     "conv:3 k1", "conv:17 k3", "conv:6 k3 p1", "conv:4 k3 s2 p1", "conv:8 k3 d2",
     "conv:5 k2 d3 p2 s2", "conv:6 kh3 kw2 g2 p1", "conv:4 k3 g4 d2 s2 p2 nobias", "conv:33 k5 p2",
-    "conv:4 k3 sh2 sw1 pw2 dh1 dw3", "conv1:5 k3", "conv1:17 k3 p1 g1", "conv1:6 k4 s3 p2 d2 g2",
+    "conv:4 k3 sh2 sw1 pw2 dh1 dw3", "conv:18 k3 s2 p1", "conv:32 k3 g2 d2 p1",
+    "conv:16 kh3 kw2 sh1 sw3 ph2 pw1 dh2 g2", "conv1:5 k3", "conv1:17 k3 p1 g1", "conv1:6 k4 s3 p2 d2 g2",
     "conv1:4 k1 nobias", "convt:3 k1", "convt:17 k3", "convt:4 k3 s2 p1 op1", "convt:6 k2 s3 g2",
     "convt:5 kh3 kw2 d2 p1", "convt:4 k3 g4 d2 s3 p2 op2 nobias", "convt:2 k2 sh2 sw3 pw1 oph1",
     "max:2", "max:3 s1 p1", "max:0 kh3 kw2 s2", "avg:2", "avg:3 s2 p1", "avg:0 kh1 kw4",
@@ -2661,6 +2666,26 @@ static void net_segments(int recurrent, int b)
     CHECK(net[0]->segment == 70 && net[1]->segment == (recurrent ? 70 : 35));
     same_result(&out[1], &out[0], 1e-6, "segments");
     CHECK(recurrent || snn_net_memory(net[1]) < snn_net_memory(net[0]));
+}
+
+/* Weight gradients of many rows and outputs, gathered in blocks, are those of few rows at a time. */
+static void net_blocks(int dense, int b)
+{
+    const net_row r = {"wide", dense ? SNN_INPUT_DENSE : SNN_INPUT_SPIKES, 40, 0, 0, 18, 64,
+                       "fc:1000 | leaky b.9 t.1 | fc:4 | leaky b.9 t.1"};
+    snn_net *net[2];
+    result out[2];
+    int k;
+    (void)b;
+    for (k = 0; k < 2; k++) {
+        ZERO(snn_net_desc, d);
+        d.gradient_steps = 2 * k;
+        net[k] = build_row(&r, &d);
+        if (!net[k]) return;
+        CHECK((net[k]->segment * r.B * 1000 > SNN__LINEAR_LARGE) == !k);
+        out[k] = run_row(&r, net[k], 1);
+    }
+    same_result(&out[1], &out[0], 1e-5, "blocks");
 }
 
 /* gradient_floor: of dy (-1, 0.4, 0.6, 0.5) of a 1 x 1 convolution on ones the bias' gradient adds
@@ -6936,6 +6961,8 @@ static void add_all(void)
     add(net_synops, 0, 0, "net/synops");
     add(net_segments, 0, 0, "net/gradient_steps_chosen");
     add(net_segments, 1, 0, "net/gradient_steps_chosen_recurrent");
+    add(net_blocks, 0, 0, "net/gradient_blocks");
+    add(net_blocks, 1, 0, "net/gradient_blocks_dense");
     add(net_half, 0, 0, "net/half_traces");
     add(net_half, 1, 0, "net/half_traces_fit");
     add(net_floor, 0, 0, "net/gradient_floor");
