@@ -3816,27 +3816,39 @@ SNN__INLINE void snn__grad_loop(const snn_neuron_block *b, int S, int P, int I, 
 }
 SNN__INLINE void snn__jump_loop(const snn_neuron_block *b, int S, int P, snn__jump1 jump1)
 {
+    float *state[SNN_MAX_STATES];
+    const float *param[SNN_MAX_PARAMS], *spike = b->spike;
     const snn__mode m = snn__block_mode(b);
+    const int n = b->n;
     int i, k;
-    for (i = 0; i < b->n; i++) {
+    for (k = 0; k < S; k++) state[k] = b->state[k];
+    for (k = 0; k < P; k++) param[k] = b->param[k];
+    SNN__INDEPENDENT
+    for (i = 0; i < n; i++) {
         float s[SNN_MAX_STATES], p[SNN_MAX_PARAMS];
-        for (k = 0; k < S; k++) s[k] = b->state[k][i];
-        for (k = 0; k < P; k++) p[k] = b->param[k][i];
-        jump1(s, p, b->spike[i], m);
-        for (k = 0; k < S; k++) b->state[k][i] = s[k];
+        for (k = 0; k < S; k++) s[k] = state[k][i];
+        for (k = 0; k < P; k++) p[k] = param[k][i];
+        jump1(s, p, spike[i], m);
+        for (k = 0; k < S; k++) state[k][i] = s[k];
     }
 }
 SNN__INLINE void snn__fall_loop(const snn_neuron_block *b, int S, int P, snn__fall1 fall1)
 {
+    float *dstate[SNN_MAX_STATES], *dparam[SNN_MAX_PARAMS], *dspike = b->dspike;
+    const float *state[SNN_MAX_STATES], *param[SNN_MAX_PARAMS], *spike = b->spike;
     const snn__mode m = snn__block_mode(b);
+    const int n = b->n;
     int i, k;
-    for (i = 0; i < b->n; i++) {
+    for (k = 0; k < S; k++) state[k] = b->state[k], dstate[k] = b->dstate[k];
+    for (k = 0; k < P; k++) param[k] = b->param[k], dparam[k] = b->dparam[k];
+    SNN__INDEPENDENT
+    for (i = 0; i < n; i++) {
         float s[SNN_MAX_STATES], p[SNN_MAX_PARAMS], ds[SNN_MAX_STATES], dp[SNN_MAX_PARAMS];
-        for (k = 0; k < S; k++) s[k] = b->state[k][i], ds[k] = b->dstate[k][i];
-        for (k = 0; k < P; k++) p[k] = b->param[k][i], dp[k] = 0.0f;
-        b->dspike[i] = fall1(ds, dp, s, p, b->spike[i], m);
-        for (k = 0; k < S; k++) b->dstate[k][i] = ds[k];
-        for (k = 0; k < P; k++) b->dparam[k][i] += dp[k];
+        for (k = 0; k < S; k++) s[k] = state[k][i], ds[k] = dstate[k][i];
+        for (k = 0; k < P; k++) p[k] = param[k][i], dp[k] = 0.0f;
+        dspike[i] = fall1(ds, dp, s, p, spike[i], m);
+        for (k = 0; k < S; k++) dstate[k][i] = ds[k];
+        for (k = 0; k < P; k++) dparam[k][i] += dp[k];
     }
 }
 
@@ -5208,10 +5220,12 @@ static int snn__winner(const float *drive, int n)
 static void snn__immediate_reset(const snn__neuron *q, int n, float *u, const float *prev,
                                  const float *h, const float *theta)
 {
+    const float sub = q->sub, zero = q->zero, equal = q->equal;
     int i;
+    SNN__INDEPENDENT
     for (i = 0; i < n; i++) {
-        float d = h[i] - snn__reset_indicator(prev[i], theta[i], q->equal);
-        u[i] -= d * (q->sub * theta[i] + q->zero * u[i]);
+        const float d = h[i] - snn__reset_indicator(prev[i], theta[i], equal);
+        u[i] -= d * (sub * theta[i] + zero * u[i]);
     }
 }
 
@@ -5220,10 +5234,13 @@ static void snn__immediate_reset(const snn__neuron *q, int n, float *u, const fl
 static void snn__fire(const snn__neuron *q, int n, const float *drive, const float *noise, float *h,
                       int winner)
 {
+    const float equal = q->equal;
     int i;
     if (q->smooth) snn_surrogate_primitive(&q->surrogate, n, drive, noise, h);
-    else
-        for (i = 0; i < n; i++) h[i] = snn__reset_indicator(drive[i], 0.0f, q->equal);
+    else {
+        SNN__INDEPENDENT
+        for (i = 0; i < n; i++) h[i] = snn__reset_indicator(drive[i], 0.0f, equal);
+    }
     for (i = 0; q->inhibition && i < n; i++)
         if (i != winner) h[i] = 0.0f;
 }
@@ -5351,17 +5368,22 @@ static void snn__neuron_retreat(const snn__neuron *q, snn_neuron_block *b, const
         return;
     }
     snn__fire(q, n, b->drive, noise, h, winner);
-    for (i = 0; i < n; i++) {
-        float g = gs ? gs[i] : 0.0f;
-        if (df && !q->inhibition) df[i] += g * h[i]; /* a winner's spike is 1, ungraded */
-        gh[i] = f && !q->inhibition ? f[i] * g : g;
-    }
-    for (i = 0; q->immediate && i < n; i++) {
-        float a = b->dstate[0][i], v = b->drive[i] + theta[i];
-        float d = h[i] - snn__reset_indicator(u[i], theta[i], q->equal);
-        if (!q->detach) gh[i] -= a * (q->sub * theta[i] + q->zero * v);
-        b->dparam[0][i] -= q->sub * d * a;
-        b->dstate[0][i] = (1.0f - q->zero * d) * a;
+    if (q->inhibition) f = df = NULL; /* a winner's spike is 1, ungraded */
+    if (!gs) snn__zero(gh, (size_t)n);
+    for (i = 0; gs && i < n; i++) gh[i] = f ? f[i] * gs[i] : gs[i];
+    for (i = 0; gs && df && i < n; i++) df[i] += gs[i] * h[i];
+    if (q->immediate) {
+        const float sub = q->sub, zero = q->zero, equal = q->equal, through = !q->detach;
+        const float *drive = b->drive;
+        float *du = b->dstate[0], *dtheta = b->dparam[0];
+        SNN__INDEPENDENT
+        for (i = 0; i < n; i++) {
+            const float a = du[i], v = drive[i] + theta[i];
+            const float d = h[i] - snn__reset_indicator(u[i], theta[i], equal);
+            gh[i] -= through * (a * (sub * theta[i] + zero * v));
+            dtheta[i] -= sub * d * a;
+            du[i] = (1.0f - zero * d) * a;
+        }
     }
     if (q->def->jump)
         snn__neuron_fall(q, b, h, gh, scratch + SNN__RETREAT_AFTER * n);
@@ -8243,22 +8265,31 @@ static void snn__recurrent_backward(const snn_net *net, const snn__node *q, cons
     }
     {
         const int C = q->shape[0], H = q->shape[1], W = q->shape[2], O = out / (H * W);
+        int at = 0, c, y, xx;
         db = dw + (size_t)O * (size_t)(C * kh * kw);
         for (i = 0; i < out; i++) db[i / (H * W)] += dx[i];
-        for (i = 0; i < n; i++) {
-            const int c = i / (H * W), y = i / W % H, xx = i % W;
-            float sum = 0.0f;
-            for (o = 0; o < O; o++)
+        for (o = 0; o < O; o++)
+            for (c = 0; c < C; c++)
+                for (ky = -(kh / 2); ky <= kh / 2; ky++)
+                    for (kx = -(kw / 2); kx <= kw / 2; kx++, at++) {
+                        const int rows = H - (ky < 0 ? -ky : ky), wide = W - (kx < 0 ? -kx : kx);
+                        y = ky > 0 ? ky : 0, xx = kx > 0 ? kx : 0;
+                        if (rows > 0 && wide > 0)
+                            net->kern->add(ds + (c * H + y) * W + xx, (size_t)W,
+                                           dx + (o * H + y - ky) * W + xx - kx, (size_t)W, rows,
+                                           wide, w[at]);
+                    }
+        count = net->kern->list_floats(s, n, idx, val);
+        for (i = 0; i < count; i++)
+            for (c = (int)idx[i] / (H * W), y = (int)idx[i] / W % H, xx = (int)idx[i] % W, o = 0;
+                 o < O; o++)
                 for (ky = 0; ky < kh; ky++)
                     for (kx = 0; kx < kw; kx++) {
-                        const int oy = y - ky + kh / 2, ox = xx - kx + kw / 2,
-                                  at = ((o * C + c) * kh + ky) * kw + kx;
-                        if (oy < 0 || oy >= H || ox < 0 || ox >= W) continue;
-                        sum += dx[(o * H + oy) * W + ox] * w[at];
-                        dw[at] += dx[(o * H + oy) * W + ox] * s[i];
+                        const int oy = y - ky + kh / 2, ox = xx - kx + kw / 2;
+                        if (oy >= 0 && oy < H && ox >= 0 && ox < W)
+                            dw[((o * C + c) * kh + ky) * kw + kx] +=
+                                dx[(o * H + oy) * W + ox] * val[i];
                     }
-            ds[i] += sum;
-        }
     }
 }
 static size_t snn__recurrent_partial(const snn__node *q)
