@@ -3369,7 +3369,7 @@ SNN_DEF void snn_spikes_pack(uint32_t *words, const float *x, int n)
 }
 SNN_DEF void snn_spikes_unpack(float *x, const uint32_t *words, int n, float gain)
 {
-    static const uint32_t bit[8] = {1, 2, 4, 8, 16, 32, 64, 128}; /* a vector, so without a branch */
+    static const uint32_t bit[8] = {1, 2, 4, 8, 16, 32, 64, 128}; /* a vector, no branch */
     uint32_t g, u;
     int i, k;
     memcpy(&g, &gain, sizeof g);
@@ -6279,7 +6279,8 @@ static void snn__linear_backward_task(void *arg, int task)
     snn__task t;
     const size_t ld = SNN__PAD(job->outs), in = (size_t)x->n, out = (size_t)q->n;
     const size_t groups = (job->rows + 31) / 32;
-    const float *dense = x->signal == SNN__BITS ? NULL : x->out + snn__row_index(net, x, job->row0) * in;
+    const float *dense =
+        x->signal == SNN__BITS ? NULL : x->out + snn__row_index(net, x, job->row0) * in;
     const int few = ld <= SNN__FEW && !snn__has_values(x); /* four columns at once */
     const size_t list = groups * 32 + SNN__LANES;
     size_t word, r, i, j, k;
@@ -6371,8 +6372,9 @@ static void snn__linear_backward(snn_net *net, snn__node *q, snn__task *t, size_
                     job.out0 = o;
                     job.outs = out - o < outs ? out - o : outs;
                     job.dy = dy + r * out + o;
-                    snn__parallel_for(&net->desc.threads, (double)job.rows * (double)(in + job.outs),
-                                      job.tasks, snn__linear_backward_task, &job);
+                    snn__parallel_for(&net->desc.threads,
+                                      (double)job.rows * (double)(in + job.outs), job.tasks,
+                                      snn__linear_backward_task, &job);
                 }
         } else if (x->signal != SNN__BITS)
             snn__gemm(net->kern, &net->desc.threads, q->n, x->n, (int)rows, dy, 1, out,
@@ -6405,7 +6407,7 @@ static void snn__linear_backward(snn_net *net, snn__node *q, snn__task *t, size_
  *   spread    for each nonzero of the image (set bit, for spikes) the weights w[c][taps][o] are
  *             added to the positions that see it. With stride and dilation 1 these are some rows of
  *             neighbours, and stored backwards the weights are too: a block is added to a block. An
- *             image with few zeros is unfolded instead, [c][taps][position], for the matrix product.
+ *             image with few zeros is unfolded, [c][taps][position], for the matrix product.
  *   lookup    the same sums for many spikes: what a row of the kernel sees of a channel is a number
  *             of a few bits, and the sum of the weights w of each such pattern is in a table. Eight
  *             neighbours at once add up what their rows look up.
@@ -6855,7 +6857,7 @@ static void snn__conv_fill(const snn_net *net, const snn__node *q, const uint32_
             snn__fill_rows(y + (row * s->ow + x0) * s->op, bias, wide, s->op);
     }
 }
-/* columns[c][taps][position] = what the positions of some rows see of a group's channels, or zero */
+/* columns[c][taps][position] = what positions of some rows see of a group's channels, or zero */
 static void snn__conv_unfold(const snn__node *q, const float *x, int row, int rows, float *columns)
 {
     const snn__conv_shape *s = &q->conv;

@@ -58,6 +58,7 @@ import time
 import nets
 
 CASES = ["t5_mlp", "quick", "t6", "stream", "nmnist"]
+MODES = {"t5_mlp": ["", "+ftz"], "stream": ["", "+same"], "nmnist": ["", "+half"]}
 OTHERS = {  # what to import, how the table calls it
     "spikingjelly": ("spikingjelly.activation_based.neuron", "sj"),
     "norse": ("norse.torch", "norse"),
@@ -455,7 +456,7 @@ def main():
         if case == "nmnist" and not args.nmnist:
             print("# nmnist is left out: --nmnist was not given")
             continue
-        modes = {"t5_mlp": ["", "+ftz"], "nmnist": ["", "+half"], "stream": ["", "+same"]}.get(case, [""])
+        modes = MODES.get(case, [""])
         cases += [case + blas + mode for blas in ["", "+blas"][: 2 if args.blas else 1]
                   for mode in modes]
 

@@ -1935,7 +1935,8 @@ static const char *const window_layers[] = {
     "conv:3 k1", "conv:17 k3", "conv:6 k3 p1", "conv:4 k3 s2 p1", "conv:8 k3 d2",
     "conv:5 k2 d3 p2 s2", "conv:6 kh3 kw2 g2 p1", "conv:4 k3 g4 d2 s2 p2 nobias", "conv:33 k5 p2",
     "conv:4 k3 sh2 sw1 pw2 dh1 dw3", "conv:18 k3 s2 p1", "conv:32 k3 g2 d2 p1",
-    "conv:16 kh3 kw2 sh1 sw3 ph2 pw1 dh2 g2", "conv1:5 k3", "conv1:17 k3 p1 g1", "conv1:6 k4 s3 p2 d2 g2",
+    "conv:16 kh3 kw2 sh1 sw3 ph2 pw1 dh2 g2", "conv1:5 k3", "conv1:17 k3 p1 g1",
+    "conv1:6 k4 s3 p2 d2 g2",
     "conv1:4 k1 nobias", "convt:3 k1", "convt:17 k3", "convt:4 k3 s2 p1 op1", "convt:6 k2 s3 g2",
     "convt:5 kh3 kw2 d2 p1", "convt:4 k3 g4 d2 s3 p2 op2 nobias", "convt:2 k2 sh2 sw3 pw1 oph1",
     "max:2", "max:3 s1 p1", "max:0 kh3 kw2 s2", "avg:2", "avg:3 s2 p1", "avg:0 kh1 kw4",
@@ -2668,7 +2669,7 @@ static void net_segments(int recurrent, int b)
     CHECK(recurrent || snn_net_memory(net[1]) < snn_net_memory(net[0]));
 }
 
-/* Weight gradients of many rows and outputs, gathered in blocks, are those of few rows at a time. */
+/* Weight gradients of many rows and outputs, gathered in blocks, are those of few at a time. */
 static void net_blocks(int dense, int b)
 {
     const net_row r = {"wide", dense ? SNN_INPUT_DENSE : SNN_INPUT_SPIKES, 40, 0, 0, 18, 64,
