@@ -6889,9 +6889,10 @@ static void snn__conv_product(const snn_net *net, const snn__node *q, const snn_
 {
     const snn__conv_shape *s = &q->conv;
     const int k = s->cg * s->taps, most = snn__conv_rows(net, s);
+    const size_t weights = (size_t)k * (size_t)s->ogp;
     float *columns = SNN__SCRATCH(t, q, SNN__CONV_COLUMNS, float);
     int g, row;
-    for (g = 0; g < s->g; g++, x += s->cg * s->h * s->w, w += k * s->ogp)
+    for (g = 0; g < s->g; g++, x += s->cg * s->h * s->w, w += weights)
         for (row = 0; row < s->oh; row += most) {
             const int rows = most < s->oh - row ? most : s->oh - row, n = rows * s->ow;
             float *at = y + (size_t)(row * s->ow) * (size_t)s->op + g * s->og;
@@ -8169,26 +8170,28 @@ static size_t snn__recurrent_ld(const snn__node *q)
 
 /* The parameters of all neurons, or what all blocks share: clamped, derived, and as the last the
  * graded factor. */
-static int snn__neuron_stride(const snn__node *q)
+static size_t snn__neuron_stride(const snn__node *q)
 {
-    return q->desc.per_neuron ? q->n : q->block;
+    return (size_t)(q->desc.per_neuron ? q->n : q->block);
 }
 static void snn__neuron_values(const snn_net *net, snn__node *q)
 {
     const snn_neuron_def *def = q->neuron.def;
-    const int stride = snn__neuron_stride(q), last = def->params + def->derived;
+    const size_t stride = snn__neuron_stride(q);
+    const int last = def->params + def->derived;
     float *all[SNN_MAX_PARAMS + 1];
-    int k, i;
+    size_t i;
+    int k;
     for (k = 0; k <= last; k++) {
         const float *v = snn__param_value(net, q, k == last ? def->params : k);
         const int clamp = k < def->params && (def->param[k].flags & SNN_PARAM_CLAMP01);
-        all[k] = q->values + k * stride;
+        all[k] = q->values + (size_t)k * stride;
         for (i = 0; i < stride && (k < def->params || k == last); i++) {
             const float x = v[q->desc.per_neuron ? i : 0];
             all[k][i] = clamp ? snn__clamp(x, 0.0f, 1.0f) : x;
         }
     }
-    if (def->derived) def->derive(stride, all);
+    if (def->derived) def->derive((int)stride, all);
 }
 static void snn__neuron_prepare(snn_net *net, snn__node *q)
 {
@@ -8446,7 +8449,7 @@ static void snn__neuron_plan(snn_net *net, snn__node *q, snn__arena *a)
         q->block > q->n)
         q->block = q->n;
     q->values = snn__arena_floats(a, (size_t)(def->params + def->derived) + 1,
-                                  (size_t)snn__neuron_stride(q));
+                                  snn__neuron_stride(q));
     if (q->recurrence == SNN_RECURRENCE_LINEAR && !net->engine) {
         q->wt = snn__arena_floats(a, (size_t)q->n, snn__recurrent_ld(q));
         q->wk = net->desc.inference

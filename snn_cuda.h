@@ -2552,12 +2552,13 @@ static void snn__cu_derive(snn_net *net, snn__node *q)
 {
     snn__cu_net *g = snn__cu_of(net);
     const snn_neuron_def *def = q->neuron.def;
-    const int n = q->desc.per_neuron ? q->n : 1, stride = snn__neuron_stride(q);
+    const int n = q->desc.per_neuron ? q->n : 1;
     int k;
     snn__neuron_values(net, q);
     for (k = 0; k < def->derived; k++)
         snn__cu_send(&g->c, snn__cu_at(net, q)->derived + k * n,
-                     q->values + (def->params + k) * stride, (size_t)n * sizeof(float));
+                     q->values + (size_t)(def->params + k) * snn__neuron_stride(q),
+                     (size_t)n * sizeof(float));
 }
 /* parameters as the host has them, and what only the host computes of them */
 static void snn__cu_prepare(snn_net *net)
@@ -2883,7 +2884,7 @@ static void snn__cu_collect_params(snn_net *net, const snn__node *q)
         for (at = 0; at < len; at += SNN__PIECE) {
             m = len - at < SNN__PIECE ? len - at : (size_t)SNN__PIECE;
             for (k = 0; k < all; k++) {
-                p[k] = q->values + k * snn__neuron_stride(q) + at;
+                p[k] = q->values + (size_t)k * snn__neuron_stride(q) + at;
                 dp[k] = value[k];
                 for (i = 0; i < SNN__PIECE; i++) value[k][i] = 0.0f;
                 snn__cu_fetch(&g->c, value[k], g->sums + (size_t)k * len + at, m * sizeof(float));
