@@ -5150,10 +5150,6 @@ static const snn_neuron_def snn__conductance_lif_def = {
 #undef SNN__NO_JUMP
 #undef SNN__JUMP
 
-#if defined(__clang__)
-    #pragma clang diagnostic pop
-#endif
-
 /* -- the registry */
 
 static const snn_neuron_def *const snn__neuron_table[] = {
@@ -8885,6 +8881,9 @@ static const char *snn__op_name(const snn__node *q)
 }
 
 SNN__FAST_END
+#if defined(__clang__)
+    #pragma clang diagnostic pop
+#endif
 
 /* ---- >>encode ------------------------------------------------------------------------------ */
 /* Data into spikes and labels into targets, time first; every draw is counter-based. */
