@@ -330,10 +330,7 @@ static void load(const bench_case *c, int batches, bench_data *d)
 
 /* In the vocabulary of the kernels: chains of multiply-adds that never leave the registers, and
  * a[i] = b[i] s + c[i] over n floats each. */
-#if SNN__KERNEL_PRAGMA
-    #pragma GCC push_options
-    #pragma GCC optimize("O3") /* the inner loops must be unrolled */
-#endif
+SNN__FAST("O3") /* the inner loops must be unrolled */
 enum { CHAINS = 12, CHAIN_LENGTH = 200000 };
 #define PEAK_LOOPS(P, TARGET)                                                                  \
     TARGET static float chains_##P(void)                                                       \
@@ -367,9 +364,7 @@ PEAK_LOOPS(v4, SNN__PLAIN)
 PEAK_LOOPS(f8, SNN__TARGET_FMA)
 PEAK_LOOPS(f16, SNN__TARGET_AVX512)
 #endif
-#if SNN__KERNEL_PRAGMA
-    #pragma GCC pop_options
-#endif
+SNN__FAST_END
 static const struct {
     float (*chains)(void);
     void (*triad)(float *a, size_t n);
