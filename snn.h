@@ -3155,8 +3155,15 @@ SNN__HD float snn__clamp(float x, float lo, float hi)
     x = x < lo ? lo : x;
     return x > hi ? hi : x;
 }
-/* decayed state must not linger in subnormals, which are slow on many machines */
+/* What decays (states, their gradients, moments of optimisers) must not linger in subnormals, which
+ * are slow on many machines. */
 SNN__HD float snn__flush(float x) { return SNN_FABSF(x) < 1e-30f ? 0.0f : x; }
+enum { SNN__FLUSH_STEPS = 8 }; /* between two looks at what decays slowly */
+static void snn__flush_row(float *x, size_t n)
+{
+    size_t i;
+    for (i = 0; i < n; i++) x[i] = snn__flush(x[i]);
+}
 
 static int snn__finite(float x)
 {
@@ -5576,6 +5583,7 @@ SNN_DEF void snn_neuron_backward(const snn_neuron_model *m, int n, float *dx, fl
             if (m->desc.output_membrane) snn__accumulate(dstate[0] + at, dspk + at, (size_t)b.n);
             snn__neuron_retreat(&q, &b, m->desc.output_membrane ? NULL : dspk + at, f,
                                 dvalue[SNN_MAX_PARAMS], NULL, NULL, winner - at, scratch);
+            for (k = 0; k < m->def->states; k++) snn__flush_row(b.dstate[k], (size_t)b.n);
             if (m->def->derived) m->def->underive(b.n, b.param, b.dparam);
             for (k = 0; dparam && k <= params; k++)
                 for (i = 0; dparam[k] && i < b.n; i++) {
@@ -8784,6 +8792,8 @@ static void snn__scan_backward_task(void *arg, int id)
                     snn__recurrent_backward(net, q, &task, now + fed * K, dx, ds, drec);
                     snn__accumulate(q->dstate[fed] + first, ds, (size_t)n);
                 }
+                for (k = 0; k < def->states && (net->t0 + t) % SNN__FLUSH_STEPS == 0; k++)
+                    snn__flush_row(b.dstate[k], (size_t)n);
                 if (!x->backward) continue;
                 to =
                     x->signal == SNN__CONSTANT ? sum : x->dout + (x->dout_row0 + row) * row_in + at;
@@ -10048,7 +10058,7 @@ static snn_status snn__optim_update(const snn_optim_desc *d, int wide, int k, fl
                                     const float *g, float *m1, float *m2, size_t n)
 {
     snn_optim_desc r;
-    int adam, momentum;
+    int adam, momentum, one, two; /* moments that it has */
     if (!d || !p || !g) return SNN_ERR_NULL;
     if (d->_start || d->_end) return SNN_ERR_DESC;
     r = snn__optim_defaults(d);
@@ -10061,16 +10071,17 @@ static snn_status snn__optim_update(const snn_optim_desc *d, int wide, int k, fl
     momentum = !adam && r.momentum > 0.0f;
     if (r.kind == SNN_SGD && r.nesterov && (!momentum || r.dampening != 0.0f))
         return SNN_ERR_ARGUMENT;
-    if (!m1 && (adam || momentum || r.kind == SNN_RMSPROP)) return SNN_ERR_NULL;
-    if (!m2 && (adam || (momentum && r.kind == SNN_RMSPROP))) return SNN_ERR_NULL;
+    one = adam || momentum || r.kind == SNN_RMSPROP;
+    two = adam || (momentum && r.kind == SNN_RMSPROP);
+    if ((one && !m1) || (two && !m2)) return SNN_ERR_NULL;
 #if SNN__X86
-    if (wide) {
-        snn__optim_pass_avx2(&r, k, p, g, m1, m2, n);
-        return SNN_OK;
-    }
+    if (wide) snn__optim_pass_avx2(&r, k, p, g, m1, m2, n);
+    else
 #endif
+        snn__optim_pass(&r, k, p, g, m1, m2, n);
     (void)wide;
-    snn__optim_pass(&r, k, p, g, m1, m2, n);
+    if (one && k % SNN__FLUSH_STEPS == 0) snn__flush_row(m1, n);
+    if (two && k % SNN__FLUSH_STEPS == 0) snn__flush_row(m2, n);
     return SNN_OK;
 }
 SNN_DEF snn_status snn_optim_update(const snn_optim_desc *d, int k, float *p, const float *g,

@@ -606,6 +606,9 @@ static void print_parts(const bench_case *c, double *result)
             if (k && (snn_net_loss(net, &l, d.y, &loss) != SNN_OK ||
                       snn_net_zero_grad(net) != SNN_OK))
                 stop(c->name, snn_net_error(net));
+            for (i = 0; i < net->count; i++) /* as the whole backward pass begins */
+                for (s = 0; k && s < net->node[i].states; s++)
+                    snn__zero(net->node[i].dstate[s], snn__state_size(net, &net->node[i]));
             for (s = 0; s < net->segments; s++) {
                 const int t = (k ? net->segments - 1 - s : s) * net->segment;
                 snn__segment_set(net, t);

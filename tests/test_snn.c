@@ -10,6 +10,7 @@
 #endif
 #include "../snn.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -2305,6 +2306,59 @@ static void gradient_state(int reset, int now)
         e = fabs((up - down) / (2.0 * (double)eps) - (double)analytic[i]);
         if (a == b && !(e < 6e-3)) fail("state %lu: off by %.1e", (unsigned long)i, e);
     }
+}
+
+static int subnormals(const float *x, size_t n)
+{
+    int count = 0;
+    size_t i;
+    for (i = 0; i < n; i++) count += x[i] != 0.0f && fabsf(x[i]) < FLT_MIN;
+    return count;
+}
+
+/* The last step's gradient fades on its way to the first one, and is 0 before it is subnormal. */
+static void gradient_fades(int a, int b)
+{
+    const net_row r = {"fades", SNN_INPUT_DENSE, 6, 0, 0, 1000, 2,
+                       "fc:20 | leaky b.9 | fc:3 | synaptic a.85 b.9"};
+    snn_net *net = keep_net(open_row(&r, NULL, NULL, 0));
+    const float *x = row_input(&r, 704);
+    snn_tensor g;
+    int node, k;
+    (void)a, (void)b;
+    for (node = 0; node <= 4; node++)
+        snn_net_record(net, node, SNN_RECORD_SPIKES | SNN_RECORD_MEMBRANE | SNN_RECORD_GRADIENT);
+    CHECK(snn_net_build(net) == SNN_OK && snn_net_forward(net, x) == SNN_OK);
+    CHECK(snn_net_zero_grad(net) == SNN_OK);
+    g = snn_net_dmembrane(net, 4);
+    for (k = 0; g.data && k < 6; k++) g.data[999 * 6 + k] = 1.0f;
+    CHECK(snn_net_backward(net) == SNN_OK);
+    for (node = 0; node <= 3; node++) {
+        g = snn_net_dspikes(net, node);
+        CHECK(g.data && subnormals(g.data, snn_tensor_count(&g)) == 0);
+    }
+    g = snn_net_dspikes(net, 3);
+    CHECK(g.data && g.data[999 * 6] == 1.0f && g.data[0] == 0.0f);
+}
+
+/* The same of the moments of a parameter that has a gradient once, then none. */
+static void optim_fades(int kind, int momentum)
+{
+    enum { n = 37 };
+    float p[n], g[n], m1[n] = {0}, m2[n] = {0};
+    int i, k;
+    ZERO(snn_optim_desc, o);
+    o.kind = (snn_optim_kind)kind;
+    o.lr = 1e-3f;
+    o.momentum = momentum ? 0.9f : 0.0f;
+    o.beta2 = 0.95f;
+    for (i = 0; i < n; i++) p[i] = 0.5f, g[i] = 0.01f * (float)(i - 18);
+    for (k = 1; k <= 2400; k++) {
+        CHECK(snn_optim_update(&o, k, p, g, m1, m2, n) == SNN_OK);
+        if (subnormals(m1, n) || subnormals(m2, n)) fail("subnormal after step %d", k);
+        if (k == 1) memset(g, 0, sizeof g);
+    }
+    for (i = 0; i < n; i++) CHECK(m1[i] == 0.0f && m2[i] == 0.0f);
 }
 
 /* Every loss that is a smooth function of the recording: value against formula-free differences. */
@@ -6900,6 +6954,9 @@ static void add_all(void)
     for (i = 0; i < 6; i++)
         add(gradient_state, i % 3, i / 3, "neurons/state_gradient %s %s", resets[i % 3],
             delays[i / 3]);
+    add(gradient_fades, 0, 0, "net/gradient_fades");
+    for (i = 0; i < 8; i++)
+        add(optim_fades, i / 2, i % 2, "optim/moments_fade_%d%s", i / 2, i % 2 ? "_momentum" : "");
     for (i = 0; i < COUNT_OF(window_layers); i++)
         for (k = 0; k < 3; k++)
             add(layer_windows, i, k, "layers/windows %s, %s", window_layers[i], input_names[k]);
