@@ -2298,7 +2298,7 @@ typedef struct snn__windows {
 } snn__windows;
 typedef struct snn__kernels {
     snn_isa isa;
-    int wide_neurons; /* 1: the AVX2 copies of neurons, surrogates and optimisers */
+    int wide; /* copies of neurons, surrogates and optimisers: 1: for AVX2, 2: for AVX-512 */
     int mr, nr;
     /* c[mr][nr] += a[mr][k] b[k][nr];  a(i,p) = a[i*ra + p*ca], b(p,j) = b[p*ldb + j] */
     void (*tile)(int k, const float *a, size_t ra, size_t ca, const float *b, size_t ldb, float *c,
@@ -3072,7 +3072,7 @@ SNN__KERNELS(simd128, SNN_ISA_SIMD128, 0, 4, 8, v4, plain, plain, plain, plain)
 #if SNN__X86
 SNN__KERNELS(avx2_exact, SNN_ISA_AVX2, 1, 4, 16, v8, avx2, plain, avx2, avx2)
 SNN__KERNELS(avx2, SNN_ISA_AVX2, 1, 6, 16, f8, avx2, plain, avx2, avx2)
-SNN__KERNELS(avx512, SNN_ISA_AVX512, 1, 8, 32, f16, avx2, avx512, avx512, avx2)
+SNN__KERNELS(avx512, SNN_ISA_AVX512, 2, 8, 32, f16, avx2, avx512, avx512, avx2)
 #endif
 
 static const snn__kernels *snn__kernels_select(snn_isa isa, int deterministic)
@@ -3538,6 +3538,7 @@ static void snn__text_format(snn__text *t, const char *format, ...)
 /* exp to 2 ulp in +-87, without libm so that loops vectorise: 2^n times a polynomial in the rest */
 SNN__HD float snn__exp1(float x)
 {
+    SNN__NO_CONTRACT
     float n, r, p, scale;
     int32_t bits;
     x = snn__clamp(x, -87.0f, 88.0f);
@@ -3555,16 +3556,19 @@ SNN__HD float snn__exp1(float x)
 
 SNN__HD float snn__atan_grad1(float x, float a)
 {
+    SNN__NO_CONTRACT
     float y = 1.57079633f * a * x;
     return 0.5f * a / (1.0f + y * y);
 }
 SNN__HD float snn__fast_sigmoid_grad1(float x, float k)
 {
+    SNN__NO_CONTRACT
     float y = 1.0f + k * SNN_FABSF(x);
     return 1.0f / (y * y);
 }
 SNN__HD float snn__sigmoid_grad1(float x, float k)
 {
+    SNN__NO_CONTRACT
     float e = snn__exp1(-SNN_FABSF(k * x)); /* d is even: |x| avoids the overflow */
     return k * e / ((e + 1.0f) * (e + 1.0f));
 }
@@ -3657,6 +3661,11 @@ SNN__TARGET_AVX2 static void snn__surrogate_avx2(const snn_surrogate *s, int n, 
 {
     snn__surrogate_loop(s, n, x, g, noise, out);
 }
+SNN__TARGET_AVX512 static void snn__surrogate_avx512(const snn_surrogate *s, int n, const float *x,
+                                                     const float *g, const float *noise, float *out)
+{
+    snn__surrogate_loop(s, n, x, g, noise, out);
+}
 #endif
 /* s is resolved; x and out may be the same, out and g too */
 static void snn__surrogate_apply(const snn_surrogate *s, int wide, int n, const float *x,
@@ -3669,13 +3678,12 @@ static void snn__surrogate_apply(const snn_surrogate *s, int wide, int n, const 
         return;
     }
 #if SNN__X86
-    if (wide) {
-        snn__surrogate_avx2(s, n, x, g, noise, out);
-        return;
-    }
+    if (wide > 1) snn__surrogate_avx512(s, n, x, g, noise, out);
+    else if (wide) snn__surrogate_avx2(s, n, x, g, noise, out);
+    else
 #endif
+        snn__surrogate_plain(s, n, x, g, noise, out);
     (void)wide;
-    snn__surrogate_plain(s, n, x, g, noise, out);
 }
 
 static const struct {
@@ -3896,7 +3904,7 @@ SNN__INLINE void snn__fall_loop(const snn_neuron_block *b, int S, int P, snn__fa
         return snn__##as##_fall1(ds, dp, s, p, h, m);                                              \
     }
 
-/* A neuron's loops, for the baseline and for AVX2. */
+/* A neuron's loops, for the baseline and wide ones: for AVX2, for AVX-512. */
 #define SNN__LOOPS(name, step, grad, TARGET, S, P, I)                                              \
     TARGET static void snn__##name##_##step(const snn_neuron_block *b)                             \
     {                                                                                              \
@@ -3916,28 +3924,30 @@ SNN__INLINE void snn__fall_loop(const snn_neuron_block *b, int S, int P, snn__fa
         snn__fall_loop(b, S, P, snn__##name##_fall1);                                              \
     }
 typedef struct snn__wide_loops {
-    void (*step)(const snn_neuron_block *);
-    void (*grad)(const snn_neuron_block *);
+    void (*step[2])(const snn_neuron_block *);
+    void (*grad[2])(const snn_neuron_block *);
 } snn__wide_loops;
 #if SNN__X86
-    #define SNN__BOTH_LOOPS(name, S, P, I)                                                         \
+    #define SNN__ALL_LOOPS(name, S, P, I)                                                          \
         SNN__LOOPS(name, step, grad, SNN__PLAIN, S, P, I)                                          \
         SNN__LOOPS(name, step_avx2, grad_avx2, SNN__TARGET_AVX2, S, P, I)                          \
-        static const snn__wide_loops snn__##name##_wide = {snn__##name##_step_avx2,                \
-                                                           snn__##name##_grad_avx2};
+        SNN__LOOPS(name, step_avx512, grad_avx512, SNN__TARGET_AVX512, S, P, I)                    \
+        static const snn__wide_loops snn__##name##_wide = {                                        \
+            {snn__##name##_step_avx2, snn__##name##_step_avx512},                                  \
+            {snn__##name##_grad_avx2, snn__##name##_grad_avx512}};
 #else
-    #define SNN__BOTH_LOOPS(name, S, P, I)                                                         \
+    #define SNN__ALL_LOOPS(name, S, P, I)                                                          \
         SNN__LOOPS(name, step, grad, SNN__PLAIN, S, P, I)                                          \
-        static const snn__wide_loops snn__##name##_wide = {snn__##name##_step,                     \
-                                                           snn__##name##_grad};
+        static const snn__wide_loops snn__##name##_wide = {                                        \
+            {snn__##name##_step, snn__##name##_step}, {snn__##name##_grad, snn__##name##_grad}};
 #endif
 #define SNN__NEURON_LOOPS(name, S, P, I)                                                           \
     SNN__SIZES(name, S, P, I)                                                                      \
     SNN__STILL(name)                                                                               \
-    SNN__BOTH_LOOPS(name, S, P, I)
+    SNN__ALL_LOOPS(name, S, P, I)
 #define SNN__JUMP_LOOPS(name, S, P, I) /* of a neuron whose states change at once with a spike */  \
     SNN__SIZES(name, S, P, I)                                                                      \
-    SNN__BOTH_LOOPS(name, S, P, I)                                                                 \
+    SNN__ALL_LOOPS(name, S, P, I)                                                                  \
     SNN__JUMPS(name, S, P)
 
 /* What stands in a definition (the order is snn_neuron_def's): a parameter with fields of
@@ -4767,6 +4777,7 @@ enum { SNN__SOFT_GAIN = 1, SNN__SOFT_BIAS, SNN__SOFT_SIGMA, SNN__SOFT_REF, SNN__
        SNN__SOFT_AMPLITUDE };
 SNN__HD float snn__soft_lif_rate1(float *slope, const float *p, float x)
 {
+    SNN__NO_CONTRACT
     const float y = (p[SNN__SOFT_GAIN] * x + p[SNN__SOFT_BIAS] - p[0]) / p[SNN__SOFT_SIGMA];
     const float e = SNN_EXPF(y < 0.0f ? y : -y), l = 1.0f + e; /* ln(1 + e) = ln(l) e/(l - 1) */
     const float soft = (y > 0.0f ? y : 0.0f) + (l == 1.0f ? e : SNN_LOGF(l) * (e / (l - 1.0f)));
@@ -5203,8 +5214,8 @@ static void snn__neuron_setup(snn__neuron *q, const snn_neuron_def *def, const s
     q->levels = NULL;
     q->level_count = 0;
     if (wide && def->wide) {
-        q->step = def->wide->step;
-        q->grad = def->wide->grad;
+        q->step = def->wide->step[wide - 1];
+        q->grad = def->wide->grad[wide - 1];
     }
 }
 
@@ -8442,7 +8453,7 @@ static void snn__neuron_plan(snn_net *net, snn__node *q, snn__arena *a)
     s.user = q->desc.surrogate_user;
     s = snn__surrogate_defaults(&s);
     snn__neuron_setup(&q->neuron, def, &q->desc, &s, net->desc.spikes == SNN_SPIKES_SMOOTH,
-                      net->kern->wide_neurons);
+                      net->kern->wide);
     k = def->states + (q->recurrence != SNN_RECURRENCE_NONE && !def->feedback);
     snn__state_plan(net, q, k, a);
     q->block = SNN__BLOCK; /* the tape of a block should stay in the second-level cache */
@@ -9965,6 +9976,7 @@ SNN__HD void snn__adam_pass(float *SNN__RESTRICT p, const float *SNN__RESTRICT g
                            float *SNN__RESTRICT m, float *SNN__RESTRICT v, size_t n, float b1,
                            float b2, float rate, float unbias, float eps, float shrink, float decay)
 {
+    SNN__NO_CONTRACT
     const float a1 = 1.0f - b1, a2 = 1.0f - b2;
     size_t i;
     for (i = 0; i < n; i++) {
@@ -9979,6 +9991,7 @@ SNN__HD void snn__adam_pass(float *SNN__RESTRICT p, const float *SNN__RESTRICT g
 SNN__HD void snn__sgd_pass(float *SNN__RESTRICT p, const float *SNN__RESTRICT g, size_t n,
                                 float lr, float decay)
 {
+    SNN__NO_CONTRACT
     size_t i;
     for (i = 0; i < n; i++) p[i] -= lr * (g[i] + decay * p[i]);
 }
@@ -9988,6 +10001,7 @@ SNN__HD void snn__momentum_pass(float *SNN__RESTRICT p, const float *SNN__RESTRI
                                float *SNN__RESTRICT b, size_t n, float lr, float decay, float keep,
                                float add, float now, float through)
 {
+    SNN__NO_CONTRACT
     size_t i;
     for (i = 0; i < n; i++) {
         const float gi = g[i] + decay * p[i], bi = keep * b[i] + add * gi;
@@ -10000,6 +10014,7 @@ SNN__HD void snn__rmsprop_pass(float *SNN__RESTRICT p, const float *SNN__RESTRIC
                               float *SNN__RESTRICT v, size_t n, float lr, float decay, float alpha,
                               float eps)
 {
+    SNN__NO_CONTRACT
     size_t i;
     for (i = 0; i < n; i++) {
         const float gi = g[i] + decay * p[i], vi = alpha * v[i] + (1.0f - alpha) * gi * gi;
@@ -10012,6 +10027,7 @@ SNN__HD void snn__rmsprop_momentum_pass(float *SNN__RESTRICT p, const float *SNN
                                        float *SNN__RESTRICT v, float *SNN__RESTRICT b, size_t n,
                                        float lr, float decay, float alpha, float eps, float mu)
 {
+    SNN__NO_CONTRACT
     size_t i;
     for (i = 0; i < n; i++) {
         const float gi = g[i] + decay * p[i], vi = alpha * v[i] + (1.0f - alpha) * gi * gi;
@@ -10053,6 +10069,12 @@ SNN__TARGET_AVX2 static void snn__optim_pass_avx2(const snn_optim_desc *r, int k
 {
     snn__optim_pass(r, k, p, g, m1, m2, n);
 }
+SNN__TARGET_AVX512 static void snn__optim_pass_avx512(const snn_optim_desc *r, int k, float *p,
+                                                      const float *g, float *m1, float *m2,
+                                                      size_t n)
+{
+    snn__optim_pass(r, k, p, g, m1, m2, n);
+}
 #endif
 static snn_status snn__optim_update(const snn_optim_desc *d, int wide, int k, float *p,
                                     const float *g, float *m1, float *m2, size_t n)
@@ -10075,7 +10097,8 @@ static snn_status snn__optim_update(const snn_optim_desc *d, int wide, int k, fl
     two = adam || (momentum && r.kind == SNN_RMSPROP);
     if ((one && !m1) || (two && !m2)) return SNN_ERR_NULL;
 #if SNN__X86
-    if (wide) snn__optim_pass_avx2(&r, k, p, g, m1, m2, n);
+    if (wide > 1) snn__optim_pass_avx512(&r, k, p, g, m1, m2, n);
+    else if (wide) snn__optim_pass_avx2(&r, k, p, g, m1, m2, n);
     else
 #endif
         snn__optim_pass(&r, k, p, g, m1, m2, n);
@@ -13432,7 +13455,7 @@ static void snn__optim_task(void *arg, int task) /* a part of the block of train
         snn_optim_desc one;
         size_t k;
         if (!snn__optim_of(job->d, p, &one, &g) || from >= to) continue;
-        snn__optim_update(&one, net->kern->wide_neurons, net->optim_step + 1, net->values + from,
+        snn__optim_update(&one, net->kern->wide, net->optim_step + 1, net->values + from,
                           net->grads + from, net->moment[0] ? net->moment[0] + from : NULL,
                           net->moment[1] ? net->moment[1] + from : NULL, to - from);
         for (k = from; g && (g->lo != 0.0f || g->hi != 0.0f) && k < to; k++)

@@ -903,7 +903,7 @@ static void first_neuron_run(neuron_job *j, const snn_neuron_model *m, int grad,
 
 static void print_neurons(const bench_case *c, double *result)
 {
-    const int wide = snn__kernels_select(snn__isa_resolve(options.isa), 0)->wide_neurons;
+    const int wide = snn__kernels_select(snn__isa_resolve(options.isa), 0)->wide;
     neuron_job *j = (neuron_job *)take(1, sizeof *j), *plain = (neuron_job *)take(1, sizeof *plain);
     int kind, grad, k;
     (void)c, (void)result;
