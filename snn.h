@@ -3535,13 +3535,14 @@ static void snn__text_format(snn__text *t, const char *format, ...)
 /* ---- >>surrogates -------------------------------------------------------------------------- */
 /* Derivative d(x) and its integral for each row of SNN_SURROGATE_LIST; x = membrane - threshold. */
 
-/* exp to 2 ulp in +-87, without libm so that loops vectorise: 2^n times a polynomial in the rest */
+/* exp to 2 ulp in +-64, beyond it as there, so that nothing made of it is subnormal. Without libm,
+ * so that loops vectorise: 2^n times a polynomial in the rest. */
 SNN__HD float snn__exp1(float x)
 {
     SNN__NO_CONTRACT
     float n, r, p, scale;
     int32_t bits;
-    x = snn__clamp(x, -87.0f, 88.0f);
+    x = snn__clamp(x, -64.0f, 64.0f);
     bits = (int32_t)(x * 1.44269504f + 127.5f); /* the nearest integer, biased: it is positive */
     n = (float)(bits - 127);
     r = (x - n * 0.693145752f) - n * 1.42860677e-6f;
