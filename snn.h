@@ -3554,6 +3554,22 @@ SNN__HD float snn__exp1(float x)
     memcpy(&scale, &bits, sizeof scale);
     return p * scale;
 }
+/* ln to 3 ulp of normal x > 0: of 2^n m, m in [sqrt 1/2, sqrt 2), n ln 2 + 2 artanh((m-1)/(m+1)) */
+SNN__HD float snn__log1(float x)
+{
+    SNN__NO_CONTRACT
+    float m, n, r, z;
+    int32_t bits, power;
+    memcpy(&bits, &x, sizeof bits);
+    power = (bits - 0x3f3504f3) >> 23;
+    bits -= power * 8388608;
+    memcpy(&m, &bits, sizeof m);
+    n = (float)power;
+    r = (m - 1.0f) / (m + 1.0f);
+    z = r * r;
+    z *= 0.666666667f + z * (0.4f + z * (0.285714286f + z * (0.222222222f + z * 0.181818182f)));
+    return n * 0.693145752f + (r + (r + (r * z + n * 1.42860677e-6f)));
+}
 
 SNN__HD float snn__atan_grad1(float x, float a)
 {
@@ -3765,6 +3781,13 @@ SNN__HD float snn__reset_indicator(float u, float theta, float equal)
     #define SNN__INDEPENDENT
 #endif
 
+/* known to be 0 when compiled, as the gradient of a parameter that cannot be trained */
+#ifdef __GNUC__
+    #define SNN__NOTHING(x) (__builtin_constant_p((x) == 0.0f) && (x) == 0.0f)
+#else
+    #define SNN__NOTHING(x) 0
+#endif
+
 typedef float (*snn__step1)(float *s, const float *p, const float *x, snn__mode m);
 typedef void (*snn__grad1)(float *ds, float *dp, float *dx, const float *s, const float *p,
                            const float *x, float dd, snn__mode m);
@@ -3827,7 +3850,8 @@ SNN__INLINE void snn__grad_loop(const snn_neuron_block *b, int S, int P, int I, 
         grad1(ds, dp, dx, s, p, x, ddrive[i], m);
         for (k = 0; k < S; k++) dstate[k][i] = ds[k];
         for (k = 0; k < I; k++) dinput[k][i] = dx[k];
-        for (k = 0; k < P; k++) dparam[k][i] += dp[k];
+        for (k = 0; k < P; k++)
+            if (!SNN__NOTHING(dp[k])) dparam[k][i] += dp[k];
     }
 }
 SNN__INLINE void snn__jump_loop(const snn_neuron_block *b, int S, int P, snn__jump1 jump1)
@@ -3864,7 +3888,8 @@ SNN__INLINE void snn__fall_loop(const snn_neuron_block *b, int S, int P, snn__fa
         for (k = 0; k < P; k++) p[k] = param[k][i], dp[k] = 0.0f;
         dspike[i] = fall1(ds, dp, s, p, spike[i], m);
         for (k = 0; k < S; k++) dstate[k][i] = ds[k];
-        for (k = 0; k < P; k++) dparam[k][i] += dp[k];
+        for (k = 0; k < P; k++)
+            if (!SNN__NOTHING(dp[k])) dparam[k][i] += dp[k];
     }
 }
 
@@ -4780,17 +4805,16 @@ SNN__HD float snn__soft_lif_rate1(float *slope, const float *p, float x)
 {
     SNN__NO_CONTRACT
     const float y = (p[SNN__SOFT_GAIN] * x + p[SNN__SOFT_BIAS] - p[0]) / p[SNN__SOFT_SIGMA];
-    const float e = SNN_EXPF(y < 0.0f ? y : -y), l = 1.0f + e; /* ln(1 + e) = ln(l) e/(l - 1) */
-    const float soft = (y > 0.0f ? y : 0.0f) + (l == 1.0f ? e : SNN_LOGF(l) * (e / (l - 1.0f)));
-    const float q = p[SNN__SOFT_SIGMA] * soft;
-    float rate;
-    *slope = 0.0f;
-    if (q < 1e-30f) return 0.0f;
-    rate = p[SNN__SOFT_AMPLITUDE] /
-           (p[SNN__SOFT_REF] + p[SNN__SOFT_RC] * (SNN_LOGF(q + p[0]) - SNN_LOGF(q)));
-    *slope = p[SNN__SOFT_GAIN] / (1.0f + SNN_EXPF(-y)) * rate * rate / p[SNN__SOFT_AMPLITUDE] *
-             p[SNN__SOFT_RC] * p[0] / (q * (q + p[0]));
-    return rate;
+    const float e = snn__exp1(-SNN_FABSF(y)), l = 1.0f + e, over = (y > 0.0f ? 1.0f : e) / l;
+    const float small = snn__log1(l) * (e / (l - 1.0f)); /* ln(1 + e), but for l = 1 */
+    const float q = p[SNN__SOFT_SIGMA] * ((y > 0.0f ? y : 0.0f) + (l == 1.0f ? e : small));
+    const float rate = p[SNN__SOFT_AMPLITUDE] /
+                       (p[SNN__SOFT_REF] + p[SNN__SOFT_RC] * (snn__log1(q + p[0]) - snn__log1(q)));
+    const float rise = p[SNN__SOFT_GAIN] * over * rate * rate / p[SNN__SOFT_AMPLITUDE] *
+                       p[SNN__SOFT_RC] * p[0] / (q * (q + p[0]));
+    const int silent = y < -64.0f || q < 1e-30f;
+    *slope = silent ? 0.0f : rise;
+    return silent ? 0.0f : rate;
 }
 SNN__HD float snn__soft_lif_step1(float *s, const float *p, const float *x, snn__mode m)
 {
@@ -5014,14 +5038,14 @@ SNN__HD float snn__qcfs_value1(const float *p, float x)
 {
     SNN__NO_CONTRACT
     const float lambda = snn__qcfs_lambda1(p), levels = p[SNN__QCFS_LEVELS];
-    const float u = x * levels / lambda + 0.5f; /* 0 to levels: then a cast is the floor */
-    return lambda * ((float)(int)(u > 0.0f ? u < levels ? u : levels : 0.0f) / levels);
+    const float u = snn__clamp(x * levels / lambda + 0.5f, 0.0f, levels);
+    return lambda * ((float)(int)u / levels); /* of what is not negative a cast is the floor */
 }
 SNN__HD float snn__qcfs_low1(const float *p) /* where the gradient starts to pass; it ends lam on */
 {
     SNN__NO_CONTRACT
-    return p[SNN__QCFS_CLAMP] != 0.0f ? 0.0f
-                                      : -0.5f * snn__qcfs_lambda1(p) / p[SNN__QCFS_LEVELS];
+    return (p[SNN__QCFS_CLAMP] != 0.0f ? 0.0f : -0.5f) * snn__qcfs_lambda1(p) /
+           p[SNN__QCFS_LEVELS];
 }
 SNN__HD float snn__qcfs_step1(float *s, const float *p, const float *x, snn__mode m)
 {
@@ -5036,13 +5060,14 @@ SNN__HD void snn__qcfs_grad1(float *ds, float *dp, float *dx, const float *s, co
 {
     SNN__NO_CONTRACT
     const float lambda = snn__qcfs_lambda1(p), low = snn__qcfs_low1(p), z = x[0], g = ds[0];
-    const float up = p[SNN__QCFS_CLAMP] != 0.0f ? lambda : lambda + low;
-    const float edge = p[SNN__QCFS_CLAMP] != 0.0f && (z == low || z == up) ? 1.0f : 0.0f;
-    const float pass = z > low && z < up ? 1.0f : edge;
+    const float closed = p[SNN__QCFS_CLAMP] != 0.0f ? 1.0f : 0.0f, up = lambda + low;
+    const float from = (z > low ? 1.0f : 0.0f) + (z == low ? closed : 0.0f);
+    const float pass = from * ((z < up ? 1.0f : 0.0f) + (z == up ? closed : 0.0f));
+    const float in = snn__clamp(z, low, up), slope = (snn__qcfs_value1(p, in) - in) / lambda;
     (void)s;
     (void)dd;
     (void)m;
-    dp[0] += g * (pass != 0.0f ? (snn__qcfs_value1(p, z) - z) / lambda : z > low ? 1.0f : 0.0f);
+    dp[0] += g * (pass * slope + (1.0f - pass) * from);
     dx[0] = pass * g;
     ds[0] = 0.0f;
 }

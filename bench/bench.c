@@ -864,13 +864,18 @@ enum { ARRAYS = 2 * (SNN_MAX_PARAMS + SNN_MAX_STATES) + 2 + 2 * 4 };
 typedef struct neuron_job {
     snn_neuron_block b;
     void (*run)(const snn_neuron_block *);
+    int states, runs;
     float memory[ARRAYS * PITCH];
 } neuron_job;
 
 static void run_neuron(void *arg)
 {
     neuron_job *j = (neuron_job *)arg;
+    int k;
     j->run(&j->b);
+    for (k = 0; k < j->states && j->runs % SNN__FLUSH_STEPS == 0; k++)
+        snn__flush_row(j->b.dstate[k], CELLS); /* as a net does */
+    j->runs++;
 }
 
 static void first_neuron_run(neuron_job *j, const snn_neuron_model *m, int grad, int wide)
@@ -882,6 +887,7 @@ static void first_neuron_run(neuron_job *j, const snn_neuron_model *m, int grad,
     memset(&j->b, 0, sizeof j->b);
     fill(j->memory, ARRAYS * PITCH, 6);
     j->run = grad ? q.grad : q.step;
+    j->states = grad ? m->def->states : 0;
     j->b.n = CELLS, j->b.stride = PITCH;
     j->b.sub = q.sub, j->b.zero = q.zero, j->b.equal = q.equal;
     for (k = 0; k < SNN_MAX_PARAMS; k++) {
