@@ -2311,6 +2311,9 @@ typedef struct snn__kernels {
     /* the same from zero, then each SNN__LANES of the sums added at y + to[0], to[1] .. */
     void (*gather_to)(float *y, const int32_t *to, const float *w, size_t ld, int n,
                       const uint32_t *idx, const float *val, int count);
+    /* y[j*SNN__LANES + l] += the sum of a[i] b[i + idx[j]] over i < n where l = i % SNN__LANES, for
+     * j < count; n a multiple of SNN__LANES */
+    void (*dots)(float *y, const float *a, const float *b, const uint32_t *idx, int count, int n);
     /* four gathers of ones at once, for few outputs, whose sums alone would wait for each other:
      * y[p*ldy + 0..n) = init + sum_j w[idx[p*ldi + j]*ld + 0..n), j < count[p] */
     void (*gather4)(float *y, size_t ldy, const float *init, const float *w, size_t ld, int n,
@@ -2552,6 +2555,33 @@ static const float snn__zeros[8 * SNN__LANES] = {0.0f}; /* what a gather starts 
             default: break;                                                                        \
             }                                                                                      \
         }                                                                                          \
+    }                                                                                              \
+    TARGET SNN__INLINE void snn__dots_part_##P(float *y, const float *a, const float *b,           \
+                                               const uint32_t *idx, int n, int taps)               \
+    {                                                                                              \
+        enum { V = SNN__LANES / SNN__##P##_W };                                                    \
+        snn__##P##_t acc[4][V];                                                                    \
+        int i, j, g;                                                                               \
+        SNN__EACH(g, taps)                                                                         \
+            SNN__EACH(j, V) acc[g][j] = SNN__##P##_LOAD(y + g * SNN__LANES + j * SNN__##P##_W);    \
+        for (i = 0; i < n; i += SNN__LANES)                                                        \
+            SNN__EACH(j, V) {                                                                      \
+                const snn__##P##_t v = SNN__##P##_LOAD(a + i + j * SNN__##P##_W);                  \
+                SNN__EACH(g, taps)                                                                 \
+                    acc[g][j] = SNN__##P##_MADD(                                                   \
+                        v, SNN__##P##_LOAD(b + idx[g] + i + j * SNN__##P##_W), acc[g][j]);         \
+            }                                                                                      \
+        SNN__EACH(g, taps)                                                                         \
+            SNN__EACH(j, V) SNN__##P##_STORE(y + g * SNN__LANES + j * SNN__##P##_W, acc[g][j]);    \
+    }                                                                                              \
+    TARGET static void snn__dots_##P(float *y, const float *a, const float *b,                     \
+                                     const uint32_t *idx, int count, int n)                        \
+    {                                                                                              \
+        enum { V = SNN__LANES / SNN__##P##_W, G = NG >= 4 * V ? 4 : NG >= 2 * V ? 2 : 1 };         \
+        int j;                                                                                     \
+        for (j = 0; j + G <= count; j += G)                                                        \
+            snn__dots_part_##P(y + j * SNN__LANES, a, b, idx + j, n, G);                           \
+        for (; j < count; j++) snn__dots_part_##P(y + j * SNN__LANES, a, b, idx + j, n, 1);        \
     }                                                                                              \
     TARGET static void snn__gather4_##P(float *y, size_t ldy, const float *init, const float *w,   \
                                         size_t ld, int n, const uint32_t *idx, size_t ldi,         \
@@ -3061,10 +3091,10 @@ SNN__TARGET_AVX512 static void snn__widen_avx512(float *y, const uint16_t *x, si
 #define SNN__KERNELS(name, isa, wide, mr, nr, P, fire, list, pool, turn)                           \
     static const snn__kernels snn__kernels_##name = {                                              \
         isa, wide, mr, nr, snn__tile_##P, snn__tile1_##P, snn__gather_##P, snn__gather_to_##P,     \
-        snn__gather4_##P, snn__codes_##turn, snn__lookup_##P, snn__scatter_##P, snn__fire_##fire,  \
-        snn__list_bits_##list, snn__list_floats_##list, snn__maximum_##pool, snn__unpool_##pool,   \
-        snn__add_won_##pool, snn__halve_##pool, snn__widen_##pool, snn__transpose_##turn,          \
-        snn__add_##P};
+        snn__dots_##P, snn__gather4_##P, snn__codes_##turn, snn__lookup_##P, snn__scatter_##P,     \
+        snn__fire_##fire, snn__list_bits_##list, snn__list_floats_##list, snn__maximum_##pool,     \
+        snn__unpool_##pool, snn__add_won_##pool, snn__halve_##pool, snn__widen_##pool,             \
+        snn__transpose_##turn, snn__add_##P};
 SNN__KERNELS(scalar, SNN_ISA_SCALAR, 0, 4, 4, s, plain, plain, plain, plain)
 #if SNN__VECTORS
 SNN__KERNELS(simd128, SNN_ISA_SIMD128, 0, 4, 8, v4, plain, plain, plain, plain)
@@ -5731,6 +5761,7 @@ typedef struct snn__node {
     float *wt, *wk, *wp;
     float *rounded;    /* weights of few bits */
     int32_t *run; /* conv: from a window's first element to each SNN__LANES of its padded runs */
+    uint32_t *look; /* conv of planes: from a position to what its taps see, forward, backward */
     snn__span *span[2];  /* conv: the spans of each row, column of the image */
     int32_t *span_at[2]; /* [h+1], [w+1]: where they start */
     int32_t *tile[2];    /* [h], [w]: the first tile that they reach, one behind the last */
@@ -6533,6 +6564,13 @@ static int snn__conv_dense(const snn__node *q)
            i[SNN__CONV_DH] == 1 && i[SNN__CONV_DW] == 1 && i[SNN__CONV_GROUPS] == 1 &&
            i[SNN__CONV_PH] < i[SNN__CONV_KH] && i[SNN__CONV_PW] < i[SNN__CONV_KW];
 }
+/* Groups of few channels are convolved as planes. */
+static int snn__conv_planes(const snn__node *q)
+{
+    const snn__conv_shape *s = &q->conv;
+    return q->op != SNN__CONV_TRANSPOSE2D && s->g > 1 && s->og <= SNN__LANES &&
+           s->cg <= SNN__LANES && s->hp * s->wp < 1 << 24;
+}
 /* A max pool whose windows tile its input. Where a row has few events, most tiles see none of them:
  * their outputs are the bias, and no weight asks for their gradients. */
 static int snn__pool_tiles(const snn__node *q)
@@ -6690,12 +6728,187 @@ static size_t snn__conv_room(const snn_net *net, const snn__conv_shape *s) /* of
     const size_t most = n > p ? n : p;
     return (most > band ? most : band) + SNN__LANES;
 }
+/* -- planes
+ *
+ * Groups of few channels would leave most lanes of a channels-last row empty. Theirs are planes, in
+ * rows of `pitch` floats with zeros between them: a tap is one offset for all positions. The output
+ * is a gather over taps (of which strides take some), the gradient of the image one over the
+ * mirrored taps in planes of dy, that of a weight the product of a plane of dy and a plane of x. */
+static int snn__planes_pitch(const snn__node *q)
+{
+    return q->conv.wp + (q->i[SNN__CONV_KW] - 1) * q->i[SNN__CONV_DW];
+}
+static size_t snn__planes_x(const snn__node *q) /* floats of a plane of x, of dy */
+{
+    return (size_t)(q->conv.hp * snn__planes_pitch(q)) + SNN__LANES;
+}
+static size_t snn__planes_dy(const snn__node *q)
+{
+    return (size_t)((q->conv.hp + (q->i[SNN__CONV_KH] - 1) * q->i[SNN__CONV_DH]) *
+                    snn__planes_pitch(q)) + SNN__LANES;
+}
+/* from the first position to the last, of all without strides */
+static int snn__planes_length(const snn__node *q)
+{
+    return SNN__PAD((q->conv.oh - 1) * q->i[SNN__CONV_SH] * snn__planes_pitch(q) +
+                    (q->conv.ow - 1) * q->i[SNN__CONV_SW] + 1);
+}
+/* the part of a task in the gradients: SNN__LANES sums of each weight, then the bias */
+static size_t snn__planes_partial(const snn__conv_shape *s)
+{
+    return (size_t)s->o * ((size_t)(s->cg * s->taps) * SNN__LANES + 1);
+}
+static void snn__planes_plan(snn_net *net, snn__node *q, snn__arena *a)
+{
+    const snn__conv_shape *s = &q->conv;
+    const int *i = q->i, kw = i[SNN__CONV_KW], pitch = snn__planes_pitch(q);
+    int c, k;
+    q->wk = snn__input_of(net, q, 0)->backward
+                ? snn__arena_floats(a, (size_t)s->o * (size_t)s->cg, (size_t)s->taps)
+                : NULL;
+    q->look = (uint32_t *)snn__arena_take(a, (size_t)((s->cg + s->og) * s->taps), sizeof *q->look);
+    for (c = 0; q->look && c < s->cg + s->og; c++)
+        for (k = 0; k < s->taps; k++) {
+            const int back = c >= s->cg;
+            const int y = back ? i[SNN__CONV_PH] + (i[SNN__CONV_KH] - 1 - k / kw) * i[SNN__CONV_DH]
+                               : k / kw * i[SNN__CONV_DH];
+            const int x = back ? i[SNN__CONV_PW] + (kw - 1 - k % kw) * i[SNN__CONV_DW]
+                               : k % kw * i[SNN__CONV_DW];
+            q->look[c * s->taps + k] = (uint32_t)(
+                (back ? (size_t)(c - s->cg) * snn__planes_dy(q) : (size_t)c * snn__planes_x(q)) +
+                (size_t)(y * pitch + x));
+        }
+}
+static void snn__planes_scratch(snn_net *net, snn__node *q, snn__arena *task)
+{
+    const snn__conv_shape *s = &q->conv;
+    const size_t y = (size_t)snn__planes_length(q), dx = (size_t)(s->h * snn__planes_pitch(q));
+    q->s[SNN__CONV_COLUMNS] =
+        snn__scratch_take(task, snn__mul_size((size_t)s->cg, snn__planes_x(q)), sizeof(float));
+    q->s[SNN__CONV_Y] = snn__scratch_take(task, (y > dx ? y : dx) + SNN__LANES, sizeof(float));
+    if (net->desc.inference) return;
+    q->s[SNN__CONV_DY] =
+        snn__scratch_take(task, snn__mul_size((size_t)s->og, snn__planes_dy(q)), sizeof(float));
+    q->s[SNN__CONV_DW_PART] = snn__scratch_take(task, snn__planes_partial(s), sizeof(float));
+}
+static void snn__planes_prepare(snn_net *net, snn__node *q)
+{
+    const snn__conv_shape *s = &q->conv;
+    const float *w = snn__weights(net, q); /* [o][cg][taps], to [c][og][taps] */
+    int o, c;
+    for (o = 0; q->wk && o < s->o; o++)
+        for (c = 0; c < s->cg; c++, w += s->taps)
+            memcpy(q->wk + ((o / s->og * s->cg + c) * s->og + o % s->og) * s->taps, w,
+                   (size_t)s->taps * sizeof(float));
+}
+/* images of h x w into planes of `size` floats, element (0, 0) at `first` */
+static void snn__planes_fill(float *plane, size_t size, int planes, size_t first, size_t row,
+                             size_t column, const float *x, int h, int w)
+{
+    int c, y, i;
+    snn__zero(plane, size * (size_t)planes);
+    for (c = 0; c < planes; c++, plane += size)
+        for (y = 0; y < h; y++, x += w) {
+            float *to = plane + first + (size_t)y * row;
+            if (column == 1) memcpy(to, x, (size_t)w * sizeof(float));
+            else
+                for (i = 0; i < w; i++) to[(size_t)i * column] = x[i];
+        }
+}
+static const float *snn__planes_of_x(const snn__node *q, const snn__task *t, const float *x, int g)
+{
+    const snn__conv_shape *s = &q->conv;
+    const size_t pitch = (size_t)snn__planes_pitch(q);
+    float *plane = SNN__SCRATCH(t, q, SNN__CONV_COLUMNS, float);
+    snn__planes_fill(plane, snn__planes_x(q), s->cg,
+                     (size_t)q->i[SNN__CONV_PH] * pitch + (size_t)q->i[SNN__CONV_PW], pitch, 1,
+                     x + g * s->cg * s->h * s->w, s->h, s->w);
+    return plane;
+}
+static void snn__planes_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
+{
+    const snn__conv_shape *s = &q->conv;
+    const int n = snn__planes_length(q), k = s->cg * s->taps, stride = q->i[SNN__CONV_SW];
+    const size_t down = (size_t)(q->i[SNN__CONV_SH] * snn__planes_pitch(q));
+    const float *w = snn__weights(net, q), *x = snn__row_in(net, q, t, row, 0), *plane = NULL;
+    const float *bias = q->i[SNN__CONV_BIAS] ? snn__param_value(net, q, 1) : NULL;
+    float *y = SNN__SCRATCH(t, q, SNN__CONV_Y, float), *out = snn__row_out(net, q, t, row);
+    int o, oy, i;
+    for (o = 0; o < s->o; o++, w += k) {
+        if (o % s->og == 0) plane = snn__planes_of_x(q, t, x, o / s->og);
+        for (i = 0; i < n; i++) y[i] = bias ? bias[o] : 0.0f;
+        net->kern->gather(y, y, plane, 1, n, q->look, w, k);
+        for (oy = 0; oy < s->oh; oy++, out += s->ow) {
+            const float *from = y + (size_t)oy * down;
+            if (stride == 1) memcpy(out, from, (size_t)s->ow * sizeof(float));
+            else
+                for (i = 0; i < s->ow; i++) out[i] = from[i * stride];
+        }
+    }
+}
+static void snn__planes_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
+{
+    const snn__conv_shape *s = &q->conv;
+    const int n = snn__planes_length(q), k = s->cg * s->taps, pitch = snn__planes_pitch(q);
+    const int within = SNN__PAD((s->h - 1) * pitch + s->w);
+    const size_t size = snn__planes_dy(q), stride = (size_t)q->i[SNN__CONV_SW];
+    const size_t first = (size_t)((q->i[SNN__CONV_KH] - 1) * q->i[SNN__CONV_DH] * pitch +
+                                  (q->i[SNN__CONV_KW] - 1) * q->i[SNN__CONV_DW]);
+    const float *x = snn__row_in(net, q, t, row, 0), *dout = snn__row_dout(net, q, t, row);
+    const float *w = q->wk, *plane;
+    float *dx = snn__row_din(net, q, t, row, 0), *dy = SNN__SCRATCH(t, q, SNN__CONV_DY, float);
+    float *dw = SNN__SCRATCH(t, q, SNN__CONV_DW_PART, float), *db = dw + s->o * k * SNN__LANES;
+    float *y = SNN__SCRATCH(t, q, SNN__CONV_Y, float);
+    int g, o, c, iy;
+    for (g = 0; g < s->g; g++) {
+        plane = snn__planes_of_x(q, t, x, g);
+        snn__planes_fill(dy, size, s->og, first, (size_t)(q->i[SNN__CONV_SH] * pitch), stride,
+                         dout, s->oh, s->ow);
+        for (o = 0; o < s->og; o++, dw += k * SNN__LANES, dout += s->p) {
+            net->kern->dots(dw, dy + (size_t)o * size + first, plane, q->look, k, n);
+            *db++ += (float)snn__moment(dout, 0, NULL, 0, 1, 0, s->p);
+        }
+        for (c = 0; dx && c < s->cg; c++, w += s->og * s->taps) {
+            net->kern->gather(y, NULL, dy, 1, within, q->look + k, w, s->og * s->taps);
+            for (iy = 0; iy < s->h; iy++, dx += s->w)
+                snn__accumulate(dx, y + iy * pitch, (size_t)s->w);
+        }
+    }
+}
+static void snn__planes_end(snn_net *net, snn__node *q, int tasks)
+{
+    const snn__conv_shape *s = &q->conv;
+    float *gw = snn__param_grad(net, q, 0);
+    float *gb = q->i[SNN__CONV_BIAS] ? snn__param_grad(net, q, 1) : NULL;
+    const int weights = s->o * s->cg * s->taps;
+    snn__task t;
+    int id, i, l;
+    for (id = 0; id < tasks; id++) {
+        const float *part;
+        t.memory = net->scratch + (size_t)id * net->task_size;
+        part = SNN__SCRATCH(&t, q, SNN__CONV_DW_PART, const float);
+        for (i = 0; gw && i < weights; i++) {
+            float sum = 0.0f;
+            for (l = 0; l < SNN__LANES; l++) sum += part[i * SNN__LANES + l];
+            gw[i] += sum;
+        }
+        if (gb) snn__accumulate(gb, part + weights * SNN__LANES, (size_t)s->o);
+    }
+}
+
 static void snn__conv_plan(snn_net *net, snn__node *q, snn__arena *a)
 {
     const snn__conv_shape *s = &q->conv;
     const int transposed = q->op == SNN__CONV_TRANSPOSE2D;
     const int backward = snn__input_of(net, q, 0)->backward;
     int i, axis;
+    q->rounded = q->i[SNN__CONV_BITS]
+                     ? snn__arena_floats(a, (size_t)s->o * (size_t)s->cg, (size_t)s->taps)
+                     : NULL;
+    if (snn__conv_planes(q)) {
+        snn__planes_plan(net, q, a);
+        return;
+    }
     q->wt = !transposed || backward
                 ? snn__arena_floats(a, (size_t)s->c * (size_t)s->taps, (size_t)s->ogp)
                 : NULL;
@@ -6704,9 +6917,6 @@ static void snn__conv_plan(snn_net *net, snn__node *q, snn__arena *a)
                                     (size_t)s->op)
                 : NULL;
     q->wk = transposed || backward ? snn__arena_floats(a, (size_t)s->o, (size_t)s->kp) : NULL;
-    q->rounded = q->i[SNN__CONV_BITS]
-                     ? snn__arena_floats(a, (size_t)s->o * (size_t)s->cg, (size_t)s->taps)
-                     : NULL;
     q->run = (int32_t *)snn__arena_take(a, (size_t)(s->kp / SNN__LANES), sizeof(int32_t));
     for (axis = 0; axis < 2; axis++) {
         const int size = axis ? s->w : s->h;
@@ -6751,6 +6961,10 @@ static void snn__conv_scratch(snn_net *net, snn__node *q, snn__arena *task, snn_
               image = transposed || (!net->desc.inference && snn__input_of(net, q, 0)->backward);
     (void)op;
     snn__row_scratch(net, q, task);
+    if (snn__conv_planes(q)) {
+        snn__planes_scratch(net, q, task);
+        return;
+    }
     q->s[SNN__CONV_IDX] = snn__scratch_take(task, list, sizeof(uint32_t));
     q->s[SNN__CONV_VAL] = snn__scratch_take(task, list, sizeof(float));
     q->s[SNN__CONV_Y] = snn__scratch_take(task, y, sizeof(float));
@@ -6806,6 +7020,10 @@ static void snn__conv_prepare(snn_net *net, snn__node *q)
     const float *w = snn__weights(net, q); /* [o][cg][kh][kw] */
     int o, c, k;
     snn__weights_round(net, q, q->i[SNN__CONV_BITS]);
+    if (snn__conv_planes(q)) {
+        snn__planes_prepare(net, q);
+        return;
+    }
     if (q->wp) snn__conv_tabulate(q, w);
     if (q->wt) snn__zero(q->wt, (size_t)(s->c * s->taps) * (size_t)s->ogp);
     if (q->wk) snn__zero(q->wk, (size_t)s->o * (size_t)s->kp);
@@ -7154,7 +7372,12 @@ static void snn__conv_forward(snn_net *net, snn__node *q, snn__task *t, size_t r
     const snn__conv_shape *s = &q->conv;
     const float *bias = q->i[SNN__CONV_BIAS] ? snn__param_value(net, q, 1) : NULL;
     float *y = SNN__SCRATCH(t, q, SNN__CONV_Y, float);
-    const uint32_t *ones = snn__conv_ones(net, q, t, row);
+    const uint32_t *ones;
+    if (snn__conv_planes(q)) {
+        snn__planes_forward(net, q, t, row);
+        return;
+    }
+    ones = snn__conv_ones(net, q, t, row);
     if (ones) {
         if (q->tiles) SNN__SCRATCH(t, q, SNN__CONV_SEEN, uint32_t)[0] = UINT32_MAX;
         snn__conv_lookup(net, q, t, ones, bias, y);
@@ -7170,8 +7393,11 @@ static void snn__conv_forward(snn_net *net, snn__node *q, snn__task *t, size_t r
 }
 static void snn__conv_begin(snn_net *net, snn__node *q, snn__task *t)
 {
+    const int planes = snn__conv_planes(q);
     (void)net;
-    snn__zero(SNN__SCRATCH(t, q, SNN__CONV_DW_PART, float), snn__conv_partial(&q->conv));
+    snn__zero(SNN__SCRATCH(t, q, SNN__CONV_DW_PART, float),
+              planes ? snn__planes_partial(&q->conv) : snn__conv_partial(&q->conv));
+    if (planes) return;
     snn__zero(SNN__SCRATCH(t, q, SNN__CONV_DY, float), /* its border, and what no window sees */
               (size_t)q->conv.dp * (size_t)q->conv.op);
 }
@@ -7182,7 +7408,12 @@ static void snn__conv_backward(snn_net *net, snn__node *q, snn__task *t, size_t 
     float *dy = SNN__SCRATCH(t, q, SNN__CONV_DY, float);
     float *image = SNN__SCRATCH(t, q, SNN__CONV_DIMAGE, float);
     float *dw = SNN__SCRATCH(t, q, SNN__CONV_DW_PART, float);
-    snn__list l = snn__conv_list(net, q, t, row);
+    snn__list l;
+    if (snn__conv_planes(q)) {
+        snn__planes_backward(net, q, t, row);
+        return;
+    }
+    l = snn__conv_list(net, q, t, row);
     if (!q->hwc) snn__conv_columns(net, q, snn__row_dout(net, q, t, row), dy);
     if (snn__conv_dense(q)) snn__conv_weights(net, q, &l, dy, dw);
     else snn__conv_spread(net, q, t, &l, dy, dw, 1);
@@ -7238,6 +7469,10 @@ static void snn__conv_end(snn_net *net, snn__node *q, int tasks)
           *gb = q->i[SNN__CONV_BIAS] ? snn__param_grad(net, q, 1) : NULL;
     snn__task t;
     int id, o, c, k;
+    if (snn__conv_planes(q)) {
+        snn__planes_end(net, q, tasks);
+        return;
+    }
     for (id = 0; id < tasks; id++) {
         const float *part;
         t.memory = net->scratch + (size_t)id * net->task_size;
@@ -12051,6 +12286,7 @@ static void snn__plan_graph(snn_net *net)
                 q->chunk = 1;
                 q->exec = u->exec;
                 q->hwc = (q->op == SNN__CONV2D || q->op == SNN__CONV1D) && u->in[0] == i &&
+                         !snn__conv_planes(q) &&
                          (u->op == SNN__MAX_POOL2D || u->op == SNN__AVG_POOL2D ||
                           u->op == SNN__SUM_POOL2D);
                 if (q->hwc && snn__conv_dense(q) && snn__pool_tiles(u)) q->tiles = user;

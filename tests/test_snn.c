@@ -1140,12 +1140,40 @@ static void kernels_halves(int isa, int b)
         if (back[i] != i + (i & 1)) fail("a tie above half %d is not rounded to even", i);
 }
 
+/* products of two rows at any distances, against sums in double */
+static void kernels_dots(int isa, int exact)
+{
+    static const int counts[] = {1, 2, 3, 4, 7, 9}, lengths[] = {16, 48, 320};
+    const snn__kernels *kern = snn__kernels_select((snn_isa)isa, exact);
+    float *a = floats(320), *b = floats(400), *y = floats(9 * SNN__LANES);
+    uint32_t idx[9];
+    int c, n, i, j, l;
+    for (i = 0; i < 400; i++) {
+        if (i < 320) a[i] = uniform(-1.0f, 1.0f, 930, (size_t)i);
+        b[i] = uniform(-1.0f, 1.0f, 931, (size_t)i);
+    }
+    for (j = 0; j < 9; j++) idx[j] = (uint32_t)(j * j);
+    for (c = 0; c < COUNT_OF(counts); c++)
+        for (n = 0; n < COUNT_OF(lengths); n++) {
+            for (i = 0; i < 9 * SNN__LANES; i++) y[i] = 0.25f * (float)(i % 4);
+            kern->dots(y, a, b, idx, counts[c], lengths[n]);
+            for (j = 0; j < 9; j++)
+                for (l = 0; l < SNN__LANES; l++) {
+                    double sum = 0.25 * (l % 4);
+                    for (i = l; j < counts[c] && i < lengths[n]; i += SNN__LANES)
+                        sum += (double)a[i] * (double)b[(int)idx[j] + i];
+                    if (!(fabs((double)y[j * SNN__LANES + l] - sum) < 1e-5))
+                        fail("%d dots of %d: sum %d, lane %d", counts[c], lengths[n], j, l);
+                }
+        }
+}
+
 static const struct {
     const char *name;
     void (*check)(int isa, int exact);
 } kernel_checks[] = {
     {"", kernels}, {"halves_", kernels_halves}, {"pools_", kernels_pools},
-    {"patterns_", kernels_patterns}};
+    {"patterns_", kernels_patterns}, {"dots_", kernels_dots}};
 
 static void kernels_sizes(int a, int b)
 {
@@ -1845,6 +1873,12 @@ static const net_row gradient_rows[] = {
     {"conv", SNN_INPUT_DENSE, 2, 7, 6, 4, 2, "conv:4 k3 s2 p1 | leaky b.8 t.4 | conv:2 k2 nobias"},
     {"conv_groups", SNN_INPUT_CONSTANT, 4, 6, 6, 4, 2,
      "conv:6 k3 g2 d2 | leaky b.8 t.4 | conv:4 k2 g2 | leaky b.8 t.3"},
+    {"conv_depthwise", SNN_INPUT_DENSE, 4, 6, 7, 3, 2,
+     "conv:8 k3 s2 p1 g4 | leaky b.8 t.4 mem | conv:8 kh2 kw3 g8 d2 p2 | leaky b.8 t.4 | max:2"},
+    {"conv_depthwise_spikes", SNN_INPUT_SPIKES, 2, 5, 5, 3, 2,
+     "conv:6 k3 g2 p2 nobias | leaky b.8 t.4 | conv:6 k2 g6 sh2 sw1 | leaky b.8 t.3 | flat | fc:3"},
+    {"conv_groups_wide", SNN_INPUT_DENSE, 4, 4, 4, 3, 2,
+     "conv:36 k2 g2 | leaky b.8 t.4 | conv:2 k2 g2 | leaky b.8 t.3"},
     {"conv_oblong", SNN_INPUT_DENSE, 1, 6, 9, 4, 2,
      "conv:3 kh3 kw2 p1 d2 s2 | leaky b.8 t.4 | conv:4 k1 g1"},
     {"max_pool", SNN_INPUT_DENSE, 2, 7, 7, 4, 2, "max:2 | conv:3 k2 | max:2 s1 p1 | leaky b.8 t.4"},
@@ -1936,6 +1970,7 @@ static const char *const window_layers[] = {
     "conv:3 k1", "conv:17 k3", "conv:6 k3 p1", "conv:4 k3 s2 p1", "conv:8 k3 d2",
     "conv:5 k2 d3 p2 s2", "conv:6 kh3 kw2 g2 p1", "conv:4 k3 g4 d2 s2 p2 nobias", "conv:33 k5 p2",
     "conv:4 k3 sh2 sw1 pw2 dh1 dw3", "conv:18 k3 s2 p1", "conv:32 k3 g2 d2 p1",
+    "conv:34 k3 g2 d2 p1", "conv:12 k3 g4 p3", "conv:4 k1 g4 s2", "conv:8 kh1 kw4 g4 pw3 sw2 dw2",
     "conv:16 kh3 kw2 sh1 sw3 ph2 pw1 dh2 g2", "conv1:5 k3", "conv1:17 k3 p1 g1",
     "conv1:6 k4 s3 p2 d2 g2",
     "conv1:4 k1 nobias", "convt:3 k1", "convt:17 k3", "convt:4 k3 s2 p1 op1", "convt:6 k2 s3 g2",
