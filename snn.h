@@ -3406,16 +3406,19 @@ SNN_DEF void snn_spikes_pack(uint32_t *words, const float *x, int n)
 }
 SNN_DEF void snn_spikes_unpack(float *x, const uint32_t *words, int n, float gain)
 {
-    static const uint32_t bit[8] = {1, 2, 4, 8, 16, 32, 64, 128}; /* a vector, no branch */
-    uint32_t g, u;
+    static const uint32_t bit[32] = {
+        1u << 0,  1u << 1,  1u << 2,  1u << 3,  1u << 4,  1u << 5,  1u << 6,  1u << 7,
+        1u << 8,  1u << 9,  1u << 10, 1u << 11, 1u << 12, 1u << 13, 1u << 14, 1u << 15,
+        1u << 16, 1u << 17, 1u << 18, 1u << 19, 1u << 20, 1u << 21, 1u << 22, 1u << 23,
+        1u << 24, 1u << 25, 1u << 26, 1u << 27, 1u << 28, 1u << 29, 1u << 30, 1u << 31};
+    uint32_t g, u[32];
     int i, k;
     memcpy(&g, &gain, sizeof g);
-    for (i = 0; i + 8 <= n; i += 8)
-        for (k = 0; k < 8; k++) {
-            u = (words[i >> 5] >> (i & 31) & bit[k]) == bit[k] ? g : 0;
-            memcpy(x + i + k, &u, sizeof u);
-        }
-    for (; i < n; i++) x[i] = words[i >> 5] >> (i & 31) & 1u ? gain : 0.0f;
+    for (i = 0; i < n; i += 32) { /* vectors, no branch */
+        const uint32_t w = words[i >> 5];
+        for (k = 0; k < 32; k++) u[k] = (w & bit[k]) == bit[k] ? g : 0;
+        memcpy(x + i, u, (size_t)(n - i < 32 ? n - i : 32) * sizeof *x);
+    }
 }
 
 /* sizes: a product or sum that overflows becomes SIZE_MAX and stays there */
@@ -6037,8 +6040,9 @@ static int snn__is_conv(const snn__node *q)
  * the same order either way, so the choice does not show in the numbers. */
 enum { SNN__LINEAR_OUT, SNN__LINEAR_BIAS, SNN__LINEAR_INIT, SNN__LINEAR_BITS }; /* i[] */
 enum { SNN__LINEAR_ROWS = 16, SNN__LINEAR_TILE = 128, SNN__LINEAR_COLUMN = 16 };
-/* A large dy is gathered from in blocks that stay in the second-level cache for all columns; so
- * many of its outputs. */
+/* Large weights, and a large dy, are gathered from in blocks that stay in the second-level cache for
+ * all rows, for all columns; so many outputs of a dy. */
+enum { SNN__LINEAR_WEIGHTS = 1 << 18 };
 enum { SNN__LINEAR_LARGE = 1 << 20, SNN__LINEAR_DY = 1 << 17, SNN__LINEAR_OUTS = 256 };
 enum { SNN__LINEAR_CHUNK = 4 * SNN__GEMM_M }; /* rows of a product that are unpacked or halved */
 enum { SNN__LAZY = 32 }; /* to so few outputs neurons compute dx = dy w themselves */
@@ -6141,8 +6145,8 @@ typedef struct snn__linear_job {
     snn__node *q, *x;
     size_t rows;
     int tasks;
-    const float *dy; /* backward: rows from row0, outputs from out0 */
-    size_t row0, out0, outs;
+    const float *dy; /* backward: rows from row0 */
+    size_t row0, out0, outs; /* outputs from out0, padded in forward */
 } snn__linear_job;
 static void snn__linear_prepare_task(void *arg, int task)
 {
@@ -6257,6 +6261,7 @@ static void snn__linear_forward_task(void *arg, int task)
     snn__task t;
     const size_t ld = snn__linear_ld(q), in = (size_t)x->n, out = (size_t)q->n;
     const size_t r1 = job->rows * (size_t)(task + 1) / (size_t)job->tasks;
+    const size_t o1 = ld - job->out0 < job->outs ? ld : job->out0 + job->outs;
     const float *bias = q->i[SNN__LINEAR_BIAS] ? snn__param_value(net, q, 1) : NULL;
     uint32_t *idx;
     float *val, *acc;
@@ -6270,9 +6275,9 @@ static void snn__linear_forward_task(void *arg, int task)
         rows = r1 - r < SNN__LINEAR_ROWS ? r1 - r : (size_t)SNN__LINEAR_ROWS;
         for (k = 0; k < rows; k++)
             count[k] = snn__list_row(net, x, NULL, r + k, 0, in, idx + k * in, val + k * in);
-        for (o = 0; o < ld;
+        for (o = job->out0; o < o1;
              o += SNN__LINEAR_TILE) { /* a tile of the weights stays in cache for all rows */
-            const size_t w = ld - o < SNN__LINEAR_TILE ? ld - o : (size_t)SNN__LINEAR_TILE;
+            const size_t w = o1 - o < SNN__LINEAR_TILE ? o1 - o : (size_t)SNN__LINEAR_TILE;
             const size_t real = out > o ? (out - o < w ? out - o : w) : 0;
             for (k = 0; k < rows; k += m) {
                 m = ld <= SNN__FEW && !snn__has_values(x) && k + 4 <= rows ? 4 : 1;
@@ -6314,8 +6319,12 @@ static void snn__linear_forward(snn_net *net, snn__node *q, snn__task *t, size_t
         job.x = x;
         job.rows = rows;
         job.tasks = snn__task_count((rows + SNN__LINEAR_ROWS - 1) / SNN__LINEAR_ROWS);
-        snn__parallel_for(&net->desc.threads, (double)rows * (double)(in + out), job.tasks,
-                          snn__linear_forward_task, &job);
+        job.outs = SNN__LINEAR_WEIGHTS / in / SNN__LINEAR_TILE * SNN__LINEAR_TILE;
+        if (job.outs < SNN__LINEAR_TILE) job.outs = SNN__LINEAR_TILE;
+        if (rows < SNN__LINEAR_TILE) job.outs = ld;
+        for (job.out0 = 0; job.out0 < ld; job.out0 += job.outs)
+            snn__parallel_for(&net->desc.threads, (double)rows * (double)(in + job.outs),
+                              job.tasks, snn__linear_forward_task, &job);
         return;
     }
     for (r = 0; r < rows; r += m) {
