@@ -2314,6 +2314,10 @@ typedef struct snn__kernels {
     /* y[j*SNN__LANES + l] += the sum of a[i] b[i + idx[j]] over i < n where l = i % SNN__LANES, for
      * j < count; n a multiple of SNN__LANES */
     void (*dots)(float *y, const float *a, const float *b, const uint32_t *idx, int count, int n);
+    /* y[j*32 + i] = the sum of d[r*ldd + j] over r < rows where words[r*ldw] has bit i, j < n, n at
+     * most SNN__LANES; NULL without registers of masks */
+    void (*masked)(float *y, const uint32_t *words, size_t ldw, const float *d, size_t ldd,
+                   int rows, int n);
     /* four gathers of ones at once, for few outputs, whose sums alone would wait for each other:
      * y[p*ldy + 0..n) = init + sum_j w[idx[p*ldi + j]*ld + 0..n), j < count[p] */
     void (*gather4)(float *y, size_t ldy, const float *init, const float *w, size_t ld, int n,
@@ -2735,6 +2739,26 @@ SNN__TARGET_AVX2 static void snn__fire_avx2(uint32_t *words, const float *d, int
     }
     if (n > 0) snn__fire_plain(words, d, n, compare);
 }
+SNN__TARGET_AVX512 static void snn__fire_avx512(uint32_t *words, const float *d, int n, int compare)
+{
+    const __m512 z = _mm512_setzero_ps();
+    for (; n > 0; n -= 32, d += 32) {
+        const uint32_t valid = n < 32 ? (1u << n) - 1 : UINT32_MAX;
+        uint32_t w = 0;
+        int j;
+        for (j = 0; j < 32; j += 16) {
+            const __mmask16 m = (__mmask16)(valid >> j);
+            const __m512 v = _mm512_maskz_loadu_ps(m, d + j);
+            const __mmask16 c = compare == SNN__FIRE_ABOVE
+                                    ? _mm512_mask_cmp_ps_mask(m, v, z, _CMP_GT_OQ)
+                                : compare == SNN__FIRE_AT
+                                    ? _mm512_mask_cmp_ps_mask(m, v, z, _CMP_GE_OQ)
+                                    : _mm512_mask_cmp_ps_mask(m, v, z, _CMP_NEQ_UQ);
+            w |= (uint32_t)c << j;
+        }
+        *words++ = w;
+    }
+}
 #endif
 
 static int snn__list_bits_plain(const uint32_t *words, int n, uint32_t *idx)
@@ -2790,6 +2814,52 @@ SNN__TARGET_AVX512 static int snn__list_floats_avx512(const float *x, int n, uin
         at = _mm512_add_epi32(at, step);
     }
     return count;
+}
+#endif
+
+#define snn__masked_plain NULL
+#if SNN__X86
+SNN__TARGET_AVX512 SNN__INLINE void snn__masked_part_avx512(float *y, const uint32_t *words,
+                                                            size_t ldw, const float *d, size_t ldd,
+                                                            int rows, int n)
+{
+    __m512 low[8], high[8];
+    int j, r;
+    SNN__EACH(j, n) low[j] = high[j] = _mm512_setzero_ps();
+    for (r = 0; r < rows; r++, words += ldw, d += ldd) {
+        const __mmask16 a = (__mmask16)*words, b = (__mmask16)(*words >> 16);
+        SNN__EACH(j, n) {
+            const __m512 v = _mm512_set1_ps(d[j]);
+            low[j] = _mm512_mask_add_ps(low[j], a, low[j], v);
+            high[j] = _mm512_mask_add_ps(high[j], b, high[j], v);
+        }
+    }
+    SNN__EACH(j, n) {
+        _mm512_storeu_ps(y + 32 * j, low[j]);
+        _mm512_storeu_ps(y + 32 * j + 16, high[j]);
+    }
+}
+SNN__TARGET_AVX512 static void snn__masked_avx512(float *y, const uint32_t *words, size_t ldw,
+                                                  const float *d, size_t ldd, int rows, int n)
+{
+#define SNN__MASKED_CASE(n)                                                                        \
+    case n: snn__masked_part_avx512(y, words, ldw, d, ldd, rows, n); break;
+    int take;
+    for (; n > 0; n -= take, y += 32 * take, d += take) {
+        take = n > 8 ? (n + 1) / 2 : n; /* so many pairs of sums are in registers */
+        switch (take) {
+            SNN__MASKED_CASE(1)
+            SNN__MASKED_CASE(2)
+            SNN__MASKED_CASE(3)
+            SNN__MASKED_CASE(4)
+            SNN__MASKED_CASE(5)
+            SNN__MASKED_CASE(6)
+            SNN__MASKED_CASE(7)
+            SNN__MASKED_CASE(8)
+        default: break;
+        }
+    }
+#undef SNN__MASKED_CASE
 }
 #endif
 
@@ -3091,10 +3161,10 @@ SNN__TARGET_AVX512 static void snn__widen_avx512(float *y, const uint16_t *x, si
 #define SNN__KERNELS(name, isa, wide, mr, nr, P, fire, list, pool, turn)                           \
     static const snn__kernels snn__kernels_##name = {                                              \
         isa, wide, mr, nr, snn__tile_##P, snn__tile1_##P, snn__gather_##P, snn__gather_to_##P,     \
-        snn__dots_##P, snn__gather4_##P, snn__codes_##turn, snn__lookup_##P, snn__scatter_##P,     \
-        snn__fire_##fire, snn__list_bits_##list, snn__list_floats_##list, snn__maximum_##pool,     \
-        snn__unpool_##pool, snn__add_won_##pool, snn__halve_##pool, snn__widen_##pool,             \
-        snn__transpose_##turn, snn__add_##P};
+        snn__dots_##P, snn__masked_##list, snn__gather4_##P, snn__codes_##turn, snn__lookup_##P,   \
+        snn__scatter_##P, snn__fire_##fire, snn__list_bits_##list, snn__list_floats_##list,        \
+        snn__maximum_##pool, snn__unpool_##pool, snn__add_won_##pool, snn__halve_##pool,           \
+        snn__widen_##pool, snn__transpose_##turn, snn__add_##P};
 SNN__KERNELS(scalar, SNN_ISA_SCALAR, 0, 4, 4, s, plain, plain, plain, plain)
 #if SNN__VECTORS
 SNN__KERNELS(simd128, SNN_ISA_SIMD128, 0, 4, 8, v4, plain, plain, plain, plain)
@@ -3102,7 +3172,7 @@ SNN__KERNELS(simd128, SNN_ISA_SIMD128, 0, 4, 8, v4, plain, plain, plain, plain)
 #if SNN__X86
 SNN__KERNELS(avx2_exact, SNN_ISA_AVX2, 1, 4, 16, v8, avx2, plain, avx2, avx2)
 SNN__KERNELS(avx2, SNN_ISA_AVX2, 1, 6, 16, f8, avx2, plain, avx2, avx2)
-SNN__KERNELS(avx512, SNN_ISA_AVX512, 2, 8, 32, f16, avx2, avx512, avx512, avx2)
+SNN__KERNELS(avx512, SNN_ISA_AVX512, 2, 8, 32, f16, avx512, avx512, avx512, avx2)
 #endif
 
 static const snn__kernels *snn__kernels_select(snn_isa isa, int deterministic)
@@ -6017,6 +6087,21 @@ static void snn__row_scratch(snn_net *net, snn__node *q, snn__arena *task)
             snn__scratch_take(task, p->signal == SNN__BITS ? (size_t)p->n : 0, sizeof(float));
     }
 }
+/* Where a row is put together before it is copied to its place. In training most places are out of
+ * the caches, which take one line after the other sooner than many at a time. */
+static size_t snn__stage_take(const snn_net *net, snn__arena *task, size_t n)
+{
+    return snn__scratch_take(task, net->desc.inference ? 0 : n, sizeof(float));
+}
+static float *snn__stage(const snn_net *net, const snn__node *q, const snn__task *t, int k,
+                         float *row)
+{
+    return net->desc.inference ? row : SNN__SCRATCH(t, q, k, float);
+}
+static void snn__stage_write(float *row, const float *stage, size_t n)
+{
+    if (row != stage) memcpy(row, stage, n * sizeof *row);
+}
 static void snn__plain_scratch(snn_net *net, snn__node *q, snn__arena *task, snn__arena *op)
 {
     (void)op;
@@ -6040,8 +6125,8 @@ static int snn__is_conv(const snn__node *q)
  * the same order either way, so the choice does not show in the numbers. */
 enum { SNN__LINEAR_OUT, SNN__LINEAR_BIAS, SNN__LINEAR_INIT, SNN__LINEAR_BITS }; /* i[] */
 enum { SNN__LINEAR_ROWS = 16, SNN__LINEAR_TILE = 128, SNN__LINEAR_COLUMN = 16 };
-/* Large weights, and a large dy, are gathered from in blocks that stay in the second-level cache for
- * all rows, for all columns; so many outputs of a dy. */
+/* Large weights, and a large dy, are gathered from in blocks that stay in the second-level cache
+ * for all rows, for all columns; so many outputs of a dy. */
 enum { SNN__LINEAR_WEIGHTS = 1 << 18 };
 enum { SNN__LINEAR_LARGE = 1 << 20, SNN__LINEAR_DY = 1 << 17, SNN__LINEAR_OUTS = 256 };
 enum { SNN__LINEAR_CHUNK = 4 * SNN__GEMM_M }; /* rows of a product that are unpacked or halved */
@@ -6128,10 +6213,11 @@ static void snn__linear_scratch(snn_net *net, snn__node *q, snn__arena *task, sn
     const size_t ld = SNN__PAD((size_t)q->n), lists = ld <= SNN__FEW ? 4 : 1;
     const size_t backward = lists * ((rows + 31) / 32 * 32 + SNN__LANES);
     const size_t list = forward > backward ? forward : backward;
+    const size_t acc = ld < SNN__FEW ? (size_t)SNN__FEW : ld;
     q->s[SNN__LINEAR_IDX] = snn__scratch_take(task, list, sizeof(uint32_t));
     q->s[SNN__LINEAR_VAL] = snn__scratch_take(task, list, sizeof(float));
     q->s[SNN__LINEAR_ACC] = snn__scratch_take(
-        task, rows ? SNN__LINEAR_COLUMN * ld : (size_t)SNN__LINEAR_TILE, sizeof(float));
+        task, rows ? SNN__LINEAR_COLUMN * acc : (size_t)SNN__LINEAR_TILE, sizeof(float));
     q->s[SNN__LINEAR_WORDS] = snn__scratch_take(task, (rows + 31) / 32 * 32, sizeof(uint32_t));
     q->s[SNN__LINEAR_COLUMNS] = snn__scratch_take(task, (rows + 31) / 32 * 32, sizeof(uint32_t));
     /* unpacked rows for the product */
@@ -6363,6 +6449,7 @@ static void snn__linear_backward_task(void *arg, int task)
     const float *dense =
         x->signal == SNN__BITS ? NULL : x->out + snn__row_index(net, x, job->row0) * in;
     const int few = ld <= SNN__FEW && !snn__has_values(x); /* four columns at once */
+    const int ones = few && ld <= SNN__LANES && net->kern->masked; /* all columns of a word */
     const size_t list = groups * 32 + SNN__LANES;
     size_t word, r, i, j, k;
     float *dw = snn__param_grad(net, q, 0) + job->out0 * in, *val, *acc;
@@ -6377,6 +6464,12 @@ static void snn__linear_backward_task(void *arg, int task)
     for (word = (size_t)x->words * (size_t)task / (size_t)job->tasks;
          word < (size_t)x->words * (size_t)(task + 1) / (size_t)job->tasks; word++) {
         const size_t first = word * 32, n = in - first < 32 ? in - first : 32;
+        if (ones) {
+            net->kern->masked(acc, snn__row_bits(net, x, 0) + word, (size_t)x->words, job->dy, out,
+                              (int)job->rows, (int)out);
+            net->kern->add(dw + first, in, acc, 32, (int)out, (int)n, 1.0f);
+            continue;
+        }
         for (r = 0; r < job->rows; r++)
             if (dense)
                 net->kern->fire(words + r, dense + r * in + first, (int)n, SNN__FIRE_NONZERO);
@@ -6525,6 +6618,7 @@ enum {
     SNN__CONV_IDX = 4,
     SNN__CONV_VAL,
     SNN__CONV_Y,
+    SNN__CONV_STAGE,
     SNN__CONV_DY,
     SNN__CONV_DIMAGE,
     SNN__CONV_DW_PART,
@@ -6965,6 +7059,7 @@ static void snn__conv_scratch(snn_net *net, snn__node *q, snn__arena *task, snn_
 {
     const snn__conv_shape *s = &q->conv;
     const size_t y = snn__mul_size((size_t)s->p + SNN__ABREAST, (size_t)s->op);
+    const size_t in = snn__mul_size((size_t)s->c, (size_t)(s->h * s->w));
     const size_t list = snn__conv_room(net, s);
     const int transposed = q->op == SNN__CONV_TRANSPOSE2D,
               image = transposed || (!net->desc.inference && snn__input_of(net, q, 0)->backward);
@@ -6977,6 +7072,7 @@ static void snn__conv_scratch(snn_net *net, snn__node *q, snn__arena *task, snn_
     q->s[SNN__CONV_IDX] = snn__scratch_take(task, list, sizeof(uint32_t));
     q->s[SNN__CONV_VAL] = snn__scratch_take(task, list, sizeof(float));
     q->s[SNN__CONV_Y] = snn__scratch_take(task, y, sizeof(float));
+    q->s[SNN__CONV_STAGE] = snn__stage_take(net, task, in > y ? in : y);
     if (snn__conv_tabled(net, q)) {
         const size_t rows = (size_t)(s->h * snn__conv_blocks(s));
         q->s[SNN__CONV_COUNT] = snn__scratch_take(task, rows, sizeof(uint32_t));
@@ -7308,17 +7404,20 @@ static void snn__conv_image(const snn_net *net, const snn__node *q, const snn__t
         }
 }
 /* x, channels first, = the image within its padding, or with add += */
-static void snn__conv_cut(const snn_net *net, const snn__node *q, const float *image, float *x,
-                          int add)
+static void snn__conv_cut(const snn_net *net, const snn__node *q, const snn__task *t,
+                          const float *image, float *x, int add)
 {
     const snn__conv_shape *s = &q->conv;
     const int whole = s->wp == s->w; /* then all rows are one */
     const float *at = image + (size_t)(q->i[SNN__CONV_PH] * s->wp + q->i[SNN__CONV_PW]) *
                                   (size_t)s->c;
+    float *stage = add ? x : snn__stage(net, q, t, SNN__CONV_STAGE, x);
     int y;
     for (y = 0; y < (whole ? 1 : s->h); y++)
-        net->kern->transpose(x + y * s->w, (size_t)(s->h * s->w), at + (size_t)(y * s->wp * s->c),
-                             (size_t)s->c, whole ? s->h * s->w : s->w, s->c, add);
+        net->kern->transpose(stage + y * s->w, (size_t)(s->h * s->w),
+                             at + (size_t)(y * s->wp * s->c), (size_t)s->c,
+                             whole ? s->h * s->w : s->w, s->c, add);
+    snn__stage_write(x, stage, (size_t)(s->c * s->h * s->w));
 }
 /* dy of a row channels first */
 static void snn__conv_columns(const snn_net *net, const snn__node *q, const float *d, float *dy)
@@ -7380,7 +7479,7 @@ static void snn__conv_forward(snn_net *net, snn__node *q, snn__task *t, size_t r
 {
     const snn__conv_shape *s = &q->conv;
     const float *bias = q->i[SNN__CONV_BIAS] ? snn__param_value(net, q, 1) : NULL;
-    float *y = SNN__SCRATCH(t, q, SNN__CONV_Y, float);
+    float *y = SNN__SCRATCH(t, q, SNN__CONV_Y, float), *out, *stage;
     const uint32_t *ones;
     if (snn__conv_planes(q)) {
         snn__planes_forward(net, q, t, row);
@@ -7397,8 +7496,10 @@ static void snn__conv_forward(snn_net *net, snn__node *q, snn__task *t, size_t r
         snn__conv_spread(net, q, t, &l, y, q->wt, 0);
     }
     if (q->hwc) return;
-    net->kern->transpose(snn__row_out(net, q, t, row), (size_t)s->p, y, (size_t)s->op, s->p, s->o,
-                         0);
+    out = snn__row_out(net, q, t, row);
+    stage = snn__stage(net, q, t, SNN__CONV_STAGE, out);
+    net->kern->transpose(stage, (size_t)s->p, y, (size_t)s->op, s->p, s->o, 0);
+    snn__stage_write(out, stage, (size_t)(s->p * s->o));
 }
 static void snn__conv_begin(snn_net *net, snn__node *q, snn__task *t)
 {
@@ -7430,7 +7531,7 @@ static void snn__conv_backward(snn_net *net, snn__node *q, snn__task *t, size_t 
     if (!x->backward) return;
     snn__zero(image, (size_t)(s->hp * s->wp) * (size_t)s->c);
     snn__conv_image(net, q, t, dy, image);
-    snn__conv_cut(net, q, image, snn__row_dout(net, x, t, row), x->add);
+    snn__conv_cut(net, q, t, image, snn__row_dout(net, x, t, row), x->add);
 }
 static void snn__conv_transpose_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
@@ -7444,7 +7545,7 @@ static void snn__conv_transpose_forward(snn_net *net, snn__node *q, snn__task *t
     snn__conv_image(net, q, t, x, image);
     for (c = 0; c < s->c; c++)
         for (i = 0; i < s->h * s->w; i++) out[c * s->h * s->w + i] = bias ? bias[c] : 0.0f;
-    snn__conv_cut(net, q, image, out, 1);
+    snn__conv_cut(net, q, t, image, out, 1);
 }
 static void snn__conv_transpose_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
@@ -7500,7 +7601,7 @@ static void snn__conv_end(snn_net *net, snn__node *q, int tasks)
 
 /* -- pooling: max (gradient to the first maximum of the window), average (sum/(kh kw), padding
  * counted), sum. Reads a convolution's channels-last scratch directly when chained to one. */
-enum { SNN__POOL_ROW = 4, SNN__POOL_ARG, SNN__POOL_AT };
+enum { SNN__POOL_ROW = 4, SNN__POOL_ARG, SNN__POOL_AT, SNN__POOL_STAGE };
 
 static snn_status snn__pool_infer(snn_net *net, snn__node *q)
 {
@@ -7562,6 +7663,7 @@ static void snn__pool_scratch(snn_net *net, snn__node *q, snn__arena *task, snn_
         task, SNN__LANES + snn__pool_words(q) * (32 / snn__pool_bits(q)), 1);
     q->s[SNN__POOL_AT] = snn__scratch_take(
         task, (size_t)(q->i[SNN__POOL_KH] * q->i[SNN__POOL_KW]), sizeof(int32_t));
+    q->s[SNN__POOL_STAGE] = snn__stage_take(net, task, (size_t)q->n);
 }
 
 /* element (c, y, x) of the input is at data[c*sc + (y*w + x)*sp]; and so of its gradient */
@@ -7657,7 +7759,8 @@ static void snn__max_pool_forward(snn_net *net, snn__node *q, snn__task *t, size
     const snn__node *x = snn__input_of(net, q, 0);
     const uint32_t *seen = snn__conv_seen(x, t);
     const int wide = seen ? snn__conv_tiles(net, x, 1) : q->shape[2];
-    float *best = SNN__SCRATCH(t, q, SNN__POOL_ROW, float);
+    float *best = SNN__SCRATCH(t, q, SNN__POOL_ROW, float), *out = snn__row_out(net, q, t, row);
+    float *stage = snn__stage(net, q, t, SNN__POOL_STAGE, out);
     unsigned char *winners = SNN__SCRATCH(t, q, SNN__POOL_ARG, unsigned char);
     int32_t *at = SNN__SCRATCH(t, q, SNN__POOL_AT, int32_t);
     int i = 0, oy = 0, ox = 0, c, k, count = 0;
@@ -7680,8 +7783,8 @@ static void snn__max_pool_forward(snn_net *net, snn__node *q, snn__task *t, size
     if (q->argmax)
         snn__bytes_fold(snn__pool_argmax(net, q, row), (const uint32_t *)(const void *)winners,
                         snn__pool_words(q), snn__pool_bits(q));
-    net->kern->transpose(snn__row_out(net, q, t, row), (size_t)positions, best, padded, positions,
-                         channels, 0);
+    net->kern->transpose(stage, (size_t)positions, best, padded, positions, channels, 0);
+    snn__stage_write(out, stage, (size_t)q->n);
 }
 /* the gradient of the bias of the convolution whose positions these windows tile */
 static void snn__pool_bias(const snn_net *net, const snn__node *q, const float *d,
@@ -8371,9 +8474,10 @@ enum {
     SNN__SCAN_VAL,
     SNN__SCAN_DREC
 }; /* s[] */
-enum { SNN__WORK_PREV, SNN__WORK_NOISE, SNN__WORK_GS, SNN__WORK_V, SNN__WORK_LAZY,
-       SNN__WORK_RETREAT,
-       SNN__WORK_COUNT = SNN__WORK_RETREAT + SNN__RETREAT };
+enum { SNN__LAZY_STEPS = 8 }; /* at least the rows of a kernel's tile */
+enum { SNN__WORK_PREV, SNN__WORK_NOISE, SNN__WORK_GS, SNN__WORK_V, SNN__WORK_RETREAT,
+       SNN__WORK_LAZY = SNN__WORK_RETREAT + SNN__RETREAT,
+       SNN__WORK_COUNT = SNN__WORK_LAZY + SNN__LAZY_STEPS };
 
 static int snn__graded_varies(const snn__node *q)
 {
@@ -8956,17 +9060,18 @@ static void snn__neuron_forward(snn_net *net, snn__node *q, snn__task *t, size_t
 }
 
 /* gradient of the outputs at .. at+n of a row, from the linear layer that alone reads them */
-static const float *snn__scan_lazy(const snn_net *net, const snn__node *q, const snn__task *t,
-                                   size_t row, int at, int n)
+static const float *snn__scan_lazy(const snn_net *net, const snn__node *q, const snn__task *task,
+                                   int t, int sample, int at, int n)
 {
     const snn__node *u = &net->node[q->lazy];
-    const float *dy = snn__row_dout(net, u, NULL, row);
-    float *dout = SNN__SCRATCH(t, q, SNN__SCAN_WORK, float) + SNN__WORK_LAZY * q->block;
-    uint32_t idx[SNN__LAZY];
-    uint32_t i;
-    for (i = 0; i < (uint32_t)u->n; i++) idx[i] = i;
-    net->kern->gather(dout, NULL, u->wk + at, SNN__PAD((size_t)q->n), SNN__PAD(n), idx, dy, u->n);
-    return dout;
+    const int first = t / net->kern->mr * net->kern->mr;
+    const size_t row = (size_t)net->desc.batch * (size_t)u->n; /* of a step */
+    float *dout = SNN__SCRATCH(task, q, SNN__SCAN_WORK, float) + SNN__WORK_LAZY * q->block;
+    if (t == net->len - 1 || t == first + net->kern->mr - 1)
+        snn__gemm(net->kern, NULL, t - first + 1, n, u->n,
+                  snn__row_dout(net, u, NULL, (size_t)sample) + (size_t)first * row, row, 1,
+                  u->wk + at, SNN__PAD((size_t)q->n), dout, (size_t)q->block, NULL, 0);
+    return dout + (t - first) * q->block;
 }
 static void snn__scan_backward_task(void *arg, int id)
 {
@@ -9031,7 +9136,7 @@ static void snn__scan_backward_task(void *arg, int id)
                 const size_t row = (size_t)t * (size_t)B + (size_t)sample,
                              whole = (size_t)(net->t0 * B) + row;
                 const float *dout =
-                    q->lazy                  ? snn__scan_lazy(net, q, &task, row, at, n)
+                    q->lazy                  ? snn__scan_lazy(net, q, &task, t, sample, at, n)
                     : q->backward && q->dout ? q->dout + (q->dout_row0 + row) * n_all + at
                                              : NULL;
                 float *now = tape + (size_t)t * (size_t)(states * K), *dx = step_dx, *to;
@@ -9080,7 +9185,7 @@ static void snn__scan_backward_task(void *arg, int id)
                     x->signal == SNN__CONSTANT ? sum : x->dout + (x->dout_row0 + row) * row_in + at;
                 if (to == dx) continue;
                 if (x->signal == SNN__CONSTANT || x->add)
-                    snn__accumulate(to, dx, (size_t)(wide * n));
+                    net->kern->add(to, 0, dx, 0, 1, wide * n, 1.0f);
                 else memcpy(to, dx, (size_t)(wide * n) * sizeof(float));
             }
             if (x->backward && x->signal == SNN__CONSTANT) {

@@ -725,8 +725,8 @@ static int print_case(const bench_case *c)
 
 /* depth of a tile; nonzeros, inputs and outputs of a gather; length of a row */
 enum { DEPTH = 256, FEW = 40, TABLE = 784, WIDE = 256, ROW = 2048, LISTED = ROW + SNN__LANES };
-enum { TILE, TILE1, GATHER, GATHER_VALUES, GATHER4, GATHER_TO, DOTS, CODES, LOOKUP, SCATTER, FIRE,
-       LIST_BITS, LIST_FLOATS, MAXIMUM, UNPOOL, TRANSPOSE, ADD, KERNELS };
+enum { TILE, TILE1, GATHER, GATHER_VALUES, GATHER4, GATHER_TO, DOTS, MASKED, CODES, LOOKUP, SCATTER,
+       FIRE, LIST_BITS, LIST_FLOATS, MAXIMUM, UNPOOL, TRANSPOSE, ADD, KERNELS };
 static const struct {
     const char *name, *size;
     double flops, bytes; /* of a call; of tiles for each row and column of the result */
@@ -737,6 +737,7 @@ static const struct {
                            {"gather4", "4x40-of-784x16", 4.0 * FEW * 16, 16.0 * FEW * 16},
                            {"gather_to", "4-of-256x240", 2.0 * 4 * 240, 4.0 * 4 * 240 + 8 * 240},
                            {"dots", "9-of-256", 2.0 * 9 * 256, 4.0 * 12 * 256},
+                           {"masked", "64-of-32x10", 64.0 * 32 * 10, 64 * 44},
                            {"codes", "20x12-bits", 0, 20 * 8 * 4 + 20 * 12 / 8.0},
                            {"lookup", "8x20-of-640x16", 8.0 * 20 * 16, 8.0 * 20 * (4 * 16 + 4)},
                            {"scatter", "40-of-784x256", 2.0 * FEW * WIDE, 8.0 * FEW * WIDE},
@@ -781,6 +782,13 @@ static void run_kernel(void *arg)
     case GATHER4: k->gather4(j->c, 16, NULL, j->w, 16, 16, j->index, FEW, few); break;
     case GATHER_TO: k->gather_to(j->c, j->at, j->w, 240, 240, j->index, j->value, 4); break;
     case DOTS: k->dots(j->c, j->a, j->w, j->index, 9, 256); break;
+    case MASKED:
+        if (k->masked) k->masked(j->c, j->words, 1, j->a, 8, ROW / 32, 10);
+        else
+            for (s = 0; s < 320; s++)
+                for (j->c[s] = 0.0f, r = 0; r < ROW / 32; r++)
+                    if (j->words[r] >> s % 32 & 1u) j->c[s] += j->a[r * 8 + s / 32];
+        break;
     case CODES: k->codes(j->code, j->words, &seen); break;
     case LOOKUP: k->lookup(j->c, 16, NULL, j->w, 0, j->code, 20, &codes, 1, 1); break;
     case SCATTER: k->scatter(j->w, WIDE, WIDE, j->index, j->value, FEW, j->a); break;
@@ -837,6 +845,7 @@ static void print_kernels(const bench_case *c, double *result)
     (void)c, (void)result;
     row("# %-14s %-14s %9s %9s %9s %7s", "kernel", "size", "ns", "GFLOP/s", "GB/s", "share-%");
     for (which = 0; which < KERNELS; which++) {
+        if (which == MASKED && !table->masked) continue;
         const char *name = kernel_table[which].name;
         const int tile = which > TILE1 ? 1 : table->nr * (which == TILE ? table->mr : 1);
         double flops = kernel_table[which].flops * tile, bytes = kernel_table[which].bytes, ns;

@@ -1168,12 +1168,36 @@ static void kernels_dots(int isa, int exact)
         }
 }
 
+/* sums over rows of bits, where an instruction set has them, against sums in double */
+static void kernels_masked(int isa, int exact)
+{
+    static const int outs[] = {1, 3, 8, 9, 10, 16};
+    const snn__kernels *kern = snn__kernels_select((snn_isa)isa, exact);
+    float *d = floats(50 * 18), *y = floats(16 * 32);
+    uint32_t words[50 * 3];
+    int k, i, j, r;
+    if (!kern->masked) return;
+    for (i = 0; i < 50 * 18; i++) d[i] = uniform(-1.0f, 1.0f, 940, (size_t)i);
+    for (i = 0; i < 50 * 3; i++) words[i] = snn_random(940, 1, 0, (uint32_t)i);
+    for (k = 0; k < COUNT_OF(outs); k++) {
+        kern->masked(y, words, 3, d, 18, 50, outs[k]);
+        for (j = 0; j < outs[k]; j++)
+            for (i = 0; i < 32; i++) {
+                double sum = 0.0;
+                for (r = 0; r < 50; r++)
+                    if (words[r * 3] >> i & 1u) sum += (double)d[r * 18 + j];
+                if (!(fabs((double)y[j * 32 + i] - sum) < 1e-5))
+                    fail("masked, %d outputs: output %d, bit %d", outs[k], j, i);
+            }
+    }
+}
+
 static const struct {
     const char *name;
     void (*check)(int isa, int exact);
 } kernel_checks[] = {
     {"", kernels}, {"halves_", kernels_halves}, {"pools_", kernels_pools},
-    {"patterns_", kernels_patterns}, {"dots_", kernels_dots}};
+    {"patterns_", kernels_patterns}, {"dots_", kernels_dots}, {"masked_", kernels_masked}};
 
 static void kernels_sizes(int a, int b)
 {
