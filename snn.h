@@ -8858,7 +8858,8 @@ static void snn__neuron_scratch(snn_net *net, snn__node *q, snn__arena *task, sn
     const size_t params = (size_t)(q->neuron.def->params + q->neuron.def->derived) + 1;
     const size_t wide = SNN__PAD((size_t)snn__inputs(q) * block);
     (void)op;
-    q->s[SNN__SCAN_WORK] = snn__scratch_take(task, SNN__WORK_COUNT * block, sizeof(float));
+    q->s[SNN__SCAN_WORK] = snn__scratch_take(
+        task, (q->lazy ? SNN__WORK_COUNT : SNN__WORK_LAZY) * block, sizeof(float));
     q->s[SNN__SCAN_DRIVES] = snn__scratch_take(
         task, (net->desc.inference ? 1 : (size_t)net->segment) * block, sizeof(float));
     q->s[SNN__SCAN_X] = snn__scratch_take(task, wide, sizeof(float));
@@ -12387,7 +12388,8 @@ static void snn__plan_graph(snn_net *net)
                 }
         }
         q->add = q->users != 1 || mixed || (q->record & SNN_RECORD_GRADIENT);
-        q->lazy = q->op == SNN__NEURON && q->users == 1 && !(q->record & SNN_RECORD_GRADIENT) &&
+        q->lazy = !net->desc.inference && q->op == SNN__NEURON && q->users == 1 &&
+                          !(q->record & SNN_RECORD_GRADIENT) &&
                           net->node[user].op == SNN__LINEAR && net->node[user].n <= SNN__LAZY
                       ? user
                       : 0;
