@@ -7059,10 +7059,11 @@ static void snn__conv_scratch(snn_net *net, snn__node *q, snn__arena *task, snn_
 {
     const snn__conv_shape *s = &q->conv;
     const size_t y = snn__mul_size((size_t)s->p + SNN__ABREAST, (size_t)s->op);
-    const size_t in = snn__mul_size((size_t)s->c, (size_t)(s->h * s->w));
     const size_t list = snn__conv_room(net, s);
     const int transposed = q->op == SNN__CONV_TRANSPOSE2D,
               image = transposed || (!net->desc.inference && snn__input_of(net, q, 0)->backward);
+    const size_t out = q->hwc || transposed ? 0 : (size_t)s->o * (size_t)s->p;
+    const size_t in = transposed || !image ? 0 : (size_t)s->c * (size_t)(s->h * s->w);
     (void)op;
     snn__row_scratch(net, q, task);
     if (snn__conv_planes(q)) {
@@ -7072,7 +7073,7 @@ static void snn__conv_scratch(snn_net *net, snn__node *q, snn__arena *task, snn_
     q->s[SNN__CONV_IDX] = snn__scratch_take(task, list, sizeof(uint32_t));
     q->s[SNN__CONV_VAL] = snn__scratch_take(task, list, sizeof(float));
     q->s[SNN__CONV_Y] = snn__scratch_take(task, y, sizeof(float));
-    q->s[SNN__CONV_STAGE] = snn__stage_take(net, task, in > y ? in : y);
+    q->s[SNN__CONV_STAGE] = snn__stage_take(net, task, in > out ? in : out);
     if (snn__conv_tabled(net, q)) {
         const size_t rows = (size_t)(s->h * snn__conv_blocks(s));
         q->s[SNN__CONV_COUNT] = snn__scratch_take(task, rows, sizeof(uint32_t));
