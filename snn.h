@@ -2696,7 +2696,7 @@ static const float snn__zeros[8 * SNN__LANES] = {0.0f}; /* what a gather starts 
         }                                                                                          \
     }
 
-SNN__KERNEL_TEMPLATE(s, SNN__PLAIN, 4, 4, 16)
+SNN__KERNEL_TEMPLATE(s, SNN__PLAIN, 2, 4, 16)
 #if SNN__VECTORS
 SNN__KERNEL_TEMPLATE(v4, SNN__PLAIN, 4, 2, 8)
 #endif
@@ -3165,7 +3165,7 @@ SNN__TARGET_AVX512 static void snn__widen_avx512(float *y, const uint16_t *x, si
         snn__scatter_##P, snn__fire_##fire, snn__list_bits_##list, snn__list_floats_##list,        \
         snn__maximum_##pool, snn__unpool_##pool, snn__add_won_##pool, snn__halve_##pool,           \
         snn__widen_##pool, snn__transpose_##turn, snn__add_##P};
-SNN__KERNELS(scalar, SNN_ISA_SCALAR, 0, 4, 4, s, plain, plain, plain, plain)
+SNN__KERNELS(scalar, SNN_ISA_SCALAR, 0, 2, 4, s, plain, plain, plain, plain)
 #if SNN__VECTORS
 SNN__KERNELS(simd128, SNN_ISA_SIMD128, 0, 4, 8, v4, plain, plain, plain, plain)
 #endif
