@@ -1783,9 +1783,8 @@ SNN_DEF snn_status snn_nir_import(float *alpha, float *beta, float *threshold,
  * Class weights of the MSE losses scale sample b by weight[y[b]]. Errors: labels out of range, C
  * not a multiple of population, missing arrays. Matches: snntorch.functional losses. */
 SNN_DEF snn_status snn_loss(const snn_loss_desc *d, int T, int B, int C, const float *spk,
-                            const float *mem,
-                            const int *y, const float *dloss, float *loss, float *dspk,
-                                float *dmem);
+                            const float *mem, const int *y, const float *dloss, float *loss,
+                            float *dspk, float *dmem);
 SNN_DEF const char *snn_loss_name(snn_loss_kind kind);
 /* snn_rate_loss - the price of spikes [T][B][n] by the sums of snn_rate_desc; dspk [T][B][n] ADDED
  * to, or NULL */
@@ -2240,19 +2239,19 @@ static snn_isa snn__isa_resolve(snn_isa wanted)
     return wanted == SNN_ISA_AUTO || wanted > best ? best : wanted;
 }
 
-/* work: about how many floats are touched in all. A little is not worth waking OpenMP's threads
- * for. */
+/* threads NULL: the caller's alone. work: about how many floats are touched in all; a little is not
+ * worth waking OpenMP's threads for. */
 enum { SNN__SERIAL_WORK = 1 << 14 };
 static void snn__parallel_for(const snn_threads *threads, double work, int count,
                               void (*task)(void *, int), void *arg)
 {
     int i;
-    if (threads->parallel_for && count > 1) {
+    if (threads && threads->parallel_for && count > 1) {
         threads->parallel_for(threads->user, count, task, arg);
         return;
     }
 #ifdef _OPENMP
-    if (count > 1 && work > (double)SNN__SERIAL_WORK) {
+    if (threads && count > 1 && work > (double)SNN__SERIAL_WORK) {
         #pragma omp parallel for schedule(dynamic, 1)
         for (i = 0; i < count; i++) task(arg, i);
         return;
@@ -3348,13 +3347,12 @@ static void snn__gemm_block(void *arg, int task)
     }
 }
 
-/* threads NULL: by the caller's alone */
 static void snn__gemm(const snn__kernels *kern, const snn_threads *threads, int m, int n, int k,
                       const float *a, size_t ra, size_t ca, const float *b, size_t ldb, float *c,
                       size_t ldc, const float *bias, int add)
 {
     snn__gemm_job g;
-    int i, blocks;
+    int blocks;
     g.kern = kern;
     g.m = m;
     g.n = n;
@@ -3370,9 +3368,7 @@ static void snn__gemm(const snn__kernels *kern, const snn_threads *threads, int 
     g.add = add;
     g.blocks_n = (n + SNN__GEMM_N - 1) / SNN__GEMM_N;
     blocks = (m + SNN__GEMM_M - 1) / SNN__GEMM_M * g.blocks_n;
-    if (threads) snn__parallel_for(threads, (double)m * n * k / 16, blocks, snn__gemm_block, &g);
-    else
-        for (i = 0; i < blocks; i++) snn__gemm_block(&g, i);
+    snn__parallel_for(threads, (double)m * n * k / 16, blocks, snn__gemm_block, &g);
 }
 
 /* ---- >>core -------------------------------------------------------------------------------- */
@@ -10189,39 +10185,63 @@ SNN__HD_CALL void snn__squared_row(snn__loss_pass *p, size_t s, size_t b)
     }
 }
 
+typedef struct snn__loss_job {
+    snn__loss_pass pass;
+    double total[SNN__TASKS];
+    int tasks;
+} snn__loss_job;
+static void snn__loss_task(void *arg, int task) /* a part of the samples */
+{
+    snn__loss_job *job = (snn__loss_job *)arg;
+    snn__loss_pass p = job->pass;
+    const int squared = snn__loss_table[p.d.kind].squared;
+    const size_t last = p.in.B * (size_t)(task + 1) / (size_t)job->tasks;
+    size_t s, b;
+    for (s = 0; s < p.rows; s++)
+        for (b = p.in.B * (size_t)task / (size_t)job->tasks; b < last; b++) {
+            if (squared) snn__squared_row(&p, s, b);
+            else snn__entropy_row(&p, s, b);
+        }
+    job->total[task] = p.total;
+}
+static snn_status snn__loss(const snn_threads *threads, const snn_loss_desc *d, int T, int B, int C,
+                            const float *spk, const float *mem, const int *y, const float *dloss,
+                            float *loss, float *dspk, float *dmem)
+{
+    snn__loss_job job;
+    snn__loss_pass *p = &job.pass;
+    const snn__loss_info *info;
+    double total = 0.0;
+    size_t i, count;
+    const snn_status status = snn__loss_open(p, d, T, B, C, spk, mem, y);
+    if (status != SNN_OK) return status;
+    if (!loss) return SNN_ERR_NULL;
+    info = &snn__loss_table[p->d.kind];
+    count = p->in.T * p->in.B * p->in.C;
+    p->dloss = dloss;
+    p->loss = loss;
+    p->dx = info->membrane ? dmem : dspk;
+    p->total = 0.0;
+    if (p->d.reduction == SNN_NONE)
+        memset(loss, 0, p->in.B * (info->squared ? p->in.classes : 1) * sizeof(float));
+    job.tasks = snn__task_count(p->in.B);
+    snn__parallel_for(threads, (double)count, job.tasks, snn__loss_task, &job);
+    for (i = 0; i < (size_t)job.tasks; i++) total += job.total[i];
+    if (p->d.l1_rate != 0.0f) {
+        const float up = p->d.l1_rate * (dloss ? dloss[0] : 1.0f);
+        double spikes = 0.0;
+        for (i = 0; i < count; i++) spikes += (double)spk[i];
+        total += (double)p->d.l1_rate * spikes;
+        for (i = 0; dspk && i < count; i++) dspk[i] += up;
+    }
+    if (p->d.reduction != SNN_NONE) *loss = (float)total;
+    return SNN_OK;
+}
 SNN_DEF snn_status snn_loss(const snn_loss_desc *d, int T, int B, int C, const float *spk,
                             const float *mem, const int *y, const float *dloss, float *loss,
                             float *dspk, float *dmem)
 {
-    snn__loss_pass p;
-    const snn__loss_info *info;
-    size_t s, b;
-    const snn_status status = snn__loss_open(&p, d, T, B, C, spk, mem, y);
-    if (status != SNN_OK) return status;
-    if (!loss) return SNN_ERR_NULL;
-    info = &snn__loss_table[p.d.kind];
-    p.dloss = dloss;
-    p.loss = loss;
-    p.dx = info->membrane ? dmem : dspk;
-    p.total = 0.0;
-    if (p.d.reduction == SNN_NONE)
-        memset(loss, 0, p.in.B * (info->squared ? p.in.classes : 1) * sizeof(float));
-    for (s = 0; s < p.rows; s++)
-        for (b = 0; b < p.in.B; b++) {
-            if (info->squared) snn__squared_row(&p, s, b);
-            else snn__entropy_row(&p, s, b);
-        }
-    if (p.d.l1_rate != 0.0f) {
-        const float up = p.d.l1_rate * (dloss ? dloss[0] : 1.0f);
-        const size_t count = p.in.T * p.in.B * p.in.C;
-        double spikes = 0.0;
-        size_t i;
-        for (i = 0; i < count; i++) spikes += (double)spk[i];
-        p.total += (double)p.d.l1_rate * spikes;
-        for (i = 0; dspk && i < count; i++) dspk[i] += up;
-    }
-    if (p.d.reduction != SNN_NONE) *loss = (float)p.total;
-    return SNN_OK;
+    return snn__loss(NULL, d, T, B, C, spk, mem, y, dloss, loss, dspk, dmem);
 }
 
 SNN_DEF float snn_rate_loss(const snn_rate_desc *d, int T, int B, int n, const float *spk,
@@ -13448,13 +13468,29 @@ SNN_DEF snn_status snn_net_backward(snn_net *net)
     return snn__debug_report(net, "backward");
 }
 
+typedef struct snn__zero_job {
+    float *x;
+    size_t n;
+    int tasks;
+} snn__zero_job;
+static void snn__zero_task(void *arg, int task)
+{
+    const snn__zero_job *job = (const snn__zero_job *)arg;
+    const size_t part = job->n / (size_t)job->tasks, first = part * (size_t)task;
+    snn__zero(job->x + first, task + 1 < job->tasks ? part : job->n - first);
+}
 SNN_DEF snn_status snn_net_zero_grad(snn_net *net)
 {
     snn_status status = snn__ready(net);
+    snn__zero_job job;
     int i, k;
     if (status != SNN_OK) return status;
     if (net->engine) return net->engine->zero_grad(net);
-    if (net->grads) snn__zero(net->grads, net->trained);
+    job.x = net->grads;
+    job.n = net->trained;
+    job.tasks = snn__task_count(1 + job.n / SNN__BLOCK);
+    if (job.x)
+        snn__parallel_for(&net->desc.threads, (double)job.n, job.tasks, snn__zero_task, &job);
     for (i = 0; i < net->count; i++) {
         snn__node *q = &net->node[i];
         const size_t n = (q->signal == SNN__CONSTANT ? 1 : (size_t)net->desc.steps) *
@@ -13770,8 +13806,8 @@ SNN_DEF snn_status snn_net_loss(snn_net *net, const snn_loss_desc *d, const int 
     if (dspk) snn__zero(dspk, (size_t)steps * (size_t)net->desc.batch * (size_t)q->n);
     if (dmem && dmem != dspk)
         snn__zero(dmem, (size_t)steps * (size_t)net->desc.batch * (size_t)q->n);
-    status =
-        snn_loss(d, steps, net->desc.batch, q->n, spk.data, mem.data, y, NULL, &value, dspk, dmem);
+    status = snn__loss(&net->desc.threads, d, steps, net->desc.batch, q->n, spk.data, mem.data, y,
+                       NULL, &value, dspk, dmem);
     if (status != SNN_OK)
         return snn__fail(net, status, "loss %s over %d steps, %d samples, %d outputs: %s",
                          snn_loss_name(d->kind), steps, net->desc.batch, q->n,
