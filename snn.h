@@ -6403,7 +6403,7 @@ static void snn__linear_forward(snn_net *net, snn__node *q, snn__task *t, size_t
         job.tasks = snn__task_count((rows + SNN__LINEAR_ROWS - 1) / SNN__LINEAR_ROWS);
         job.outs = SNN__LINEAR_WEIGHTS / in / SNN__LINEAR_TILE * SNN__LINEAR_TILE;
         if (job.outs < SNN__LINEAR_TILE) job.outs = SNN__LINEAR_TILE;
-        if (rows < SNN__LINEAR_TILE) job.outs = ld;
+        if (rows < 8 * SNN__LINEAR_ROWS) job.outs = ld; /* too few to pay for blocks */
         for (job.out0 = 0; job.out0 < ld; job.out0 += job.outs)
             snn__parallel_for(&net->desc.threads, (double)rows * (double)(in + job.outs),
                               job.tasks, snn__linear_forward_task, &job);
@@ -6444,8 +6444,9 @@ static void snn__linear_backward_task(void *arg, int task)
     const size_t groups = (job->rows + 31) / 32;
     const float *dense =
         x->signal == SNN__BITS ? NULL : x->out + snn__row_index(net, x, job->row0) * in;
-    const int few = ld <= SNN__FEW && !snn__has_values(x); /* four columns at once */
-    const int ones = few && ld <= SNN__LANES && net->kern->masked; /* all columns of a word */
+    /* few outputs are never cut into blocks: four columns at once, or all of a word */
+    const int few = out <= SNN__FEW && !snn__has_values(x);
+    const int ones = few && out <= SNN__LANES && net->kern->masked;
     const size_t list = groups * 32 + SNN__LANES;
     size_t word, r, i, j, k;
     float *dw = snn__param_grad(net, q, 0) + job->out0 * in, *val, *acc;

@@ -2782,21 +2782,22 @@ static void net_segments(int recurrent, int b)
     CHECK(recurrent || snn_net_memory(net[1]) < snn_net_memory(net[0]));
 }
 
-/* Weight gradients of many rows and outputs, gathered in blocks, are those of few at a time. */
-static void net_blocks(int dense, int b)
+/* Weight gradients of many rows and outputs, gathered in blocks, are those of few at a time, also
+ * where the last block has few outputs. */
+static void net_blocks(int dense, int outs)
 {
-    const net_row r = {"wide", dense ? SNN_INPUT_DENSE : SNN_INPUT_SPIKES, 40, 0, 0, 18, 64,
-                       "fc:1000 | leaky b.9 t.1 | fc:4 | leaky b.9 t.1"};
+    char layers[64];
+    net_row r = {"wide", dense ? SNN_INPUT_DENSE : SNN_INPUT_SPIKES, 40, 0, 0, 66, 64, layers};
     snn_net *net[2];
     result out[2];
     int k;
-    (void)b;
+    snprintf(layers, sizeof layers, "fc:%d | leaky b.9 t.1 | fc:4 | leaky b.9 t.1", outs);
     for (k = 0; k < 2; k++) {
         ZERO(snn_net_desc, d);
-        d.gradient_steps = 2 * k;
+        d.gradient_steps = k ? 2 : r.T;
         net[k] = build_row(&r, &d);
         if (!net[k]) return;
-        CHECK((net[k]->segment * r.B * 1000 > SNN__LINEAR_LARGE) == !k);
+        CHECK((net[k]->segment * r.B * outs > SNN__LINEAR_LARGE) == !k);
         out[k] = run_row(&r, net[k], 1);
     }
     same_result(&out[1], &out[0], 1e-5, "blocks");
@@ -7078,8 +7079,11 @@ static void add_all(void)
     add(net_synops, 0, 0, "net/synops");
     add(net_segments, 0, 0, "net/gradient_steps_chosen");
     add(net_segments, 1, 0, "net/gradient_steps_chosen_recurrent");
-    add(net_blocks, 0, 0, "net/gradient_blocks");
-    add(net_blocks, 1, 0, "net/gradient_blocks_dense");
+    for (i = 0; i < 8; i++) {
+        static const int outs[4] = {260, 272, 288, 520};
+        add(net_blocks, i % 2, outs[i / 2], "net/gradient_blocks%s_%d", i % 2 ? "_dense" : "",
+            outs[i / 2]);
+    }
     add(net_half, 0, 0, "net/half_traces");
     add(net_half, 1, 0, "net/half_traces_fit");
     add(net_floor, 0, 0, "net/gradient_floor");
