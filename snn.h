@@ -594,7 +594,7 @@ typedef struct snn_net_desc {
     int half_traces;
     /* faster, not exact: of the gradients that reach a convolution, or its pool, in one step of one
      * sample, those smaller than so many times the largest count as zero. At 0.01 a step of
-     * 12C5-MP2-64C5-MP2-FC10 takes 0.8 times as long, and gradients are off by 3 to 5 % of their
+     * 12C5-MP2-64C5-MP2-FC10 takes 0.9 times as long, and gradients are off by 3 to 5 % of their
      * norm; 0 (exact) to 1 */
     float gradient_floor;
     /* optimiser blocks: 2 for Adam, 1 for momentum or RMSprop; 0: 2; -1: none */
@@ -2816,7 +2816,6 @@ SNN__TARGET_AVX512 static int snn__list_floats_avx512(const float *x, int n, uin
 }
 #endif
 
-#define snn__masked_plain NULL
 #if SNN__X86
 SNN__TARGET_AVX512 SNN__INLINE void snn__masked_part_avx512(float *y, const uint32_t *words,
                                                             size_t ldw, const float *d, size_t ldd,
@@ -3157,21 +3156,21 @@ SNN__TARGET_AVX512 static void snn__widen_avx512(float *y, const uint16_t *x, si
 #endif
 
 /* a table; P: of the template, the others as they are called below */
-#define SNN__KERNELS(name, isa, wide, mr, nr, P, fire, list, pool, turn)                           \
+#define SNN__KERNELS(name, isa, wide, mr, nr, P, fire, list, pool, turn, masked)                   \
     static const snn__kernels snn__kernels_##name = {                                              \
         isa, wide, mr, nr, snn__tile_##P, snn__tile1_##P, snn__gather_##P, snn__gather_to_##P,     \
-        snn__dots_##P, snn__masked_##list, snn__gather4_##P, snn__codes_##turn, snn__lookup_##P,   \
+        snn__dots_##P, masked, snn__gather4_##P, snn__codes_##turn, snn__lookup_##P,   \
         snn__scatter_##P, snn__fire_##fire, snn__list_bits_##list, snn__list_floats_##list,        \
         snn__maximum_##pool, snn__unpool_##pool, snn__add_won_##pool, snn__halve_##pool,           \
         snn__widen_##pool, snn__transpose_##turn, snn__add_##P};
-SNN__KERNELS(scalar, SNN_ISA_SCALAR, 0, 2, 4, s, plain, plain, plain, plain)
+SNN__KERNELS(scalar, SNN_ISA_SCALAR, 0, 2, 4, s, plain, plain, plain, plain, NULL)
 #if SNN__VECTORS
-SNN__KERNELS(simd128, SNN_ISA_SIMD128, 0, 4, 8, v4, plain, plain, plain, plain)
+SNN__KERNELS(simd128, SNN_ISA_SIMD128, 0, 4, 8, v4, plain, plain, plain, plain, NULL)
 #endif
 #if SNN__X86
-SNN__KERNELS(avx2_exact, SNN_ISA_AVX2, 1, 4, 16, v8, avx2, plain, avx2, avx2)
-SNN__KERNELS(avx2, SNN_ISA_AVX2, 1, 6, 16, f8, avx2, plain, avx2, avx2)
-SNN__KERNELS(avx512, SNN_ISA_AVX512, 2, 8, 32, f16, avx512, avx512, avx512, avx2)
+SNN__KERNELS(avx2_exact, SNN_ISA_AVX2, 1, 4, 16, v8, avx2, plain, avx2, avx2, NULL)
+SNN__KERNELS(avx2, SNN_ISA_AVX2, 1, 6, 16, f8, avx2, plain, avx2, avx2, NULL)
+SNN__KERNELS(avx512, SNN_ISA_AVX512, 2, 8, 32, f16, avx512, avx512, avx512, avx2, snn__masked_avx512)
 #endif
 
 static const snn__kernels *snn__kernels_select(snn_isa isa, int deterministic)
@@ -3256,12 +3255,14 @@ SNN__HD float snn__clamp(float x, float lo, float hi)
 }
 /* What decays (states, their gradients, moments of optimisers) must not linger in subnormals, which
  * are slow on many machines. */
-SNN__HD float snn__flush(float x) { return SNN_FABSF(x) < 1e-30f ? 0.0f : x; }
 enum { SNN__FLUSH_STEPS = 8 }; /* between two looks at what decays slowly */
-static void snn__flush_row(float *x, size_t n)
+#define SNN__LEAST 1e-30f        /* what is less becomes 0 */
+#define SNN__LEAST_SQUARE 1e-36f /* of means of squares, which are compared with others */
+SNN__HD float snn__flush(float x) { return SNN_FABSF(x) < SNN__LEAST ? 0.0f : x; }
+static void snn__flush_row(float *x, size_t n, float least)
 {
     size_t i;
-    for (i = 0; i < n; i++) x[i] = snn__flush(x[i]);
+    for (i = 0; i < n; i++) x[i] = SNN_FABSF(x[i]) < least ? 0.0f : x[i];
 }
 
 static int snn__finite(float x)
@@ -3634,7 +3635,7 @@ static void snn__text_format(snn__text *t, const char *format, ...)
 /* ---- >>surrogates -------------------------------------------------------------------------- */
 /* Derivative d(x) and its integral for each row of SNN_SURROGATE_LIST; x = membrane - threshold. */
 
-/* exp to 2 ulp in +-64, beyond it as there, so that nothing made of it is subnormal. Without libm,
+/* exp to 4 ulp in +-64, beyond it as there, so that nothing made of it is subnormal. Without libm,
  * so that loops vectorise: 2^n times a polynomial in the rest. */
 SNN__HD float snn__exp1(float x)
 {
@@ -3642,7 +3643,8 @@ SNN__HD float snn__exp1(float x)
     float n, r, p, scale;
     int32_t bits;
     x = snn__clamp(x, -64.0f, 64.0f);
-    bits = (int32_t)(x * 1.44269504f + 127.5f); /* the nearest integer, biased: it is positive */
+    /* the nearest integer, biased: it is positive; of NaN the cast is of the least */
+    bits = (int32_t)((x > -64.0f ? x : -64.0f) * 1.44269504f + 127.5f);
     n = (float)(bits - 127);
     r = (x - n * 0.693145752f) - n * 1.42860677e-6f;
     p = 1.0f +
@@ -4893,7 +4895,8 @@ static const snn_neuron_def snn__mcpitts_def = {
  *
  *   y = gain x + bias - theta;  q = sigma ln(1 + exp(y/sigma));
  *   V = amplitude/(tau_ref + tau_rc ln(1 + theta/q))
- *   dV/dx = gain sig(y/sigma) V^2/amplitude tau_rc theta/(q (q + theta))
+ *   dV/dx = gain sig(y/sigma) V^2/amplitude tau_rc theta/(q (q + theta));  both 0 where ln q < -88.7,
+ *           1/q being no float
  *
  * theta is the field threshold (1); custom[1..6]: gain (1), bias (0), sigma (0.02), tau_ref
  * (0.001), tau_rc (0.05), amplitude (0.063). n3ml leaves the threshold out of y: bias = 1. Matches:
@@ -4907,11 +4910,14 @@ SNN__HD float snn__soft_lif_rate1(float *slope, const float *p, float x)
     const float e = snn__exp1(-SNN_FABSF(y)), l = 1.0f + e, over = (y > 0.0f ? 1.0f : e) / l;
     const float small = snn__log1(l) * (e / (l - 1.0f)); /* ln(1 + e), but for l = 1 */
     const float q = p[SNN__SOFT_SIGMA] * ((y > 0.0f ? y : 0.0f) + (l == 1.0f ? e : small));
+    /* ln q and sig(y)/q, where l rounds to 1 without q */
+    const float lnq = l == 1.0f && y < 0.0f ? y + snn__log1(p[SNN__SOFT_SIGMA]) : snn__log1(q);
+    const float over_q = l == 1.0f && y < 0.0f ? 1.0f / p[SNN__SOFT_SIGMA] : over / q;
     const float rate = p[SNN__SOFT_AMPLITUDE] /
-                       (p[SNN__SOFT_REF] + p[SNN__SOFT_RC] * (snn__log1(q + p[0]) - snn__log1(q)));
-    const float rise = p[SNN__SOFT_GAIN] * over * rate * rate / p[SNN__SOFT_AMPLITUDE] *
-                       p[SNN__SOFT_RC] * p[0] / (q * (q + p[0]));
-    const int silent = y < -64.0f || q < 1e-30f;
+                       (p[SNN__SOFT_REF] + p[SNN__SOFT_RC] * (snn__log1(q + p[0]) - lnq));
+    const float rise = p[SNN__SOFT_GAIN] * over_q * rate * rate / p[SNN__SOFT_AMPLITUDE] *
+                       p[SNN__SOFT_RC] * p[0] / (q + p[0]);
+    const int silent = lnq < -88.7f;
     *slope = silent ? 0.0f : rise;
     return silent ? 0.0f : rate;
 }
@@ -5137,8 +5143,9 @@ SNN__HD float snn__qcfs_value1(const float *p, float x)
 {
     SNN__NO_CONTRACT
     const float lambda = snn__qcfs_lambda1(p), levels = p[SNN__QCFS_LEVELS];
-    const float u = snn__clamp(x * levels / lambda + 0.5f, 0.0f, levels);
-    return lambda * ((float)(int)u / levels); /* of what is not negative a cast is the floor */
+    const float u = x * levels / lambda + 0.5f;
+    const float up = u > 0.0f ? (u < levels ? u : levels) : 0.0f; /* of NaN, too: it is cast */
+    return lambda * ((float)(int)up / levels); /* of what is not negative a cast is the floor */
 }
 SNN__HD float snn__qcfs_low1(const float *p) /* where the gradient starts to pass; it ends lam on */
 {
@@ -5719,7 +5726,7 @@ SNN_DEF void snn_neuron_backward(const snn_neuron_model *m, int n, float *dx, fl
             if (m->desc.output_membrane) snn__accumulate(dstate[0] + at, dspk + at, (size_t)b.n);
             snn__neuron_retreat(&q, &b, m->desc.output_membrane ? NULL : dspk + at, f,
                                 dvalue[SNN_MAX_PARAMS], NULL, NULL, winner - at, scratch);
-            for (k = 0; k < m->def->states; k++) snn__flush_row(b.dstate[k], (size_t)b.n);
+            for (k = 0; k < m->def->states; k++) snn__flush_row(b.dstate[k], (size_t)b.n, SNN__LEAST);
             if (m->def->derived) m->def->underive(b.n, b.param, b.dparam);
             for (k = 0; dparam && k <= params; k++)
                 for (i = 0; dparam[k] && i < b.n; i++) {
@@ -5826,8 +5833,8 @@ typedef struct snn__node {
         *saved; /* [segments+1][states][B][n] at the start of each segment; the last: at the end */
     const float *gain; /* value of a spike; NULL: 1 */
     /* prepared weights, padded; linear: [in][out], [out][in]; conv: [c][taps backwards][o],
-     * [o][taps][c], sums of patterns; norm: means, 1/deviations */
-    float *wt, *wk, *wp;
+     * [o][taps][c], [c][taps][o], sums of patterns; norm: means, 1/deviations */
+    float *wt, *wk, *wu, *wp;
     float *rounded;    /* weights of few bits */
     int32_t *run; /* conv: from a window's first element to each SNN__LANES of its padded runs */
     uint32_t *look; /* conv of planes: from a position to what its taps see, forward, backward */
@@ -6083,16 +6090,17 @@ static void snn__row_scratch(snn_net *net, snn__node *q, snn__arena *task)
             snn__scratch_take(task, p->signal == SNN__BITS ? (size_t)p->n : 0, sizeof(float));
     }
 }
-/* Where a row is put together before it is copied to its place. In training most places are out of
- * the caches, which take one line after the other sooner than many at a time. */
-static size_t snn__stage_take(const snn_net *net, snn__arena *task, size_t n)
+/* Where a row of node p, or its gradient's, is put together before it is copied to its place. In
+ * training most places are out of the caches, which take one line after the other sooner than many
+ * at a time; rows that are scratch themselves, and those of nets for inference, are not. */
+static int snn__staged(const snn_net *net, const snn__node *p)
 {
-    return snn__scratch_take(task, net->desc.inference ? 0 : n, sizeof(float));
+    return !net->desc.inference && !p->chunk && !p->halved;
 }
-static float *snn__stage(const snn_net *net, const snn__node *q, const snn__task *t, int k,
-                         float *row)
+static float *snn__stage(const snn_net *net, const snn__node *p, const snn__node *q,
+                         const snn__task *t, int k, float *row) /* in q's scratch k */
 {
-    return net->desc.inference ? row : SNN__SCRATCH(t, q, k, float);
+    return snn__staged(net, p) ? SNN__SCRATCH(t, q, k, float) : row;
 }
 static void snn__stage_write(float *row, const float *stage, size_t n)
 {
@@ -6334,6 +6342,10 @@ static double snn__moment(const float *a, float am, const float *b, float bm, si
     }
     return sum;
 }
+static float snn__sum(const float *x, int n)
+{
+    return (float)snn__moment(x, 0.0f, NULL, 0.0f, 1, 0, n);
+}
 
 static void snn__linear_forward_task(void *arg, int task)
 {
@@ -6573,12 +6585,12 @@ static void snn__linear_backward(snn_net *net, snn__node *q, snn__task *t, size_
 /* -- conv2d: y[o][p] = b[o] + sum_(c,ky,kx) x[c][py*s + ky*d - pad][..] w[o][c][ky][kx]
  * (cross-correlation); conv1d on (C,1,L); conv_transpose2d, its adjoint
  *
- * These walks do everything, on channels-last copies of rows, y [position][o] and the image
- * [pixel][c]:
+ * Groups of few channels are planes, see below. Else these walks do everything, on channels-last
+ * copies of rows, y [position][o] and the image [pixel][c]:
  *   spread    for each nonzero of the image (set bit, for spikes) the weights w[c][taps][o] are
  *             added to the positions that see it. With stride and dilation 1 these are some rows of
- *             neighbours, and stored backwards the weights are too: a block is added to a block. An
- *             image with few zeros is unfolded, [c][taps][position], for the matrix product.
+ *             neighbours, and stored backwards the weights are too: a block is added to a block.
+ *   product   the same of an image with few zeros, unfolded: [c][taps][position]
  *   lookup    the same sums for many spikes: what a row of the kernel sees of a channel is a number
  *             of a few bits, and the sum of the weights w of each such pattern is in a table. Eight
  *             neighbours at once add up what their rows look up.
@@ -6586,8 +6598,9 @@ static void snn__linear_backward(snn_net *net, snn__node *q, snn__task *t, size_
  *             dw[c][taps][o]; with stride, dilation or groups a spread the other way round
  *   image     for each position, the rows of w [o][taps][c] of its nonzero dy are added up, then
  *             added to the pixels that it sees
- * A convolution is a spread or lookup forward, weights and image backward; a transposed one is an
- * image forward, its output, and a spread backward. */
+ * A convolution is a spread, product or lookup forward, weights and image backward; a transposed one
+ * is an image forward, its output, and a spread or product backward. All add up an output
+ * channel by channel, tap by tap: stored as bits or not, spikes give the same. */
 enum {
     SNN__CONV_OUT,
     SNN__CONV_KH,
@@ -6610,6 +6623,7 @@ enum { SNN__POOL_KH, SNN__POOL_KW, SNN__POOL_SH, SNN__POOL_SW, SNN__POOL_PH, SNN
  * so that their lists are short; and in a second-level one: rows of tables, SNN__LANES wide */
 enum { SNN__CONV_WEIGHTS = 7168, SNN__CONV_BAND = 32, SNN__CONV_TABLE = 4096 };
 enum { SNN__CONV_FEW = 8 }; /* outputs of a group that are too few for the matrix product */
+enum { SNN__PLANES = 4 };   /* inputs and outputs of a group, at most, where its channels are planes */
 enum { SNN__CONV_PART = 5, SNN__CONV_WIDE = 24 }; /* inputs of a pattern, of its row, at most */
 enum {
     SNN__CONV_IDX = 4,
@@ -6622,7 +6636,7 @@ enum {
     SNN__CONV_COUNT, /* where patterns are looked up */
     SNN__CONV_CODE,
     SNN__CONV_SEEN,
-    SNN__CONV_COLUMNS
+    SNN__CONV_COLUMNS /* what is unfolded, or planes of x */
 }; /* s[] */
 
 /* of an image of c x h x w and a convolution from it to o channels */
@@ -6664,12 +6678,13 @@ static int snn__conv_dense(const snn__node *q)
            i[SNN__CONV_DH] == 1 && i[SNN__CONV_DW] == 1 && i[SNN__CONV_GROUPS] == 1 &&
            i[SNN__CONV_PH] < i[SNN__CONV_KH] && i[SNN__CONV_PW] < i[SNN__CONV_KW];
 }
-/* Groups of few channels are convolved as planes. */
+/* Groups of few channels are convolved as planes: from 8 on it takes longer than a spread of few
+ * spikes, which fills more lanes there. */
 static int snn__conv_planes(const snn__node *q)
 {
     const snn__conv_shape *s = &q->conv;
-    return q->op != SNN__CONV_TRANSPOSE2D && s->g > 1 && s->og <= SNN__LANES &&
-           s->cg <= SNN__LANES && s->hp * s->wp < 1 << 24;
+    return q->op != SNN__CONV_TRANSPOSE2D && s->g > 1 && s->og <= SNN__PLANES &&
+           s->cg <= SNN__PLANES && s->hp * s->wp < 1 << 24; /* offsets are 32 bits */
 }
 /* A max pool whose windows tile its input. Where a row has few events, most tiles see none of them:
  * their outputs are the bias, and no weight asks for their gradients. */
@@ -6815,10 +6830,10 @@ static int snn__conv_blocks(const snn__conv_shape *s) /* of neighbours, in a row
 }
 /* positions at a time; where nothing is trained, memory counts more than speed */
 static int snn__conv_band(const snn_net *net) { return net->desc.inference ? 4 : SNN__CONV_BAND; }
-/* rows of positions whose windows are unfolded at a time */
+/* rows of positions whose windows are unfolded at a time: no fewer than fill a tile of the product */
 static int snn__conv_rows(const snn_net *net, const snn__conv_shape *s)
 {
-    const int rows = snn__conv_band(net) / s->ow;
+    const int rows = (net->desc.inference ? SNN__CONV_BAND / 2 : SNN__CONV_BAND) / s->ow;
     return rows < 1 ? 1 : rows < s->oh ? rows : s->oh;
 }
 static size_t snn__conv_room(const snn_net *net, const snn__conv_shape *s) /* of a list */
@@ -6856,7 +6871,8 @@ static int snn__planes_length(const snn__node *q)
 /* the part of a task in the gradients: SNN__LANES sums of each weight, then the bias */
 static size_t snn__planes_partial(const snn__conv_shape *s)
 {
-    return (size_t)s->o * ((size_t)(s->cg * s->taps) * SNN__LANES + 1);
+    const size_t weights = snn__mul_size((size_t)s->cg * (size_t)s->taps, SNN__LANES);
+    return snn__mul_size((size_t)s->o, snn__add_size(weights, 1));
 }
 static void snn__planes_plan(snn_net *net, snn__node *q, snn__arena *a)
 {
@@ -6957,7 +6973,8 @@ static void snn__planes_backward(snn_net *net, snn__node *q, snn__task *t, size_
     const float *x = snn__row_in(net, q, t, row, 0), *dout = snn__row_dout(net, q, t, row);
     const float *w = q->wk, *plane;
     float *dx = snn__row_din(net, q, t, row, 0), *dy = SNN__SCRATCH(t, q, SNN__CONV_DY, float);
-    float *dw = SNN__SCRATCH(t, q, SNN__CONV_DW_PART, float), *db = dw + s->o * k * SNN__LANES;
+    float *dw = SNN__SCRATCH(t, q, SNN__CONV_DW_PART, float);
+    float *db = dw + (size_t)s->o * (size_t)k * SNN__LANES;
     float *y = SNN__SCRATCH(t, q, SNN__CONV_Y, float);
     int g, o, c, iy;
     for (g = 0; g < s->g; g++) {
@@ -6966,7 +6983,7 @@ static void snn__planes_backward(snn_net *net, snn__node *q, snn__task *t, size_
                          dout, s->oh, s->ow);
         for (o = 0; o < s->og; o++, dw += k * SNN__LANES, dout += s->p) {
             net->kern->dots(dw, dy + (size_t)o * size + first, plane, q->look, k, n);
-            *db++ += (float)snn__moment(dout, 0, NULL, 0, 1, 0, s->p);
+            *db++ += snn__sum(dout, s->p);
         }
         for (c = 0; dx && c < s->cg; c++, w += s->og * s->taps) {
             net->kern->gather(y, NULL, dy, 1, within, q->look + k, w, s->og * s->taps);
@@ -6980,9 +6997,10 @@ static void snn__planes_end(snn_net *net, snn__node *q, int tasks)
     const snn__conv_shape *s = &q->conv;
     float *gw = snn__param_grad(net, q, 0);
     float *gb = q->i[SNN__CONV_BIAS] ? snn__param_grad(net, q, 1) : NULL;
-    const int weights = s->o * s->cg * s->taps;
+    const size_t weights = (size_t)s->o * (size_t)(s->cg * s->taps);
     snn__task t;
-    int id, i, l;
+    size_t i, l;
+    int id;
     for (id = 0; id < tasks; id++) {
         const float *part;
         t.memory = net->scratch + (size_t)id * net->task_size;
@@ -7010,6 +7028,9 @@ static void snn__conv_plan(snn_net *net, snn__node *q, snn__arena *a)
         return;
     }
     q->wt = !transposed || backward
+                ? snn__arena_floats(a, (size_t)s->c * (size_t)s->taps, (size_t)s->ogp)
+                : NULL;
+    q->wu = !transposed && snn__input_of(net, q, 0)->signal != SNN__BITS && s->og >= SNN__CONV_FEW
                 ? snn__arena_floats(a, (size_t)s->c * (size_t)s->taps, (size_t)s->ogp)
                 : NULL;
     q->wp = snn__conv_tabled(net, q)
@@ -7059,8 +7080,10 @@ static void snn__conv_scratch(snn_net *net, snn__node *q, snn__arena *task, snn_
     const size_t list = snn__conv_room(net, s);
     const int transposed = q->op == SNN__CONV_TRANSPOSE2D,
               image = transposed || (!net->desc.inference && snn__input_of(net, q, 0)->backward);
-    const size_t out = q->hwc || transposed ? 0 : (size_t)s->o * (size_t)s->p;
-    const size_t in = transposed || !image ? 0 : (size_t)s->c * (size_t)(s->h * s->w);
+    const int staged_out = !q->hwc && !transposed && snn__staged(net, q);
+    const int staged_in = image && !transposed && snn__staged(net, snn__input_of(net, q, 0));
+    const size_t out = staged_out ? (size_t)s->o * (size_t)s->p : 0;
+    const size_t in = staged_in ? (size_t)s->c * (size_t)(s->h * s->w) : 0;
     (void)op;
     snn__row_scratch(net, q, task);
     if (snn__conv_planes(q)) {
@@ -7070,7 +7093,7 @@ static void snn__conv_scratch(snn_net *net, snn__node *q, snn__arena *task, snn_
     q->s[SNN__CONV_IDX] = snn__scratch_take(task, list, sizeof(uint32_t));
     q->s[SNN__CONV_VAL] = snn__scratch_take(task, list, sizeof(float));
     q->s[SNN__CONV_Y] = snn__scratch_take(task, y, sizeof(float));
-    q->s[SNN__CONV_STAGE] = snn__stage_take(net, task, in > out ? in : out);
+    q->s[SNN__CONV_STAGE] = snn__scratch_take(task, in > out ? in : out, sizeof(float));
     if (snn__conv_tabled(net, q)) {
         const size_t rows = (size_t)(s->h * snn__conv_blocks(s));
         q->s[SNN__CONV_COUNT] = snn__scratch_take(task, rows, sizeof(uint32_t));
@@ -7129,6 +7152,7 @@ static void snn__conv_prepare(snn_net *net, snn__node *q)
     }
     if (q->wp) snn__conv_tabulate(q, w);
     if (q->wt) snn__zero(q->wt, (size_t)(s->c * s->taps) * (size_t)s->ogp);
+    if (q->wu) snn__zero(q->wu, (size_t)(s->c * s->taps) * (size_t)s->ogp);
     if (q->wk) snn__zero(q->wk, (size_t)s->o * (size_t)s->kp);
     for (o = 0; o < s->o; o++)
         for (c = 0; c < s->cg; c++)
@@ -7137,6 +7161,9 @@ static void snn__conv_prepare(snn_net *net, snn__node *q)
                 const int image_c = o / s->og * s->cg + c, tap = s->taps - 1 - k;
                 if (q->wt)
                     q->wt[(size_t)(image_c * s->taps + tap) * (size_t)s->ogp +
+                          (size_t)(o % s->og)] = v;
+                if (q->wu)
+                    q->wu[(size_t)(image_c * s->taps + k) * (size_t)s->ogp +
                           (size_t)(o % s->og)] = v;
                 if (q->wk) {
                     const int at = k * s->cg + c, run = at / s->run;
@@ -7220,14 +7247,16 @@ static void snn__conv_fill(const snn_net *net, const snn__node *q, const uint32_
     }
 }
 /* columns[c][taps][position] = what positions of some rows see of a group's channels, or zero */
-static void snn__conv_unfold(const snn__node *q, const float *x, int row, int rows, float *columns)
+static void snn__conv_unfold(const snn__node *q, const float *x, int row, int rows, int backwards,
+                             float *columns)
 {
     const snn__conv_shape *s = &q->conv;
     const int *i = q->i, kw = i[SNN__CONV_KW], stride = i[SNN__CONV_SW];
-    int c, tap, r, ox;
+    int c, k, r, ox;
     for (c = 0; c < s->cg; c++, x += s->h * s->w)
-        for (tap = s->taps - 1; tap >= 0; tap--) /* backwards, as the weights */
+        for (k = 0; k < s->taps; k++)
             for (r = row; r < row + rows; r++, columns += s->ow) {
+                const int tap = backwards ? s->taps - 1 - k : k;
                 const int y = r * i[SNN__CONV_SH] + tap / kw * i[SNN__CONV_DH] - i[SNN__CONV_PH];
                 const int x0 = tap % kw * i[SNN__CONV_DW] - i[SNN__CONV_PW];
                 const int from = y * s->w + x0;
@@ -7251,14 +7280,16 @@ static void snn__conv_product(const snn_net *net, const snn__node *q, const snn_
 {
     const snn__conv_shape *s = &q->conv;
     const int k = s->cg * s->taps, most = snn__conv_rows(net, s);
+    const int backwards = to_weights || !q->wu; /* as w */
     const size_t weights = (size_t)k * (size_t)s->ogp;
     float *columns = SNN__SCRATCH(t, q, SNN__CONV_COLUMNS, float);
     int g, row;
+    if (!backwards) w = q->wu;
     for (g = 0; g < s->g; g++, x += s->cg * s->h * s->w, w += weights)
         for (row = 0; row < s->oh; row += most) {
             const int rows = most < s->oh - row ? most : s->oh - row, n = rows * s->ow;
             float *at = y + (size_t)(row * s->ow) * (size_t)s->op + g * s->og;
-            snn__conv_unfold(q, x, row, rows, columns);
+            snn__conv_unfold(q, x, row, rows, backwards, columns);
             if (to_weights)
                 snn__gemm(net->kern, NULL, k, s->og, n, columns, (size_t)n, 1, at, (size_t)s->op, w,
                           (size_t)s->ogp, NULL, 1);
@@ -7402,23 +7433,21 @@ static void snn__conv_image(const snn_net *net, const snn__node *q, const snn__t
         }
 }
 /* x, channels first, = the image within its padding, or with add += */
-static void snn__conv_cut(const snn_net *net, const snn__node *q, const snn__task *t,
-                          const float *image, float *x, int add)
+static void snn__conv_cut(const snn_net *net, const snn__node *q, const float *image, float *x,
+                          int add)
 {
     const snn__conv_shape *s = &q->conv;
     const int whole = s->wp == s->w; /* then all rows are one */
     const float *at = image + (size_t)(q->i[SNN__CONV_PH] * s->wp + q->i[SNN__CONV_PW]) *
                                   (size_t)s->c;
-    float *stage = add ? x : snn__stage(net, q, t, SNN__CONV_STAGE, x);
     int y;
     for (y = 0; y < (whole ? 1 : s->h); y++)
-        net->kern->transpose(stage + y * s->w, (size_t)(s->h * s->w),
+        net->kern->transpose(x + y * s->w, (size_t)(s->h * s->w),
                              at + (size_t)(y * s->wp * s->c), (size_t)s->c,
                              whole ? s->h * s->w : s->w, s->c, add);
-    snn__stage_write(x, stage, (size_t)(s->c * s->h * s->w));
 }
-/* dy of a row channels first */
-static void snn__conv_columns(const snn_net *net, const snn__node *q, const float *d, float *dy)
+/* dy, channels last, of a row channels first */
+static void snn__conv_positions(const snn_net *net, const snn__node *q, const float *d, float *dy)
 {
     const snn__conv_shape *s = &q->conv;
     const int whole = s->pitch == s->ow;
@@ -7495,7 +7524,7 @@ static void snn__conv_forward(snn_net *net, snn__node *q, snn__task *t, size_t r
     }
     if (q->hwc) return;
     out = snn__row_out(net, q, t, row);
-    stage = snn__stage(net, q, t, SNN__CONV_STAGE, out);
+    stage = snn__stage(net, q, q, t, SNN__CONV_STAGE, out);
     net->kern->transpose(stage, (size_t)s->p, y, (size_t)s->op, s->p, s->o, 0);
     snn__stage_write(out, stage, (size_t)(s->p * s->o));
 }
@@ -7515,21 +7544,24 @@ static void snn__conv_backward(snn_net *net, snn__node *q, snn__task *t, size_t 
     const snn__node *x = snn__input_of(net, q, 0);
     float *dy = SNN__SCRATCH(t, q, SNN__CONV_DY, float);
     float *image = SNN__SCRATCH(t, q, SNN__CONV_DIMAGE, float);
-    float *dw = SNN__SCRATCH(t, q, SNN__CONV_DW_PART, float);
+    float *dw = SNN__SCRATCH(t, q, SNN__CONV_DW_PART, float), *dx, *stage;
     snn__list l;
     if (snn__conv_planes(q)) {
         snn__planes_backward(net, q, t, row);
         return;
     }
     l = snn__conv_list(net, q, t, row);
-    if (!q->hwc) snn__conv_columns(net, q, snn__row_dout(net, q, t, row), dy);
+    if (!q->hwc) snn__conv_positions(net, q, snn__row_dout(net, q, t, row), dy);
     if (snn__conv_dense(q)) snn__conv_weights(net, q, &l, dy, dw);
     else snn__conv_spread(net, q, t, &l, dy, dw, 1);
     if (!q->tiles) snn__conv_bias(net, q, t, dy, snn__conv_dbias(q, t));
     if (!x->backward) return;
     snn__zero(image, (size_t)(s->hp * s->wp) * (size_t)s->c);
     snn__conv_image(net, q, t, dy, image);
-    snn__conv_cut(net, q, t, image, snn__row_dout(net, x, t, row), x->add);
+    dx = snn__row_dout(net, x, t, row);
+    stage = x->add ? dx : snn__stage(net, x, q, t, SNN__CONV_STAGE, dx);
+    snn__conv_cut(net, q, image, stage, x->add);
+    snn__stage_write(dx, stage, (size_t)x->n);
 }
 static void snn__conv_transpose_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
@@ -7538,12 +7570,12 @@ static void snn__conv_transpose_forward(snn_net *net, snn__node *q, snn__task *t
     float *x = SNN__SCRATCH(t, q, SNN__CONV_DY, float), *out = snn__row_out(net, q, t, row);
     float *image = SNN__SCRATCH(t, q, SNN__CONV_DIMAGE, float);
     int c, i;
-    snn__conv_columns(net, q, snn__row_in(net, q, t, row, 0), x);
+    snn__conv_positions(net, q, snn__row_in(net, q, t, row, 0), x);
     snn__zero(image, (size_t)(s->hp * s->wp) * (size_t)s->c);
     snn__conv_image(net, q, t, x, image);
     for (c = 0; c < s->c; c++)
         for (i = 0; i < s->h * s->w; i++) out[c * s->h * s->w + i] = bias ? bias[c] : 0.0f;
-    snn__conv_cut(net, q, t, image, out, 1);
+    snn__conv_cut(net, q, image, out, 1);
 }
 static void snn__conv_transpose_backward(snn_net *net, snn__node *q, snn__task *t, size_t row)
 {
@@ -7555,14 +7587,14 @@ static void snn__conv_transpose_backward(snn_net *net, snn__node *q, snn__task *
     float *db = snn__conv_dbias(q, t);
     snn__list l;
     int c;
-    snn__conv_columns(net, q, snn__row_in(net, q, t, row, 0), x);
+    snn__conv_positions(net, q, snn__row_in(net, q, t, row, 0), x);
     l.idx = SNN__SCRATCH(t, q, SNN__CONV_IDX, uint32_t);
     l.value = SNN__SCRATCH(t, q, SNN__CONV_VAL, float);
     l.count = net->kern->list_floats(dout, q->n, l.idx, l.value);
     l.dense = snn__conv_dense_image(s, dout, l.count);
     snn__conv_spread(net, q, t, &l, x, dw, 1);
     for (c = 0; c < s->c; c++)
-        db[c] += (float)snn__moment(dout + c * s->h * s->w, 0, NULL, 0, 1, 0, s->h * s->w);
+        db[c] += snn__sum(dout + c * s->h * s->w, s->h * s->w);
     din = snn__row_din(net, q, t, row, 0);
     if (!din) return;
     snn__zero(dx, (size_t)s->p * (size_t)s->op);
@@ -7661,7 +7693,8 @@ static void snn__pool_scratch(snn_net *net, snn__node *q, snn__arena *task, snn_
         task, SNN__LANES + snn__pool_words(q) * (32 / snn__pool_bits(q)), 1);
     q->s[SNN__POOL_AT] = snn__scratch_take(
         task, (size_t)(q->i[SNN__POOL_KH] * q->i[SNN__POOL_KW]), sizeof(int32_t));
-    q->s[SNN__POOL_STAGE] = snn__stage_take(net, task, (size_t)q->n);
+    q->s[SNN__POOL_STAGE] = snn__scratch_take(
+        task, q->op == SNN__MAX_POOL2D && snn__staged(net, q) ? (size_t)q->n : 0, sizeof(float));
 }
 
 /* element (c, y, x) of the input is at data[c*sc + (y*w + x)*sp]; and so of its gradient */
@@ -7758,7 +7791,7 @@ static void snn__max_pool_forward(snn_net *net, snn__node *q, snn__task *t, size
     const uint32_t *seen = snn__conv_seen(x, t);
     const int wide = seen ? snn__conv_tiles(net, x, 1) : q->shape[2];
     float *best = SNN__SCRATCH(t, q, SNN__POOL_ROW, float), *out = snn__row_out(net, q, t, row);
-    float *stage = snn__stage(net, q, t, SNN__POOL_STAGE, out);
+    float *stage = snn__stage(net, q, q, t, SNN__POOL_STAGE, out);
     unsigned char *winners = SNN__SCRATCH(t, q, SNN__POOL_ARG, unsigned char);
     int32_t *at = SNN__SCRATCH(t, q, SNN__POOL_AT, int32_t);
     int i = 0, oy = 0, ox = 0, c, k, count = 0;
@@ -8570,7 +8603,7 @@ static void snn__neuron_values(const snn_net *net, snn__node *q)
     size_t i;
     int k;
     for (k = 0; k <= last; k++) {
-        const float *v = snn__param_value(net, q, k == last ? def->params : k);
+        const float *v = snn__param_value(net, q, k < def->params ? k : def->params);
         const int clamp = k < def->params && (def->param[k].flags & SNN_PARAM_CLAMP01);
         all[k] = q->values + (size_t)k * stride;
         for (i = 0; i < stride && (k < def->params || k == last); i++) {
@@ -9178,7 +9211,7 @@ static void snn__scan_backward_task(void *arg, int id)
                     snn__accumulate(q->dstate[fed] + first, ds, (size_t)n);
                 }
                 for (k = 0; k < def->states && (net->t0 + t) % SNN__FLUSH_STEPS == 0; k++)
-                    snn__flush_row(b.dstate[k], (size_t)n);
+                    snn__flush_row(b.dstate[k], (size_t)n, SNN__LEAST);
                 if (!x->backward) continue;
                 to =
                     x->signal == SNN__CONSTANT ? sum : x->dout + (x->dout_row0 + row) * row_in + at;
@@ -10348,7 +10381,7 @@ static snn_optim_desc snn__optim_defaults(const snn_optim_desc *d)
 /* Square root to 2 ulp: sqrtf may set errno, and compilers do not vectorise a loop that does. */
 SNN__HD float snn__sqrt1(float x)
 {
-    const float least = x < 1e-30f ? 1e-30f : x, half = 0.5f * least; /* no overflow in y y */
+    const float least = x < 1e-37f ? 1e-37f : x, half = 0.5f * least; /* no overflow in y y */
     float y; /* 1/sqrt(x): first guess by halving the exponent, then Newton's steps */
     int32_t bits;
     memcpy(&bits, &least, sizeof bits);
@@ -10501,8 +10534,10 @@ static snn_status snn__optim_update(const snn_optim_desc *d, int wide, int k, fl
 #endif
         snn__optim_pass(&r, k, p, g, m1, m2, n);
     (void)wide;
-    if (one && k % SNN__FLUSH_STEPS == 0) snn__flush_row(m1, n);
-    if (two && k % SNN__FLUSH_STEPS == 0) snn__flush_row(m2, n);
+    if (one && k % SNN__FLUSH_STEPS == 0)
+        snn__flush_row(m1, n, r.kind == SNN_RMSPROP ? SNN__LEAST_SQUARE : SNN__LEAST);
+    if (two && k % SNN__FLUSH_STEPS == 0)
+        snn__flush_row(m2, n, adam ? SNN__LEAST_SQUARE : SNN__LEAST);
     return SNN_OK;
 }
 SNN_DEF snn_status snn_optim_update(const snn_optim_desc *d, int k, float *p, const float *g,

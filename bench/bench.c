@@ -885,7 +885,7 @@ static void run_neuron(void *arg)
     int k;
     j->run(&j->b);
     for (k = 0; k < j->states && j->runs % SNN__FLUSH_STEPS == 0; k++)
-        snn__flush_row(j->b.dstate[k], CELLS); /* as a net does */
+        snn__flush_row(j->b.dstate[k], CELLS, SNN__LEAST); /* as a net does */
     j->runs++;
 }
 

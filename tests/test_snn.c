@@ -443,6 +443,8 @@ static const net_row fixed_rows[] = {
     {"conv_spikes", SNN_INPUT_SPIKES, 3, 9, 7, 6, 3,
      "conv:4 k3 s2 p1 | leaky b.9 t.2 | conv:6 k3 p1 g2 | leaky b.7 t.1 | flat | fc:3 | leaky b.9 "
      "t.1"},
+    {"conv_many_spikes", SNN_INPUT_DENSE, 2, 7, 7, 3, 2,
+     "conv:9 k3 p1 | leaky b.9 t-.4 | conv:12 k3 s2 p1 | leaky b.9 t.1 | conv:8 k2 | leaky b.8 t.1"},
     {"conv_dilated", SNN_INPUT_CONSTANT, 2, 11, 9, 5, 2,
      "conv:4 k3 d2 p2 | leaky b.9 t.2 | conv:4 k3 d2 g4 | leaky b.9 t.1 | flat | fc:3 | leaky b.9 "
      "t.1"},
@@ -2420,6 +2422,40 @@ static void optim_fades(int kind, int momentum)
     for (i = 0; i < n; i++) CHECK(m1[i] == 0.0f && m2[i] == 0.0f);
 }
 
+/* Adam's steps are about lr for the smallest constant gradient, when eps is smaller. */
+static void optim_small(int a, int b)
+{
+    float p = 0.0f, g = 1e-14f, m1 = 0.0f, m2 = 0.0f;
+    int k;
+    (void)a, (void)b;
+    for (k = 1; k <= 4000; k++) {
+        const float before = p;
+        ZERO(snn_optim_desc, o);
+        o.lr = 1e-3f, o.eps = 1e-16f;
+        CHECK(snn_optim_update(&o, k, &p, &g, &m1, &m2, 1) == SNN_OK);
+        if (!(fabsf(before - p) < 1.02e-3f)) fail("step %d is %g", k, (double)(before - p));
+    }
+    CHECK(fabsf(p + 4.0f) < 0.1f);
+}
+
+/* SoftLIF against its equation in double, from far below the threshold on; QCFS of no number */
+static void soft_lif_equation(int a, int b)
+{
+    const float p[7] = {1.0f, 1.0f, 0.0f, 0.02f, 0.001f, 0.05f, 0.063f}, levels[3] = {1.0f, 8.0f};
+    double x;
+    (void)a, (void)b;
+    for (x = -0.695; x < 4.0; x += 0.003) { /* from ln q = -88.7 on */
+        const double y = ((double)(float)x - 1.0) / (double)p[3], softplus = log1p(exp(-fabs(y)));
+        const double q = (double)p[3] * (softplus + (y > 0.0 ? y : 0.0));
+        const double v = (double)p[6] / ((double)p[4] + (double)p[5] * log1p(1.0 / q));
+        const double dv = v * v / (double)p[6] * (double)p[5] / (q * (q + 1.0)) / (1.0 + exp(-y));
+        float slope, rate = snn__soft_lif_rate1(&slope, p, (float)x);
+        if (fabs((double)rate - v) > 1e-5 * v || fabs((double)slope - dv) > 1e-4 * dv)
+            fail("at %g: %g, %g, should be %g, %g", x, (double)rate, (double)slope, v, dv);
+    }
+    CHECK(snn__qcfs_value1(levels, (float)NAN) == 0.0f);
+}
+
 /* Every loss that is a smooth function of the recording: value against formula-free differences. */
 static const char *const loss_options[] = {"mean", "sum", "population", "weight", "l1"};
 
@@ -2655,7 +2691,7 @@ static void net_variant(int row, int code)
     ZERO(snn_net_desc, a);
     ZERO(snn_net_desc, b);
     a.seed = b.seed = 7;
-    if (v == V_DENSE) b.spikes = SNN_SPIKES_DENSE, tolerance = 1e-5;
+    if (v == V_DENSE) b.spikes = SNN_SPIKES_DENSE, a.deterministic = b.deterministic = 1;
     if (v == V_K1) b.checkpoint = 1;
     if (v == V_K3) b.checkpoint = 3;
     if (v == V_K7) b.checkpoint = 7;
@@ -7017,6 +7053,8 @@ static void add_all(void)
     add(gradient_fades, 0, 0, "net/gradient_fades");
     for (i = 0; i < 8; i++)
         add(optim_fades, i / 2, i % 2, "optim/moments_fade_%d%s", i / 2, i % 2 ? "_momentum" : "");
+    add(optim_small, 0, 0, "optim/small_gradients");
+    add(soft_lif_equation, 0, 0, "neuron/soft_lif_equation");
     for (i = 0; i < COUNT_OF(window_layers); i++)
         for (k = 0; k < 3; k++)
             add(layer_windows, i, k, "layers/windows %s, %s", window_layers[i], input_names[k]);
