@@ -3170,7 +3170,8 @@ SNN__KERNELS(simd128, SNN_ISA_SIMD128, 0, 4, 8, v4, plain, plain, plain, plain, 
 #if SNN__X86
 SNN__KERNELS(avx2_exact, SNN_ISA_AVX2, 1, 4, 16, v8, avx2, plain, avx2, avx2, NULL)
 SNN__KERNELS(avx2, SNN_ISA_AVX2, 1, 6, 16, f8, avx2, plain, avx2, avx2, NULL)
-SNN__KERNELS(avx512, SNN_ISA_AVX512, 2, 8, 32, f16, avx512, avx512, avx512, avx2, snn__masked_avx512)
+SNN__KERNELS(avx512, SNN_ISA_AVX512, 2, 8, 32, f16, avx512, avx512, avx512, avx2,
+             snn__masked_avx512)
 #endif
 
 static const snn__kernels *snn__kernels_select(snn_isa isa, int deterministic)
@@ -3643,15 +3644,14 @@ SNN__HD float snn__exp1(float x)
     float n, r, p, scale;
     int32_t bits;
     x = snn__clamp(x, -64.0f, 64.0f);
-    /* the nearest integer, biased: it is positive; of NaN the cast is of the least */
-    bits = (int32_t)((x > -64.0f ? x : -64.0f) * 1.44269504f + 127.5f);
+    bits = (int32_t)(x * 1.44269504f + 127.5f); /* the nearest integer, biased: it is positive */
     n = (float)(bits - 127);
     r = (x - n * 0.693145752f) - n * 1.42860677e-6f;
     p = 1.0f +
         r * (1.0f +
              r * (0.5f + r * (0.166666657f +
                               r * (0.0416665734f + r * (0.00833345950f + r * 0.00139262271f)))));
-    bits *= 8388608;
+    bits = (int32_t)((uint32_t)bits << 23);
     memcpy(&scale, &bits, sizeof scale);
     return p * scale;
 }
@@ -4895,8 +4895,8 @@ static const snn_neuron_def snn__mcpitts_def = {
  *
  *   y = gain x + bias - theta;  q = sigma ln(1 + exp(y/sigma));
  *   V = amplitude/(tau_ref + tau_rc ln(1 + theta/q))
- *   dV/dx = gain sig(y/sigma) V^2/amplitude tau_rc theta/(q (q + theta));  both 0 where ln q < -88.7,
- *           1/q being no float
+ *   dV/dx = gain sig(y/sigma) V^2/amplitude tau_rc theta/(q (q + theta))
+ *   both 0 where ln q < -88.7: 1/q would be no float
  *
  * theta is the field threshold (1); custom[1..6]: gain (1), bias (0), sigma (0.02), tau_ref
  * (0.001), tau_rc (0.05), amplitude (0.063). n3ml leaves the threshold out of y: bias = 1. Matches:
@@ -5726,7 +5726,8 @@ SNN_DEF void snn_neuron_backward(const snn_neuron_model *m, int n, float *dx, fl
             if (m->desc.output_membrane) snn__accumulate(dstate[0] + at, dspk + at, (size_t)b.n);
             snn__neuron_retreat(&q, &b, m->desc.output_membrane ? NULL : dspk + at, f,
                                 dvalue[SNN_MAX_PARAMS], NULL, NULL, winner - at, scratch);
-            for (k = 0; k < m->def->states; k++) snn__flush_row(b.dstate[k], (size_t)b.n, SNN__LEAST);
+            for (k = 0; k < m->def->states; k++)
+                snn__flush_row(b.dstate[k], (size_t)b.n, SNN__LEAST);
             if (m->def->derived) m->def->underive(b.n, b.param, b.dparam);
             for (k = 0; dparam && k <= params; k++)
                 for (i = 0; dparam[k] && i < b.n; i++) {
@@ -6598,8 +6599,8 @@ static void snn__linear_backward(snn_net *net, snn__node *q, snn__task *t, size_
  *             dw[c][taps][o]; with stride, dilation or groups a spread the other way round
  *   image     for each position, the rows of w [o][taps][c] of its nonzero dy are added up, then
  *             added to the pixels that it sees
- * A convolution is a spread, product or lookup forward, weights and image backward; a transposed one
- * is an image forward, its output, and a spread or product backward. All add up an output
+ * A convolution is a spread, product or lookup forward, weights and image backward; a transposed
+ * one is an image forward, its output, and a spread or product backward. All add up an output
  * channel by channel, tap by tap: stored as bits or not, spikes give the same. */
 enum {
     SNN__CONV_OUT,
@@ -6623,7 +6624,7 @@ enum { SNN__POOL_KH, SNN__POOL_KW, SNN__POOL_SH, SNN__POOL_SW, SNN__POOL_PH, SNN
  * so that their lists are short; and in a second-level one: rows of tables, SNN__LANES wide */
 enum { SNN__CONV_WEIGHTS = 7168, SNN__CONV_BAND = 32, SNN__CONV_TABLE = 4096 };
 enum { SNN__CONV_FEW = 8 }; /* outputs of a group that are too few for the matrix product */
-enum { SNN__PLANES = 4 };   /* inputs and outputs of a group, at most, where its channels are planes */
+enum { SNN__PLANES = 4 };   /* its inputs, and outputs, at most, where channels are planes */
 enum { SNN__CONV_PART = 5, SNN__CONV_WIDE = 24 }; /* inputs of a pattern, of its row, at most */
 enum {
     SNN__CONV_IDX = 4,
@@ -6830,7 +6831,7 @@ static int snn__conv_blocks(const snn__conv_shape *s) /* of neighbours, in a row
 }
 /* positions at a time; where nothing is trained, memory counts more than speed */
 static int snn__conv_band(const snn_net *net) { return net->desc.inference ? 4 : SNN__CONV_BAND; }
-/* rows of positions whose windows are unfolded at a time: no fewer than fill a tile of the product */
+/* rows of positions whose windows are unfolded at a time: enough to fill a tile of the product */
 static int snn__conv_rows(const snn_net *net, const snn__conv_shape *s)
 {
     const int rows = (net->desc.inference ? SNN__CONV_BAND / 2 : SNN__CONV_BAND) / s->ow;

@@ -444,7 +444,8 @@ static const net_row fixed_rows[] = {
      "conv:4 k3 s2 p1 | leaky b.9 t.2 | conv:6 k3 p1 g2 | leaky b.7 t.1 | flat | fc:3 | leaky b.9 "
      "t.1"},
     {"conv_many_spikes", SNN_INPUT_DENSE, 2, 7, 7, 3, 2,
-     "conv:9 k3 p1 | leaky b.9 t-.4 | conv:12 k3 s2 p1 | leaky b.9 t.1 | conv:8 k2 | leaky b.8 t.1"},
+     "conv:9 k3 p1 | leaky b.9 t-.4 | conv:12 k3 s2 p1 | leaky b.9 t.1 | conv:8 k2 | leaky b.8 "
+     "t.1"},
     {"conv_dilated", SNN_INPUT_CONSTANT, 2, 11, 9, 5, 2,
      "conv:4 k3 d2 p2 | leaky b.9 t.2 | conv:4 k3 d2 g4 | leaky b.9 t.1 | flat | fc:3 | leaky b.9 "
      "t.1"},
