@@ -342,7 +342,7 @@
  *       SNN__NEURON_LOOPS(quadratic, 1, 3, 1)
  *       static const snn_neuron_def snn__quadratic_def = {
  *           "quadratic", "quadratic", "Quadratic integrate-and-fire", 1, 3, {"mem"},
- *           {SNN__THETA, SNN__BETA, SNN__CUSTOM("a", 0.1f, 0)}, SNN_RESET_SUBTRACT,
+ *           {SNN__THETA, SNN__BETA, SNN__CUSTOM("a", 0.01f, 0)}, SNN_RESET_SUBTRACT,
  *           SNN__RUN(quadratic), SNN__USUAL, SNN__NO_DERIVED, SNN__NO_JUMP,
  *           &snn__quadratic_wide};
  *
@@ -5415,7 +5415,7 @@ SNN_DEF int snn_quant_levels(const snn_quant *q, float *levels)
     const double lo = -threshold * (1.0 + lower), hi = threshold * (1.0 + upper),
                  c = q->centre_zero ? 0.0 : threshold;
     int n, j, below;
-    double m, sum, gap, at;
+    double m, sum, gap, at, share;
     if (q->bits < 1 || q->bits > 16) return SNN_ERR_ARGUMENT;
     n = 1 << q->bits;
     if (!levels) return n;
@@ -5424,7 +5424,8 @@ SNN_DEF int snn_quant_levels(const snn_quant *q, float *levels)
         return n;
     }
     m = q->multiplier != 0.0f ? (double)q->multiplier : base[q->bits < 8 ? q->bits - 1 : 7];
-    below = (int)(n * (c - lo) / (hi - lo));
+    share = (c - lo) / (hi - lo); /* c may be beyond them */
+    below = !(share > 0.0) ? 0 : share < 1.0 ? (int)(n * share) : n;
     for (sum = 0, gap = 1, j = 0; j < below; j++, gap *= m) sum += gap;
     for (at = lo, gap = 1, j = 0; j < below; j++, gap *= m) {
         levels[j] = (float)at;
@@ -7806,7 +7807,7 @@ static void snn__max_pool_forward(snn_net *net, snn__node *q, snn__task *t, size
         /* what is too much of a position's padded numbers the next one overwrites */
         float *y = best + (size_t)(oy * q->shape[2] + ox) * padded;
         unsigned char *arg = winners + (oy * q->shape[2] + ox) * channels;
-        if (v.sc == 1) net->kern->maximum(y, arg, from, at, count, (int)padded);
+        if (x->hwc) net->kern->maximum(y, arg, from, at, count, (int)padded);
         else
             for (c = 0; c < channels; c++, from += v.sc)
                 for (y[c] = from[at[0]], arg[c] = 0, k = 1; k < count; k++)
@@ -7863,7 +7864,7 @@ static void snn__max_pool_backward(snn_net *net, snn__node *q, snn__task *t, siz
         const float *d = rows + (size_t)p * padded;
         const unsigned char *arg = winners + p * channels;
         float *to = v.grad + snn__pool_elements(q, in, &v, oy, ox, at, &count);
-        if (v.sc == 1) net->kern->unpool(to, at, count, d, arg, (int)padded, meet);
+        if (x->hwc) net->kern->unpool(to, at, count, d, arg, (int)padded, meet);
         else
             for (c = 0; c < channels; c++) to[(size_t)c * v.sc + (size_t)at[arg[c]]] += d[c];
     }
@@ -12538,13 +12539,14 @@ static void snn__plan_buffers(snn_net *net, snn__arena *a)
         const int spikes = q->record & SNN_RECORD_SPIKES;
         const int constant = q->signal == SNN__CONSTANT, cut = net->segments > 1;
         const int window = net->window > net->segment;
+        const int first = window || constant ? 0 : q->exec; /* what is constant, later passes read */
         int last = q->last_user, kept, recorded;
         memset(q->buf, 0, sizeof q->buf);
         if (q->op == SNN__MAX_POOL2D && q->backward) /* a link of a chain, too */
             snn__buffer_want(&q->buf[2],
                              snn__mul_size(snn__plan_rows(net, q, net->window),
                                            snn__pool_words(q) * sizeof(uint32_t)),
-                             window ? 0 : q->exec, 2 * n - 1 - (window ? 0 : q->exec));
+                             first, 2 * n - 1 - first);
         if (q->root != i || q->chunk) continue;
         for (j = i + 1; j < n && !net->desc.inference;
              j++) /* the earliest reader that wants it again in backward */
@@ -13143,6 +13145,7 @@ typedef struct snn__row_job {
     snn__node *q;
     size_t rows;
     int tasks, backward, by_sample;
+    float floor; /* backward: gradients below so many times a row's largest are none */
 } snn__row_job;
 
 static void snn__row_forward(snn_net *net, snn__node *q, snn__task *t, size_t row)
@@ -13166,6 +13169,12 @@ static void snn__row_cut(float *d, int n, float share)
     least *= share;
     for (i = 0; i < n; i++) d[i] = SNN_FABSF(d[i]) < least ? 0.0f : d[i];
 }
+/* gradient_floor, for chains with a convolution */
+static float snn__floor_of(const snn_net *net, const snn__node *q)
+{
+    while (q && !snn__is_conv(q)) q = snn__chain_previous(net, q);
+    return q ? net->desc.gradient_floor : 0.0f;
+}
 static void snn__row_task(void *arg, int id)
 {
     const snn__row_job *job = (const snn__row_job *)arg;
@@ -13182,9 +13191,8 @@ static void snn__row_task(void *arg, int id)
     for (base = 0; base < job->rows; base += job->by_sample ? batch : job->rows)
         for (u = u0; u < u1; u++) {
             row = base + u;
-            if (job->backward && net->desc.gradient_floor > 0.0f)
-                snn__row_cut(snn__row_dout(net, job->q, &t, row), job->q->n,
-                             net->desc.gradient_floor);
+            if (job->backward && job->floor > 0.0f)
+                snn__row_cut(snn__row_dout(net, job->q, &t, row), job->q->n, job->floor);
             if (job->backward) snn__row_backward(net, job->q, &t, row);
             else snn__row_forward(net, job->q, &t, row);
             if (!job->backward && job->q->halved)
@@ -13206,6 +13214,7 @@ static void snn__run(snn_net *net, snn__node *q, int backward)
     job.q = q;
     job.rows = snn__rows(net, q);
     job.backward = backward;
+    job.floor = backward ? snn__floor_of(net, q) : 0.0f;
     job.by_sample =
         0; /* a sample's steps stay with one task where they meet in one row of a constant input */
     for (p = q; p; p = snn__chain_previous(net, p))
@@ -13333,11 +13342,13 @@ static void snn__input_load_task(void *arg, int task)
     const snn__node *q = &job->net->node[0];
     const size_t n = (size_t)q->n, last = job->rows * (size_t)(task + 1) / (size_t)job->tasks;
     size_t r = job->rows * (size_t)task / (size_t)job->tasks;
-    float *to = q->signal == SNN__BITS ? q->rec_spk : q->out;
-    if (to && to != job->x) memcpy(to + r * n, job->x + r * n, (last - r) * n * sizeof(float));
-    for (; q->signal == SNN__BITS && r < last; r++)
-        job->net->kern->fire(q->bits + r * (size_t)q->words, job->x + r * n, q->n,
-                             SNN__FIRE_NONZERO);
+    if (q->signal != SNN__BITS && q->out && q->out != job->x)
+        memcpy(q->out + r * n, job->x + r * n, (last - r) * n * sizeof(float));
+    for (; q->signal == SNN__BITS && r < last; r++) {
+        uint32_t *bits = q->bits + r * (size_t)q->words;
+        job->net->kern->fire(bits, job->x + r * n, q->n, SNN__FIRE_NONZERO);
+        if (q->rec_spk) snn_spikes_unpack(q->rec_spk + r * n, bits, q->n, 1.0f);
+    }
 }
 /* the input of `steps` steps into the net; checked */
 static snn_status snn__input_load(snn_net *net, const float *x, int steps)
@@ -13381,11 +13392,27 @@ static void snn__prepare(snn_net *net)
     net->dirty = 0;
 }
 
+/* the recorded gradients: each pass's backward adds to what was written there since it ran */
+static void snn__recorded_zero(snn_net *net)
+{
+    int i, k;
+    for (i = 0; i < net->count; i++) {
+        snn__node *q = &net->node[i];
+        const size_t n = (q->signal == SNN__CONSTANT ? 1 : (size_t)net->desc.steps) *
+                         (size_t)net->desc.batch * (size_t)q->n;
+        if ((q->record & SNN_RECORD_GRADIENT) && q->dout) snn__zero(q->dout, n);
+        for (k = 0; k < SNN_MAX_STATES; k++)
+            if (q->drec[k]) snn__zero(q->drec[k], n);
+    }
+}
 static snn_status snn__pass(snn_net *net, int steps)
 {
     snn_status status = SNN_OK;
     int i, t;
-    if (!net->engine) snn__prepare(net);
+    if (!net->engine) {
+        snn__prepare(net);
+        snn__recorded_zero(net);
+    }
     net->pass_steps = steps;
     net->bad = 0;
     if (net->engine) status = net->engine->forward(net);
@@ -13520,7 +13547,6 @@ SNN_DEF snn_status snn_net_zero_grad(snn_net *net)
 {
     snn_status status = snn__ready(net);
     snn__zero_job job;
-    int i, k;
     if (status != SNN_OK) return status;
     if (net->engine) return net->engine->zero_grad(net);
     job.x = net->grads;
@@ -13528,21 +13554,16 @@ SNN_DEF snn_status snn_net_zero_grad(snn_net *net)
     job.tasks = snn__task_count(1 + job.n / SNN__BLOCK);
     if (job.x)
         snn__parallel_for(&net->desc.threads, (double)job.n, job.tasks, snn__zero_task, &job);
-    for (i = 0; i < net->count; i++) {
-        snn__node *q = &net->node[i];
-        const size_t n = (q->signal == SNN__CONSTANT ? 1 : (size_t)net->desc.steps) *
-                         (size_t)net->desc.batch * (size_t)q->n;
-        if ((q->record & SNN_RECORD_GRADIENT) && q->dout) snn__zero(q->dout, n);
-        for (k = 0; k < SNN_MAX_STATES; k++)
-            if (q->drec[k]) snn__zero(q->drec[k], n);
-    }
+    snn__recorded_zero(net);
     return SNN_OK;
 }
 SNN_DEF snn_status snn_net_train(snn_net *net, int training)
 {
     snn_status status = snn__ready(net);
-    if (status == SNN_OK) net->training = training != 0;
-    return status;
+    if (status != SNN_OK) return status;
+    if (net->training != (training != 0)) net->constant_valid = 0; /* norms, dropout */
+    net->training = training != 0;
+    return SNN_OK;
 }
 SNN_DEF snn_status snn_net_params_changed(snn_net *net)
 {

@@ -2045,7 +2045,7 @@ static snn__node snn__cu_recurrent_conv(const snn__node *q)
 /* gradient_floor cuts the gradients of q's output: as on the CPU, where a chain has one cut */
 static int snn__cu_floored(const snn_net *net, const snn__node *q)
 {
-    return net->desc.gradient_floor > 0.0f && q->backward && !q->chunk &&
+    return snn__floor_of(net, q) > 0.0f && q->backward && !q->chunk &&
            snn__op_table[q->op].kind == SNN__ROW;
 }
 /* a matrix product reads q, as floats */
@@ -3306,6 +3306,20 @@ static void snn__cu_segment_forward(snn_net *net, int t)
         }
     }
 }
+static void snn__cu_recorded_zero(snn_net *net)
+{
+    snn__cu_net *g = snn__cu_of(net);
+    int i, k;
+    for (i = 0; i < net->count; i++) {
+        const snn__node *q = &net->node[i];
+        const size_t n = (q->signal == SNN__CONSTANT ? 1 : (size_t)net->desc.steps) *
+                         (size_t)net->desc.batch * (size_t)q->n;
+        if (q->record & SNN_RECORD_GRADIENT)
+            snn__cu_zero(&g->c, g->node[i].dout, n * sizeof(float));
+        for (k = 0; k < SNN_MAX_STATES; k++)
+            snn__cu_zero(&g->c, g->node[i].drec[k], n * sizeof(float));
+    }
+}
 static void snn__cu_forward_run(snn_net *net, const void *what)
 {
     int t;
@@ -3313,6 +3327,7 @@ static void snn__cu_forward_run(snn_net *net, const void *what)
     snn__cu_look_begin(net);
     if (snn__cu_of(net)->unprepared) snn__cu_prepare_weights(net);
     if (net->node[0].signal != SNN__CONSTANT || !net->constant_valid) snn__cu_unpack_input(net);
+    snn__cu_recorded_zero(net);
     for (t = 0; t < net->pass_steps; t += net->segment) snn__cu_segment_forward(net, t);
 }
 static snn_status snn__cu_forward(snn_net *net)
@@ -3328,8 +3343,7 @@ static snn_status snn__cu_forward(snn_net *net)
     net->constant_valid = !g->c.error;
     if (!g->c.error) g->unprepared = 0;
     snn__cu_look_end_of(net);
-    snn__cu_share(net, SNN__CU_SIGNAL, SNN__CU_DSIGNAL, 0);
-    snn__cu_share(net, SNN__CU_REC, SNN__CU_DREC, 0);
+    snn__cu_share(net, SNN__CU_SIGNAL, SNN__CU_STATE, 0);
     snn__cu_share(net, SNN__CU_STATE, SNN__CU_DSTATE, 0);
     if (g->kept) snn__cu_fetch_values(net); /* norms move theirs */
     snn__cu_uploaded(&g->c); /* the next batch may be written while this one is computed */
@@ -3492,18 +3506,9 @@ static snn_status snn__cu_reset(snn_net *net)
 static void snn__cu_zero_grad_run(snn_net *net, const void *what)
 {
     snn__cu_net *g = snn__cu_of(net);
-    int i, k;
     (void)what;
     snn__cu_zero(&g->c, g->grads, net->trained * sizeof(float));
-    for (i = 0; i < net->count; i++) {
-        const snn__node *q = &net->node[i];
-        const size_t n = (q->signal == SNN__CONSTANT ? 1 : (size_t)net->desc.steps) *
-                         (size_t)net->desc.batch * (size_t)q->n;
-        if (q->record & SNN_RECORD_GRADIENT)
-            snn__cu_zero(&g->c, g->node[i].dout, n * sizeof(float));
-        for (k = 0; k < SNN_MAX_STATES; k++)
-            snn__cu_zero(&g->c, g->node[i].drec[k], n * sizeof(float));
-    }
+    snn__cu_recorded_zero(net);
 }
 static snn_status snn__cu_zero_grad(snn_net *net)
 {
