@@ -12539,7 +12539,7 @@ static void snn__plan_buffers(snn_net *net, snn__arena *a)
         const int spikes = q->record & SNN_RECORD_SPIKES;
         const int constant = q->signal == SNN__CONSTANT, cut = net->segments > 1;
         const int window = net->window > net->segment;
-        const int first = window || constant ? 0 : q->exec; /* what is constant, later passes read */
+        const int first = window || constant ? 0 : q->exec; /* constant: later passes read it */
         int last = q->last_user, kept, recorded;
         memset(q->buf, 0, sizeof q->buf);
         if (q->op == SNN__MAX_POOL2D && q->backward) /* a link of a chain, too */
@@ -14128,6 +14128,8 @@ SNN_DEF double snn_evaluate(snn_net *net, const snn_data *data, snn_metric metri
     if ((int)metric < 0 || metric > SNN_ACCURACY_MEMBRANE)
         return (double)snn__fail(net, SNN_ERR_ARGUMENT, "evaluate: no metric has number %d",
                                  (int)metric);
+    if (data->x && !snn__all_finite(data->x, (size_t)data->count * (size_t)data->features))
+        return (double)snn__fail(net, SNN_ERR_NAN, "evaluate: a sample has a NaN or an infinity");
     training = net->training;
     net->training = 0;
     for (start = 0; start < data->count; start += B) {

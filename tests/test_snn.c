@@ -2840,6 +2840,107 @@ static void net_blocks(int dense, int outs)
     same_result(&out[1], &out[0], 1e-5, "blocks");
 }
 
+/* Levels of a centre outside their range are as many, and no others are written. */
+static void quant_range(int above, int b)
+{
+    float levels[2 + 256];
+    int i;
+    ZERO(snn_quant, q);
+    (void)b;
+    for (i = 0; i < 258; i++) levels[i] = 77.0f;
+    q.bits = 8, q.exponential = 1;
+    if (above) q.upper = -0.5f;
+    else q.centre_zero = 1, q.lower = -1.5f;
+    CHECK(snn_quant_levels(&q, levels + 1) == 256 && levels[0] == 77.0f && levels[257] == 77.0f);
+    for (i = 1; i < 257; i++) CHECK(levels[i] != 77.0f);
+}
+
+/* A max pool of a 1 x 1 image beside another reader of it, tasks in another order: y = 10 x + x */
+static void net_pool_1x1(int a, int b)
+{
+    enum { B = 32, C = 10 };
+    float x[B * C], *dy, *dx;
+    snn_net *net = NULL;
+    int i, in;
+    ZERO(snn_net_desc, d);
+    ZERO(snn_pool2d_desc, p);
+    (void)a, (void)b;
+    d.batch = B, d.input = SNN_INPUT_DENSE, d.threads.parallel_for = reverse_for;
+    CHECK(snn_net_create(&net, &d) == SNN_OK);
+    if (!keep_net(net)) return;
+    in = snn_input(net, C, 1, 1);
+    p.kernel = 1;
+    snn_add(net, snn_scale(net, in, 10.0f), snn_max_pool2d(net, in, &p));
+    snn_net_record(net, in, SNN_RECORD_SPIKES | SNN_RECORD_GRADIENT);
+    CHECK(snn_net_build(net) == SNN_OK);
+    for (i = 0; i < B * C; i++) x[i] = 1.0f;
+    CHECK(snn_net_forward(net, x) == SNN_OK && snn_net_zero_grad(net) == SNN_OK);
+    dy = snn_net_dspikes(net, snn_net_output(net)).data;
+    for (i = 0; i < B * C; i++) dy[i] = (float)(1 + i % 7);
+    CHECK(snn_net_backward(net) == SNN_OK);
+    dx = snn_net_dspikes(net, in).data;
+    for (i = 0; i < B * C; i++) CHECK(dx[i] == 11.0f * (float)(1 + i % 7));
+}
+
+/* What a max pool of a constant input keeps is there for a later step that does not run it. */
+static void net_pool_kept(int a, int b)
+{
+    enum { C = 4, S = 8, N = C * S * S };
+    float x[N], g[2][N];
+    int i, k;
+    (void)a, (void)b;
+    for (i = 0; i < N; i++) x[i] = snn_uniform(1, 0, 0, (uint32_t)i);
+    for (k = 0; k < 2; k++) {
+        snn_net *net = NULL;
+        int in, y;
+        ZERO(snn_pool2d_desc, p);
+        ZERO(snn_neuron_desc, n);
+        ZERO(snn_net_desc, d);
+        n.beta = 0.9f, n.threshold = 0.5f, p.kernel = 2;
+        CHECK(snn_net_create(&net, &d) == SNN_OK);
+        if (!keep_net(net)) return;
+        in = snn_input(net, C, S, S);
+        y = snn_scale(net, snn_leaky(net, snn_leaky(net, in, &n), &n), 1.0f);
+        y = snn_add(net, snn_avg_pool2d(net, y, &p), snn_sum_pool2d(net, y, &p));
+        snn_leaky(net, snn_add(net, snn_max_pool2d(net, in, &p), y), &n);
+        snn_net_record(net, in, SNN_RECORD_SPIKES | SNN_RECORD_GRADIENT);
+        CHECK(snn_net_build(net) == SNN_OK && snn_net_step(net, x) == SNN_OK);
+        CHECK(snn_net_step(net, k ? NULL : x) == SNN_OK && snn_net_zero_grad(net) == SNN_OK);
+        for (i = 0; i < N / 4; i++) snn_net_dspikes(net, snn_net_output(net)).data[i] = 1.0f;
+        CHECK(snn_net_backward(net) == SNN_OK);
+        memcpy(g[k], snn_net_dspikes(net, in).data, sizeof g[k]);
+    }
+    CHECK(same_bits(g[0], g[1], N));
+}
+
+/* Gradients of a batch, three times, are three times those of one, a hidden layer recorded or not;
+ * a spike input is recorded as what the net computes with. */
+static void net_accumulates(int recorded, int b)
+{
+    const net_row r = {"sum", SNN_INPUT_SPIKES, 10, 0, 0, 6, 4,
+                       "fc:20 | leaky b.9 t.3 | fc:3 | leaky b.9 t.3"};
+    const int y[4] = {0, 1, 2, 0};
+    snn_net *net = keep_net(open_row(&r, NULL, NULL, 0));
+    float *x = (float *)row_input(&r, 705), *g = NULL, once[200];
+    int i, k;
+    ZERO(snn_loss_desc, l);
+    (void)b;
+    if (!net) return;
+    l.kind = SNN_LOSS_CE_COUNT;
+    x[0] = 2.5f, x[1] = -1.0f;
+    snn_net_record(net, 0, SNN_RECORD_SPIKES);
+    if (recorded) snn_net_record(net, 2, SNN_RECORD_SPIKES | SNN_RECORD_GRADIENT);
+    CHECK(snn_net_build(net) == SNN_OK && snn_net_zero_grad(net) == SNN_OK);
+    for (k = 1; k <= 3; k++) {
+        CHECK(snn_net_forward(net, x) == SNN_OK && snn_net_loss(net, &l, y, NULL) == SNN_OK);
+        CHECK(snn_net_backward(net) == SNN_OK);
+        g = snn_net_param(net, 0)->grad.data;
+        if (k == 1) memcpy(once, g, sizeof once);
+    }
+    for (i = 0; i < 200; i++) CHECK(fabsf(g[i] - 3.0f * once[i]) <= 1e-5f * fabsf(g[i]));
+    CHECK(snn_net_spikes(net, 0).data[0] == 1.0f && snn_net_spikes(net, 0).data[1] == 1.0f);
+}
+
 /* gradient_floor: of dy (-1, 0.4, 0.6, 0.5) of a 1 x 1 convolution on ones the bias' gradient adds
  * up what is not below floor times the largest size. */
 static void net_floor(int a, int b)
@@ -4684,7 +4785,7 @@ static const char bad_calls[] =
     "loss_null_labels loss_kind loss_of_each optim_no_lr optim_null views_unknown too_many_layers "
     "neuron_null surrogate_unknown surrogate_no_function checkpoint_negative "
     "floor_negative floor_above_one floor_nan gradient_steps_negative "
-    "evaluate_features evaluate_null isa_unavailable neuron_def_broken "
+    "evaluate_features evaluate_null evaluate_nan isa_unavailable neuron_def_broken "
     "gradcheck_not_smooth save_before_build moments_missing loss_before_forward "
     "input_kind norm_null conv1d_null transpose_null multiply_unknown iand_unknown norm_unknown "
     "graded_unknown delay_unknown norm_threshold_checkpoint fold_before_build rates_unrecorded "
@@ -4698,7 +4799,7 @@ static void bad_call(int a, int b)
     static const char built[] = /* on a built net; the others on one without layers */
         "build_twice record_after_build layer_after_build backward_before_forward continue_zero "
         "continue_too_long loss_label_high loss_label_negative loss_null_labels loss_kind "
-        "optim_no_lr optim_null views_unknown evaluate_features evaluate_null "
+        "optim_no_lr optim_null views_unknown evaluate_features evaluate_null evaluate_nan "
         "gradcheck_not_smooth moments_missing loss_before_forward inference_backward "
         "inference_train input_nan rates_unrecorded rates_no_gradient rates_unknown_node "
         "evaluate_kind";
@@ -4847,7 +4948,8 @@ static void bad_call(int a, int b)
         data.x = IS("evaluate_null") ? NULL : in;
         data.y = y;
         data.count = 1;
-        data.features = 5;
+        data.features = IS("evaluate_nan") ? 12 : 5;
+        if (IS("evaluate_nan")) in[7] = (float)NAN;
         s = snn_evaluate(net, &data, SNN_ACCURACY_RATE) < 0.0 ? -1 : 0;
     }
     if (IS("views_unknown")) {
@@ -7123,6 +7225,12 @@ static void add_all(void)
         add(net_blocks, i % 2, outs[i / 2], "net/gradient_blocks%s_%d", i % 2 ? "_dense" : "",
             outs[i / 2]);
     }
+    add(quant_range, 0, 0, "net/quant_range_below");
+    add(quant_range, 1, 0, "net/quant_range_above");
+    add(net_pool_1x1, 0, 0, "net/max_pool_of_1x1");
+    add(net_pool_kept, 0, 0, "net/max_pool_kept");
+    add(net_accumulates, 0, 0, "net/accumulates");
+    add(net_accumulates, 1, 0, "net/accumulates_recorded");
     add(net_half, 0, 0, "net/half_traces");
     add(net_half, 1, 0, "net/half_traces_fit");
     add(net_floor, 0, 0, "net/gradient_floor");
