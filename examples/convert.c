@@ -1,4 +1,4 @@
-/* convert - a trained ReLU net becomes a spiking net, by seven ways of choosing the thresholds
+/* convert - a trained ReLU net becomes a spiking net, by eight ways of choosing the thresholds
  *
  *     cc -O2 examples/convert.c -o convert -lm && ./convert          (-fopenmp: on all cores)
  *     ./convert [DIR]

@@ -1,4 +1,4 @@
-/* zoo - one net, 784-128-10, with every kind of neuron in its hidden layer, on handwritten digits
+/* zoo - one net, 784-128-10, with sixteen kinds of neuron in its middle, on handwritten digits
  *
  *     cc -O2 examples/zoo.c -o zoo -lm && ./zoo                (-fopenmp: on all cores)
  *     ./zoo [DIR [NAME]]
