@@ -3660,7 +3660,7 @@ SNN__HD float snn__exp1(float x)
     int32_t bits;
     x = snn__clamp(x, -64.0f, 64.0f);
     bits = (int32_t)(x * 1.44269504f + 127.5f); /* the nearest integer, biased: it is positive */
-    n = (float)(bits - 127);
+    n = (float)bits - 127.0f;
     r = (x - n * 0.693145752f) - n * 1.42860677e-6f;
     p = 1.0f +
         r * (1.0f +
@@ -10276,6 +10276,7 @@ static snn_status snn__loss(const snn_threads *threads, const snn_loss_desc *d, 
     if (p->d.reduction == SNN_NONE)
         memset(loss, 0, p->in.B * (info->squared ? p->in.classes : 1) * sizeof(float));
     job.tasks = snn__task_count(p->in.B);
+    for (i = 0; i < (size_t)job.tasks; i++) job.total[i] = 0.0;
     snn__parallel_for(threads, (double)count, job.tasks, snn__loss_task, &job);
     for (i = 0; i < (size_t)job.tasks; i++) total += job.total[i];
     if (p->d.l1_rate != 0.0f) {
