@@ -2829,9 +2829,6 @@ SNN__TARGET_AVX512 static int snn__list_floats_avx512(const float *x, int n, uin
     }
     return count;
 }
-#endif
-
-#if SNN__X86
 SNN__TARGET_AVX512 SNN__INLINE void snn__masked_part_avx512(float *y, const uint32_t *words,
                                                             size_t ldw, const float *d, size_t ldd,
                                                             int rows, int n)
@@ -3174,7 +3171,7 @@ SNN__TARGET_AVX512 static void snn__widen_avx512(float *y, const uint16_t *x, si
 #define SNN__KERNELS(name, isa, wide, mr, nr, P, fire, list, pool, turn, masked)                   \
     static const snn__kernels snn__kernels_##name = {                                              \
         isa, wide, mr, nr, snn__tile_##P, snn__tile1_##P, snn__gather_##P, snn__gather_to_##P,     \
-        snn__dots_##P, masked, snn__gather4_##P, snn__codes_##turn, snn__lookup_##P,   \
+        snn__dots_##P, masked, snn__gather4_##P, snn__codes_##turn, snn__lookup_##P,               \
         snn__scatter_##P, snn__fire_##fire, snn__list_bits_##list, snn__list_floats_##list,        \
         snn__maximum_##pool, snn__unpool_##pool, snn__add_won_##pool, snn__halve_##pool,           \
         snn__widen_##pool, snn__transpose_##turn, snn__add_##P};
@@ -7459,9 +7456,8 @@ static void snn__conv_cut(const snn_net *net, const snn__node *q, const float *i
                                   (size_t)s->c;
     int y;
     for (y = 0; y < (whole ? 1 : s->h); y++)
-        net->kern->transpose(x + y * s->w, (size_t)(s->h * s->w),
-                             at + (size_t)(y * s->wp * s->c), (size_t)s->c,
-                             whole ? s->h * s->w : s->w, s->c, add);
+        net->kern->transpose(x + y * s->w, (size_t)(s->h * s->w), at + (size_t)(y * s->wp * s->c),
+                             (size_t)s->c, whole ? s->h * s->w : s->w, s->c, add);
 }
 /* dy, channels last, of a row channels first */
 static void snn__conv_positions(const snn_net *net, const snn__node *q, const float *d, float *dy)
@@ -13207,7 +13203,7 @@ static void snn__row_task(void *arg, int id)
     for (base = 0; base < job->rows; base += job->by_sample ? batch : job->rows)
         for (u = u0; u < u1; u++) {
             row = base + u;
-            if (job->backward && job->floor > 0.0f)
+            if (job->floor > 0.0f)
                 snn__row_cut(snn__row_dout(net, job->q, &t, row), job->q->n, job->floor);
             if (job->backward) snn__row_backward(net, job->q, &t, row);
             else snn__row_forward(net, job->q, &t, row);
@@ -13408,14 +13404,14 @@ static void snn__prepare(snn_net *net)
     net->dirty = 0;
 }
 
-/* the recorded gradients: each pass's backward adds to what was written there since it ran */
-static void snn__recorded_zero(snn_net *net)
+/* the recorded gradients of so many steps: each pass's backward adds to what was written there
+ * since it ran */
+static void snn__recorded_zero(snn_net *net, int steps)
 {
     int i, k;
     for (i = 0; i < net->count; i++) {
         snn__node *q = &net->node[i];
-        const size_t n = (q->signal == SNN__CONSTANT ? 1 : (size_t)net->desc.steps) *
-                         (size_t)net->desc.batch * (size_t)q->n;
+        const size_t n = snn__plan_rows(net, q, steps) * (size_t)q->n;
         if ((q->record & SNN_RECORD_GRADIENT) && q->dout) snn__zero(q->dout, n);
         for (k = 0; k < SNN_MAX_STATES; k++)
             if (q->drec[k]) snn__zero(q->drec[k], n);
@@ -13427,7 +13423,7 @@ static snn_status snn__pass(snn_net *net, int steps)
     int i, t;
     if (!net->engine) {
         snn__prepare(net);
-        snn__recorded_zero(net);
+        snn__recorded_zero(net, steps);
     }
     net->pass_steps = steps;
     net->bad = 0;
@@ -13570,7 +13566,7 @@ SNN_DEF snn_status snn_net_zero_grad(snn_net *net)
     job.tasks = snn__task_count(1 + job.n / SNN__BLOCK);
     if (job.x)
         snn__parallel_for(&net->desc.threads, (double)job.n, job.tasks, snn__zero_task, &job);
-    snn__recorded_zero(net);
+    snn__recorded_zero(net, net->desc.steps);
     return SNN_OK;
 }
 SNN_DEF snn_status snn_net_train(snn_net *net, int training)

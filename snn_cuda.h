@@ -3306,14 +3306,13 @@ static void snn__cu_segment_forward(snn_net *net, int t)
         }
     }
 }
-static void snn__cu_recorded_zero(snn_net *net)
+static void snn__cu_recorded_zero(snn_net *net, int steps)
 {
     snn__cu_net *g = snn__cu_of(net);
     int i, k;
     for (i = 0; i < net->count; i++) {
         const snn__node *q = &net->node[i];
-        const size_t n = (q->signal == SNN__CONSTANT ? 1 : (size_t)net->desc.steps) *
-                         (size_t)net->desc.batch * (size_t)q->n;
+        const size_t n = snn__plan_rows(net, q, steps) * (size_t)q->n;
         if (q->record & SNN_RECORD_GRADIENT)
             snn__cu_zero(&g->c, g->node[i].dout, n * sizeof(float));
         for (k = 0; k < SNN_MAX_STATES; k++)
@@ -3327,7 +3326,7 @@ static void snn__cu_forward_run(snn_net *net, const void *what)
     snn__cu_look_begin(net);
     if (snn__cu_of(net)->unprepared) snn__cu_prepare_weights(net);
     if (net->node[0].signal != SNN__CONSTANT || !net->constant_valid) snn__cu_unpack_input(net);
-    snn__cu_recorded_zero(net);
+    snn__cu_recorded_zero(net, net->pass_steps);
     for (t = 0; t < net->pass_steps; t += net->segment) snn__cu_segment_forward(net, t);
 }
 static snn_status snn__cu_forward(snn_net *net)
@@ -3508,7 +3507,7 @@ static void snn__cu_zero_grad_run(snn_net *net, const void *what)
     snn__cu_net *g = snn__cu_of(net);
     (void)what;
     snn__cu_zero(&g->c, g->grads, net->trained * sizeof(float));
-    snn__cu_recorded_zero(net);
+    snn__cu_recorded_zero(net, net->desc.steps);
 }
 static snn_status snn__cu_zero_grad(snn_net *net)
 {

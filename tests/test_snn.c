@@ -7220,8 +7220,8 @@ static void add_all(void)
     add(net_synops, 0, 0, "net/synops");
     add(net_segments, 0, 0, "net/gradient_steps_chosen");
     add(net_segments, 1, 0, "net/gradient_steps_chosen_recurrent");
-    for (i = 0; i < 8; i++) {
-        static const int outs[4] = {260, 272, 288, 520};
+    for (i = 0; i < 10; i++) {
+        static const int outs[5] = {260, 272, 288, 520, 1000};
         add(net_blocks, i % 2, outs[i / 2], "net/gradient_blocks%s_%d", i % 2 ? "_dense" : "",
             outs[i / 2]);
     }
